@@ -1,0 +1,3 @@
+module github.com/demeterrr/demeterrr-go
+
+go 1.26
