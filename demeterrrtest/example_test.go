@@ -137,7 +137,7 @@ func ExampleServer_SentTwice() {
 	srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
 
 	params := &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "jane.smith@example.com"}}}
-	for {
+	for range 2 {
 		if _, err := client.Sequences.Execute(context.Background(), sequence.ID, params); err == nil {
 			break
 		}

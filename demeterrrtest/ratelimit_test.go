@@ -47,6 +47,7 @@ func TestWhatEachKindOfWindowAdmitsAtItsEdges(t *testing.T) {
 		{"fixed: twice the limit around an edge", FixedWindow, 0, []step{{minute - ms, 10}, {minute - ns, 0}, {minute, 10}, {minute + ms, 0}, {2 * minute, 10}}},
 		{"fixed: the phase moves the edge", FixedWindow, 20 * time.Second, []step{{0, 10}, {20*time.Second - ns, 0}, {20 * time.Second, 10}, {minute, 0}, {80 * time.Second, 10}}},
 		{"fixed: a negative phase", FixedWindow, -20 * time.Second, []step{{0, 10}, {40*time.Second - ns, 0}, {40 * time.Second, 10}}},
+		{"fixed: a phase later than now", FixedWindow, 50*365*24*time.Hour + 20*time.Second, []step{{0, 10}, {20*time.Second - ns, 0}, {20 * time.Second, 10}}},
 		{"fixed: what is not used is lost", FixedWindow, 0, []step{{3 * minute, 10}, {4 * minute, 10}}},
 		{"sliding: never more in any minute", SlidingWindow, 0, []step{{minute - ms, 10}, {minute, 0}, {2*minute - ms - ns, 0}, {2*minute - ms, 10}}},
 		{"sliding: what is not used is lost", SlidingWindow, 0, []step{{3 * minute, 10}, {3*minute + ns, 0}, {4 * minute, 10}}},
@@ -156,7 +157,7 @@ func TestLongestWaitIsReported(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []WindowKind{FixedWindow, SlidingWindow} {
 		synctest.Test(t, func(t *testing.T) {
-			s := NewServer(WithRateLimits(kind, Limit{2, time.Minute}, Limit{2, time.Hour}))
+			s := NewServer(WithRateLimits(kind, Limit{2, time.Minute}, Limit{2, time.Hour}, Limit{2, time.Second}))
 			start := time.Now()
 			time.Sleep(time.Second / 4)
 			admitted(t, s, 2)

@@ -216,6 +216,8 @@ func TestFailuresToStartAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // a program that starts all the same stops at once
 	for _, test := range []struct {
 		args []string
 		want string
@@ -224,7 +226,7 @@ func TestFailuresToStartAreReported(t *testing.T) {
 		{[]string{"-seed", bad}, `unknown field "people"`},
 		{[]string{"-addr", taken.Addr().String()}, "listen tcp"},
 	} {
-		if err := run(t.Context(), test.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := run(ended, test.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: %v", test.args, err)
 		}
 	}
