@@ -127,7 +127,7 @@ func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
 	switch {
 	case ended(k.ctx):
 		failed.Message = "ended while the request was under way"
-		return failed, false, true
+		return failed, false, !neverConnected(rep.err)
 	case badCertificate(rep.err):
 		failed.Message = "the server's certificate is not valid for this address"
 		return failed, false, false
