@@ -155,6 +155,18 @@ func TestADeadlineInFlightIsTheCallers(t *testing.T) {
 	}
 }
 
+func TestADeadlineAtTheTimeLimitOfTheAttemptIsTheCallers(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		c, s := play(t, []step{stalled, okContact})
+		err := get(ctx, c)
+		wantError(t, err, 1, context.DeadlineExceeded)
+		wantIsNot(t, err, demeterrr.ErrTimeout)
+		s.wantSent(1)
+	})
+}
+
 // Dialling looks at the deadline itself and can fail before the context's timer
 // fires. Nothing was sent, so that the outcome is known.
 func TestADeadlineWhileDiallingHasAKnownOutcome(t *testing.T) {
