@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/demeterrr/demeterrr-go"
 )
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // logTo makes a client that logs to the buffer, without times, which are left to chance.
 func logTo(t *testing.T, out *bytes.Buffer, level slog.Level, steps []step) (*demeterrr.Client, *script) {

@@ -3,6 +3,7 @@ package demeterrr_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -124,7 +125,7 @@ func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
 					header = header.with("Date", date)
 				}
 				resets := server.Add(90 * time.Second).Unix()
-				c, _ := play(t, []step{header.quota("987").with("X-RateLimit-Reset", decimal(resets))})
+				c, _ := play(t, []step{header.quota("987").with("X-RateLimit-Reset", strconv.FormatInt(resets, 10))})
 				var r demeterrr.Response
 				wantNil(t, get(t.Context(), c, demeterrr.WithResponse(&r)))
 				want := demeterrr.RateLimit{Limit: 1000, Remaining: 987, Reset: time.Now().Add(90 * time.Second)}

@@ -271,6 +271,13 @@ func wantNil(t *testing.T, err error) {
 	}
 }
 
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // repeat is n times the same step.
 func repeat(s step, n int) []step {
 	steps := make([]step, n)
