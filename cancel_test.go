@@ -47,6 +47,20 @@ func TestACancelledWaitKeepsTheLastReply(t *testing.T) {
 	}
 }
 
+func TestACallCancelledAsItsReplyArrivesKeepsTheReply(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &script{t: t, begin: time.Now(), steps: []step{limited, okContact}}
+		last := transport(func(req *http.Request) (*http.Response, error) {
+			defer cancel()
+			return s.RoundTrip(req)
+		})
+		c := s.client(demeterrr.WithHTTPClient(&http.Client{Transport: last}))
+		wantError(t, get(ctx, c), 1, context.Canceled, demeterrr.ErrRateLimited)
+		s.wantSent(1)
+	})
+}
+
 func TestACancelledWaitAfterANetworkFailureIsAnError(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -3,11 +3,15 @@ package demeterrr_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
+
+// A reply that is too large would only be read again.
+var tooLarge = step{body: strings.Repeat(" ", 10<<20+1)}
 
 func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
 	invalid := step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid request"}}`}
@@ -33,7 +37,9 @@ func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
 		"execute: 303 without a Location":      {execute, []step{{status: 303}}, true},
 		"delete: 303":                          {remove, []step{{status: 303, header: []string{"Location", "/done"}}}, true},
 		"create: 307 says send it elsewhere":   {create, []step{{status: 307, header: []string{"Location", "/there"}}}, false},
-		"execute: a reply of more than 10 MiB": {execute, []step{{body: string(make([]byte, 10<<20+1))}}, true},
+		"execute: a reply of more than 10 MiB": {execute, []step{tooLarge}, true},
+		"update: a reply of more than 10 MiB":  {update, []step{tooLarge}, true},
+		"get: a reply of more than 10 MiB":     {get, []step{tooLarge}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {

@@ -71,7 +71,7 @@ func (p RetryPolicy) backoff(attempts int) time.Duration {
 		}
 		wait *= 2
 	}
-	return min(wait, p.MaxWait)
+	return wait
 }
 
 // judge says what a reply, or the lack of one, means: the error to return, nil
@@ -99,7 +99,7 @@ func (k *call) judge(rep *reply) (failed *Error, again bool) {
 	if effect && k.method != http.MethodGet {
 		k.unknown = true
 	}
-	return failed, again && !ended(k.ctx)
+	return failed, again
 }
 
 // judgeStatus is the table of retries for replies that are errors. effect says

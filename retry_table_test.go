@@ -46,6 +46,7 @@ var operations = []operation{
 	{name: "Do POST", column: other, call: do("POST", "/surveys", map[string]int{"n": 1}), write: true, body: `{"n":1}`, success: okSurvey},
 	{name: "Do POST without a body", column: other, call: do("POST", "/surveys", nil), write: true, success: okSurvey},
 	{name: "Do POST below /contacts", column: other, call: do("POST", "/contacts/import", nil), write: true, success: okSurvey},
+	{name: "Do PUT /contacts", column: other, call: do("PUT", "/contacts", nil), write: true, success: okSurvey},
 	{name: "Do PUT", column: other, call: do("PUT", "/surveys/s1", map[string]int{"n": 1}), write: true, body: `{"n":1}`, success: okSurvey},
 }
 
