@@ -37,6 +37,7 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 		"the largest is in error":            {limitedWith(`,"retryAfter":6`, `,"retryAfter":4`).with("Retry-After", "5"), 6 * second},
 		"the largest is in error.details":    {limitedWith(`,"retryAfter":6`, `,"retryAfter":8`).with("Retry-After", "5"), 8 * second},
 		"the largest of two headers":         {limitedFor("3").with("Retry-After", "13"), 13 * second},
+		"the largest header comes first":     {limitedFor("13").with("Retry-After", "3"), 13 * second},
 		"one good header beside a bad one":   {limitedFor("soon").with("Retry-After", "4"), 4 * second},
 		"a bad header beside a good body":    {limitedWith("", `,"retryAfter":9`).with("Retry-After", "-1"), 9 * second},
 		"exactly MaxRetryAfter":              {limitedFor("120"), 120 * second},
