@@ -91,6 +91,7 @@ func (k *call) run(body []byte) *Error {
 		RetryMax:     k.maxRetries,
 		CheckRetry:   k.checkRetry,
 		Backoff:      k.backoff,
+		PrepareRetry: withoutCookies,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler, // else it drops the last reply
 	}
 	k.last = errNotSent // until an attempt says otherwise
@@ -112,6 +113,13 @@ var errNotSent = &Error{Message: "the request could not be made"}
 // stayHere refuses redirects. The API documents none, and a followed one would
 // take the key to another host and make a GET of a POST.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// withoutCookies takes off the cookies of the last attempt: http.Client adds the
+// jar's to each.
+func withoutCookies(req *http.Request) error {
+	delete(req.Header, "Cookie")
+	return nil
+}
 
 func (k *call) httpRequest() *http.Request {
 	u := k.request.url(k.client.base)
@@ -197,11 +205,14 @@ func exchange(rt http.RoundTripper, req *http.Request) reply {
 	switch {
 	case err != nil:
 		return reply{err: err}
-	case resp == nil || resp.Body == nil:
+	case resp == nil || resp.StatusCode == 0:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
-	defer resp.Body.Close()
 	rep := reply{status: resp.StatusCode, header: resp.Header}
+	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
+		return rep
+	}
+	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
 		rep.body, rep.err = readAll(resp.Body, resp.ContentLength)
 	}
