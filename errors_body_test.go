@@ -123,7 +123,7 @@ func TestAnEchoedKeyIsRemovedFromTheAPIsOwnError(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreRefused(t *testing.T) {
+func TestAWriteIsNotRedirected(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for _, location := range []string{"https://elsewhere.example/contacts", "/other", "://bad", ""} {
