@@ -86,12 +86,11 @@ func (k *call) run(body []byte) *Error {
 		}
 	}
 	loop := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: k, Jar: k.client.jar, CheckRedirect: stayHere},
+		HTTPClient:   &http.Client{Transport: k, CheckRedirect: stayHere},
 		Logger:       nil, // it would log URLs, which hold emails
 		RetryMax:     k.maxRetries,
 		CheckRetry:   k.checkRetry,
 		Backoff:      k.backoff,
-		PrepareRetry: withoutCookies,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler, // else it drops the last reply
 	}
 	k.last = errNotSent // until an attempt says otherwise
@@ -113,13 +112,6 @@ var errNotSent = &Error{Message: "the request could not be made"}
 // stayHere refuses redirects. The API documents none, and a followed one would
 // take the key to another host and make a GET of a POST.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// withoutCookies takes off the cookies of the last attempt: http.Client adds the
-// jar's to each.
-func withoutCookies(req *http.Request) error {
-	delete(req.Header, "Cookie")
-	return nil
-}
 
 func (k *call) httpRequest() *http.Request {
 	u := k.request.url(k.client.base)
@@ -151,7 +143,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(req.Context(), k.client.timeout)
 	defer cancel()
-	rep := exchange(k.client.transport, req.WithContext(ctx))
+	rep := k.exchange(req.WithContext(ctx))
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
 	k.done(rep.rateLimit)
@@ -159,7 +151,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	if rep.status == 0 {
 		return nil, rep.err
 	}
-	// http.Client wants to see the reply for its cookie jar.
+	// The body is read already. http.Client still looks at the status, to refuse redirects.
 	return &http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}, nil
 }
 
@@ -200,13 +192,23 @@ func (k *call) done(reported RateLimit) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func exchange(rt http.RoundTripper, req *http.Request) reply {
-	resp, err := rt.RoundTrip(req)
+func (k *call) exchange(req *http.Request) reply {
+	if k.client.jar != nil {
+		// Not left to http.Client, which would add the cookies once more with each retry.
+		req.Header = req.Header.Clone()
+		for _, cookie := range k.client.jar.Cookies(req.URL) {
+			req.AddCookie(cookie)
+		}
+	}
+	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
 		return reply{err: err}
 	case resp == nil || resp.StatusCode == 0:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
+	}
+	if k.client.jar != nil {
+		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them

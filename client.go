@@ -173,7 +173,7 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return &Error{
 			StatusCode: resp.StatusCode, Message: fmt.Sprintf("the call succeeded, but its reply does not fit %T", out),
 			Method: r.method, Path: r.path, RequestID: resp.RequestID, Attempts: resp.Attempts,
-			cause: err, unknown: r.method != http.MethodGet,
+			cause: withoutContent(err), unknown: r.method != http.MethodGet,
 		}
 	}
 	return nil
