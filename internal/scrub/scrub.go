@@ -25,7 +25,7 @@ func Key(text, key string) string {
 // on one line, without the key, the query's values and anything like an email.
 func Excerpt(body []byte, limit int, key string, query url.Values) string {
 	const enough = 16 << 10 // far more than is shown, so that nothing is cut before it is found
-	text := Key(strings.ToValidUTF8(string(body[:min(len(body), enough)]), "\uFFFD"), key)
+	text := Key(string(body[:min(len(body), enough)]), key)
 	var secrets []string
 	for name, values := range query {
 		if name == "page" || name == "limit" {
@@ -46,7 +46,7 @@ func Excerpt(body []byte, limit int, key string, query url.Values) string {
 		pairs = append(pairs, secret, Gone)
 	}
 	text = strings.NewReplacer(pairs...).Replace(text)
-	text = address.ReplaceAllString(text, Gone)
+	text = address.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), Gone)
 	return Cut(strings.Join(strings.Fields(text), " "), limit)
 }
 

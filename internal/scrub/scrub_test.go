@@ -60,6 +60,7 @@ func TestCutEndsAtACharacter(t *testing.T) {
 func FuzzExcerpt(f *testing.F) {
 	f.Add([]byte("Bad gateway "+key), "john@example.com")
 	f.Add([]byte("\xf0\x9f"), "e")
+	f.Add([]byte("\xef"), "\xef")
 	f.Fuzz(func(t *testing.T, body []byte, value string) {
 		got := scrub.Excerpt(body, 200, key, url.Values{"q": {value}})
 		if len(got) > 200 || !utf8.ValidString(got) || strings.ContainsAny(got, "\n\r\t") || strings.Contains(got, key) {
