@@ -41,11 +41,13 @@ type Book struct {
 	resume       time.Duration // nothing begins before: a refusal asked for it
 }
 
-// window is a limit, and how many of its places others seem to hold.
+// window is a limit, and how many of its places others seem to hold. What is
+// known of others is forgotten after a window at the latest; before that, from
+// the time ask on, requests may find out by one at a time.
 type window struct {
 	Limit
-	foreign int
-	until   time.Duration // when foreign is to be doubted, with a single request
+	foreign    int
+	ask, until time.Duration
 }
 
 // New returns a Book of the limits, whose members must all be positive.
@@ -84,10 +86,10 @@ func (b *Book) Earliest(i int, now time.Duration, ahead func(i int) time.Duratio
 	for j := range b.windows {
 		w := &b.windows[j]
 		free, ok := b.end(n-w.Requests, now, ahead)
-		if w.foreign > 0 {
+		if w.foreign > 0 && now < w.until {
 			shared, sharedOK := b.end(n-w.Requests+w.foreign, now, ahead)
-			if shared+w.Window > w.until { // then a single request may ask, once nothing is under way
-				shared, sharedOK = w.until-w.Window, n == b.ended+1
+			if shared+w.Window > w.ask {
+				shared, sharedOK = w.ask-w.Window, n == b.ended+1 // with nothing else under way
 			}
 			free, ok = max(free, shared), ok && sharedOK
 		}
@@ -112,24 +114,21 @@ func (b *Book) end(m int, now time.Duration, ahead func(i int) time.Duration) (a
 
 // Learn takes in what the end of a request told, and reports whether it changed
 // anything. What a window has counted beyond our own places must be others', and
-// so many places are left to them until the window's reset. Our places are an
-// upper bound of what the server counts for us, so alone there is never a foreign one.
+// so many places are left to them. Our places are an upper bound of what the
+// server counts for us, so that alone there are none of others.
 func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
-	for j := range b.windows {
-		if w := &b.windows[j]; now >= w.until && w.foreign > 0 {
-			w.foreign, changed = 0, true
-		}
-	}
 	known := b.reported(r)
-	usedUp := r.RetryAfter > 0 || known == nil && r.Limit > 0 && r.Remaining == 0
 	if known != nil {
-		changed = known.leave(r.Limit-r.Remaining-b.held(known, now), now, r.ResetIn) || changed
-		usedUp = usedUp && r.Remaining > 0 // else known is the window that is used up
+		changed = known.leave(r.Limit-r.Remaining-b.held(known, now), now, r.ResetIn)
 	}
-	if usedUp {
-		changed = b.guess(known, now, r) || changed
+	refused := r.RetryAfter > 0
+	switch {
+	case refused && (known == nil || r.Remaining > 0):
+		changed = b.guess(known, now, r.RetryAfter) || changed
+	case known == nil && r.Limit > 0 && r.Remaining == 0:
+		changed = b.guess(nil, now, r.ResetIn)
 	}
-	if resume := now + min(r.RetryAfter, maxPause); r.RetryAfter > 0 && resume > b.resume {
+	if resume := now + min(r.RetryAfter, maxPause); refused && resume > b.resume {
 		b.resume, changed = resume, true
 	}
 	return changed
@@ -145,9 +144,9 @@ func (b *Book) reported(r Report) *window {
 	return nil
 }
 
-// guess deals with a window that is used up and not named: most likely, and at
-// the least cost, it is the one where we have the fewest places left.
-func (b *Book) guess(known *window, now time.Duration, r Report) (changed bool) {
+// guess deals with a window that is used up, is not named, and is not known. Most
+// likely, and at the least cost, it is the one where we have the fewest places left.
+func (b *Book) guess(known *window, now, askIn time.Duration) (changed bool) {
 	var tightest *window
 	var left int
 	for j := range b.windows {
@@ -159,21 +158,21 @@ func (b *Book) guess(known *window, now time.Duration, r Report) (changed bool) 
 	if tightest == nil {
 		return false
 	}
-	resetIn := r.ResetIn
-	if known != nil || r.Remaining > 0 {
-		resetIn = 0 // the report is of another window
+	if tightest.foreign > 0 && tightest.ask <= now && now < tightest.until {
+		askIn = 0 // one that asked was refused: others take what becomes free
 	}
-	return tightest.leave(left, now, resetIn)
+	return tightest.leave(left, now, askIn)
 }
 
-// leave sets how many places are others', for the time until the reset if that is known and sensible.
-func (w *window) leave(places int, now, resetIn time.Duration) (changed bool) {
-	if resetIn <= 0 || resetIn > w.Window {
-		resetIn = w.Window
+// leave leaves so many places to others for a window from now on, with leave to
+// ask after askIn if that is known and sensible.
+func (w *window) leave(places int, now, askIn time.Duration) (changed bool) {
+	if askIn <= 0 || askIn > w.Window {
+		askIn = w.Window
 	}
-	was := w.foreign
-	w.foreign, w.until = max(places, 0), now+resetIn
-	return was != w.foreign || was > 0
+	changed = places > 0 || w.foreign > 0
+	w.foreign, w.ask, w.until = max(places, 0), now+askIn, now+w.Window
+	return changed
 }
 
 // held returns how many places of w our own requests hold.

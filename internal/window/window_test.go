@@ -156,14 +156,32 @@ func TestAWindowThatOthersUsedUpIsAskedByOneRequestAfterItsReset(t *testing.T) {
 	}
 }
 
-func TestAReportThatIsNotRenewedIsForgottenAfterTheReset(t *testing.T) {
+func TestWhatIsKnownOfOthersIsForgottenAfterAWindow(t *testing.T) {
 	t.Parallel()
 	b := used(1, minute)
-	b.Learn(0, Report{Limit: 10, Remaining: 2})
+	b.Learn(0, Report{Limit: 10, Remaining: 0, ResetIn: 20 * time.Second})
+	b.Begin() // asks, and is on its way for long
+	for now, want := range map[time.Duration]bool{time.Minute - 1: false, time.Minute: true} {
+		if at, exact := b.Earliest(0, now, nobodyAhead); (exact && at <= now) != want {
+			t.Errorf("at %v Earliest is %v, exact %v", now, at, exact)
+		}
+	}
+}
+
+func TestAfterARefusedQuestionNoneIsAskedForAWindow(t *testing.T) {
+	t.Parallel()
+	b := used(1, minute)
+	refused := Report{RetryAfter: 5 * time.Second}
+	b.Learn(0, refused)
+	b.Learn(0, refused) // of the same burst: still to be asked once
+	if at, exact := b.Earliest(0, 0, nobodyAhead); at != 5*time.Second || !exact {
+		t.Fatalf("the question is at %v, exact %v; want the retryAfter", at, exact)
+	}
 	b.Begin()
-	b.End(time.Minute)
-	if changed := b.Learn(time.Minute, Report{}); !changed || b.windows[0].foreign != 0 {
-		t.Errorf("a window later %d places are still others'", b.windows[0].foreign)
+	b.End(6 * time.Second)
+	b.Learn(6*time.Second, refused)
+	if at, exact := b.Earliest(0, 6*time.Second, nobodyAhead); at != time.Minute || !exact {
+		t.Errorf("the next is at %v, exact %v; want it when our own first place is free", at, exact)
 	}
 }
 
