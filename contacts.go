@@ -1,8 +1,16 @@
 package demeterrr
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // Language is the language in which a contact is written to. The constants are
@@ -90,4 +98,166 @@ type ContactListParams struct {
 	Phone string
 	// LocationID is a UUID.
 	LocationID string
+}
+
+// ContactsService has the methods for contacts; it is [Client.Contacts].
+type ContactsService struct{ client *Client }
+
+const routeContacts = "/contacts"
+
+// List returns one page of the contacts that params select; nil params are the
+// first page of all of them. It takes the scope contacts:read.
+// API docs, page "contacts/list".
+func (s *ContactsService) List(ctx context.Context, params *ContactListParams, opts ...CallOption) (*Page[Contact], error) {
+	const route = routeContacts
+	return fetchPage[Contact](ctx, s.client, route, params.query(), opts)
+}
+
+// All returns all the contacts that params select, page by page as the loop goes
+// on; nil params select all. It starts at params.Page and asks for 100 a page
+// unless params.Limit says otherwise. An error ends it. Contacts that are added or
+// deleted meanwhile can make it miss or repeat some, as the API has no cursor.
+// It takes the scope contacts:read. API docs, page "contacts/list".
+func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
+	const route = routeContacts
+	return fetchAll[Contact](ctx, s.client, route, params.query(), opts)
+}
+
+// Get returns the contact with the id. Without one the error matches [ErrNotFound].
+// It takes the scope contacts:read. API docs, page "contacts".
+func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption) (*Contact, error) {
+	const route = routeContacts + "/{id}"
+	r, err := withID(http.MethodGet, route, id)
+	if err != nil {
+		return nil, err
+	}
+	return fetch(ctx, s.client, r, new(Contact), opts)
+}
+
+// FindByEmail returns the contact with the email, ignoring case. Without one the
+// error matches [ErrNotFound]. It takes the scope contacts:read.
+// API docs, page "contacts/list".
+func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ...CallOption) (*Contact, error) {
+	const route = routeContacts
+	r := request{method: http.MethodGet, path: route, query: url.Values{"email": {email}}}
+	if err := validate.Email(email); err != nil {
+		return nil, r.refuse(err)
+	}
+	var page Page[Contact]
+	var resp Response
+	if err := s.client.do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
+		return nil, err
+	}
+	for i := range page.Items {
+		// A server that ignored ?email= must not make anybody update a stranger.
+		if strings.EqualFold(page.Items[i].Email, email) {
+			return &page.Items[i], nil
+		}
+	}
+	return nil, &Error{
+		StatusCode: http.StatusNotFound, Code: CodeNotFound, Message: "no contact has this email",
+		Method: r.method, Path: r.path, RequestID: resp.RequestID, Attempts: resp.Attempts,
+	}
+}
+
+// Create makes a contact. If its email is taken the error matches
+// [ErrContactExists]: see [ContactsService.Upsert]. If a reply was lost, Create
+// is repeated and can meet the contact that it has just made: the error then has
+// Attempts > 1 and matches [ErrUnknownOutcome] too. It takes the scope
+// contacts:write. API docs, page "contacts/create".
+func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, error) {
+	const route = routeContacts
+	r := request{method: http.MethodPost, path: route, body: params}
+	return fetch(ctx, s.client, r, new(Contact), opts)
+}
+
+// Update changes the fields of a contact that are set in params, and no others.
+// The contact that it returns may be partial: the API's documented reply leaves
+// out fields, which are zero then; use Get for the whole. It takes the scope
+// contacts:write. API docs, page "contacts/update".
+func (s *ContactsService) Update(ctx context.Context, id string, params *ContactUpdate, opts ...CallOption) (*Contact, error) {
+	return s.update(ctx, id, params, new(Contact), opts)
+}
+
+// update reads the reply over base.
+func (s *ContactsService) update(ctx context.Context, id string, params *ContactUpdate, base *Contact, opts []CallOption) (*Contact, error) {
+	const route = routeContacts + "/{id}"
+	r, err := withID(http.MethodPatch, route, id)
+	if err != nil {
+		return nil, err
+	}
+	r.body = params
+	return fetch(ctx, s.client, r, base, opts)
+}
+
+// Delete removes a contact. If a reply was lost, it is repeated, and not finding
+// the contact any more is success then; a first attempt that does not find it is
+// an error that matches [ErrNotFound]. It takes the scope contacts:write.
+// API docs, page "scopes".
+func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOption) error {
+	const route = routeContacts + "/{id}"
+	r, err := withID(http.MethodDelete, route, id)
+	if err != nil {
+		return err
+	}
+	return s.client.do(ctx, r, nil, opts)
+}
+
+// query is nil-safe: nil params select everything.
+func (p *ContactListParams) query() listQuery {
+	if p == nil {
+		p = &ContactListParams{}
+	}
+	q := listQuery{page: p.Page, limit: p.Limit, values: url.Values{}}
+	q.add("search", p.Search)
+	q.add("email", p.Email)
+	q.add("phone", p.Phone)
+	q.add("location_id", p.LocationID)
+	return q
+}
+
+// check refuses what the API documents that it will refuse (contract, section 5).
+func (p *ContactParams) check() error {
+	if p == nil {
+		return errors.New("the contact's params are nil")
+	}
+	if err := validate.Email(p.Email); err != nil {
+		return err
+	}
+	if p.FirstName == "" {
+		return errors.New("the first name is empty; the API requires one")
+	}
+	return checkText(p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
+		p.LocationID, p.ContactOrganizationID, p.CustomFields, p.Tags)
+}
+
+func (p *ContactUpdate) check() error {
+	if p == nil {
+		return errors.New("the update's params are nil")
+	}
+	if p.isZero() {
+		return errors.New("nothing is set to be updated; set a field with demeterrr.Set")
+	}
+	if email, ok := p.Email.Get(); ok {
+		if err := validate.Email(email); err != nil {
+			return err
+		}
+	}
+	return checkText(p.FirstName.value, p.LastName.value, p.Phone.value, p.Title.value,
+		string(p.PreferredLanguage.value), p.CustomFields.value, p.Tags.value)
+}
+
+func (p *ContactUpdate) isZero() bool {
+	return p.Email.IsZero() && p.FirstName.IsZero() && p.LastName.IsZero() && p.Phone.IsZero() &&
+		p.Title.IsZero() && p.PreferredLanguage.IsZero() && p.CustomFields.IsZero() && p.Tags.IsZero()
+}
+
+// checkText refuses text that JSON cannot carry: the encoder would change it silently.
+func checkText(values ...any) error {
+	for _, v := range values {
+		if !validate.Text(v) {
+			return errors.New("a text is not valid UTF-8; convert it first")
+		}
+	}
+	return nil
 }

@@ -1,5 +1,17 @@
 package demeterrr
 
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
 // Page is one page of a list (API docs, page "pagination").
 type Page[T any] struct {
 	// Items are the page's, in the API's order, which is not documented.
@@ -12,4 +24,99 @@ type Page[T any] struct {
 	Total int
 	// TotalPages is the number of pages; for an empty list it is 0 or 1.
 	TotalPages int
+}
+
+// maxPerPage is the most that the API puts on a page (contract, section 4).
+const maxPerPage = 100
+
+// listQuery is what every list can be asked for.
+type listQuery struct {
+	page, limit int
+	values      url.Values // filters
+}
+
+func (q *listQuery) add(name, value string) {
+	if value != "" {
+		q.values.Set(name, value)
+	}
+}
+
+// request is the request for the page that q names.
+func (q listQuery) request(route string) (request, error) {
+	r := request{method: http.MethodGet, path: route}
+	if q.page < 0 || q.limit < 0 {
+		return r, r.refuse(errors.New("page and limit must not be negative; 0 means the default"))
+	}
+	r.query = maps.Clone(q.values)
+	if r.query == nil {
+		r.query = url.Values{}
+	}
+	if q.page > 0 {
+		r.query.Set("page", strconv.Itoa(q.page))
+	}
+	if q.limit > 0 {
+		r.query.Set("limit", strconv.Itoa(q.limit))
+	}
+	return r, nil
+}
+
+// fetch makes a call whose reply is one object, read over v.
+func fetch[T any, P decodable[T]](ctx context.Context, c *Client, r request, v P, opts []CallOption) (P, error) {
+	if err := c.do(ctx, r, one(v), opts); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// fetchPage makes a call whose reply is one page of a list.
+func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) (*Page[T], error) {
+	r, err := q.request(route)
+	if err != nil {
+		return nil, err
+	}
+	page := new(Page[T])
+	if err := c.do(ctx, r, list[T, P](page), opts); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// fetchAll is the one paging loop. It asks for the next page when the caller has
+// taken all of the last one, and goes by totalPages, as perPage is not reliable.
+func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		q, last := q, "" // each loop over the sequence starts anew
+		q.page = cmp.Or(q.page, 1)
+		q.limit = cmp.Or(q.limit, maxPerPage)
+		for {
+			var resp Response
+			page, err := fetchPage[T, P](ctx, c, route, q, withResponse(opts, &resp))
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(page.Items) == 0 {
+				return
+			}
+			// A server that ignores ?page= would give the first page again and again.
+			first := P(&page.Items[0]).identity()
+			if page.Page != q.page || first == last {
+				yield(nil, &Error{
+					StatusCode: resp.StatusCode, Method: http.MethodGet, Path: route, RequestID: resp.RequestID, Attempts: resp.Attempts,
+					Message: fmt.Sprintf("asked for page %d, the server sent page %d again", q.page, page.Page),
+				})
+				return
+			}
+			for i := range page.Items {
+				if !yield(&page.Items[i], nil) {
+					return
+				}
+			}
+			if q.page >= page.TotalPages {
+				return
+			}
+			q.page++
+			last = first
+		}
+	}
 }

@@ -1,6 +1,15 @@
 package demeterrr
 
-import "encoding/json"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
 
 // SequenceStatus says whether a sequence can be executed. Others than
 // SequenceActive exist; they are kept as the API sends them.
@@ -75,4 +84,98 @@ type ExecutionResult struct {
 	Status    ExecutionStatus
 	// Extra holds the members that this version does not know; nil if there are none.
 	Extra map[string]json.RawMessage
+}
+
+// SequencesService has the methods for sequences; it is [Client.Sequences].
+type SequencesService struct{ client *Client }
+
+const routeSequences = "/sequences"
+
+// List returns one page of the sequences; nil params are the first one. It takes
+// the scope sequences:read. API docs, page "sequences".
+func (s *SequencesService) List(ctx context.Context, params *SequenceListParams, opts ...CallOption) (*Page[Sequence], error) {
+	const route = routeSequences
+	return fetchPage[Sequence](ctx, s.client, route, params.query(), opts)
+}
+
+// All returns all the sequences, page by page as the loop goes on. It starts at
+// params.Page and asks for 100 a page unless params.Limit says otherwise; params
+// may be nil. An error ends it. It takes the scope sequences:read.
+// API docs, page "sequences".
+func (s *SequencesService) All(ctx context.Context, params *SequenceListParams, opts ...CallOption) iter.Seq2[*Sequence, error] {
+	const route = routeSequences
+	return fetchAll[Sequence](ctx, s.client, route, params.query(), opts)
+}
+
+// Get returns the sequence with the id. Without one the error matches
+// [ErrNotFound]. It takes the scope sequences:read. API docs, page "sequences".
+func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOption) (*Sequence, error) {
+	const route = routeSequences + "/{id}"
+	r, err := withID(http.MethodGet, route, id)
+	if err != nil {
+		return nil, err
+	}
+	return fetch(ctx, s.client, r, new(Sequence), opts)
+}
+
+// Execute sends a sequence to 1 to 100 contacts. It is one request, and it is
+// repeated only after a 429, if no connection was made, or after a 500 with the
+// API's own INTERNAL_ERROR, which the API documents as "retry"; [WithAtMostOnce]
+// turns the last of these off. Whenever else a reply is lost, the error matches
+// [ErrUnknownOutcome], and it is the caller who decides: executing twice may
+// message people twice.
+//
+// The API creates each contact, or updates it, matched by email, and makes one
+// sending for each. Contacts that are unsubscribed or invalid are skipped, which
+// Execution.Results tells. No two contacts may have the same email. If the
+// sequence is not active, the error matches [ErrSequenceInactive]. It takes the
+// scope sequences:execute. API docs, page "sequences/execute".
+func (s *SequencesService) Execute(ctx context.Context, id string, params *ExecuteParams, opts ...CallOption) (*Execution, error) {
+	const route = routeSequences + "/{id}/execute"
+	r, err := withID(http.MethodPost, route, id)
+	if err != nil {
+		return nil, err
+	}
+	r.body = params
+	return fetch(ctx, s.client, r, new(Execution), opts)
+}
+
+// query is nil-safe: nil params are the first page.
+func (p *SequenceListParams) query() listQuery {
+	if p == nil {
+		p = &SequenceListParams{}
+	}
+	return listQuery{page: p.Page, limit: p.Limit}
+}
+
+// maxExecuteContacts is the documented limit (contract, section 6).
+const maxExecuteContacts = 100
+
+// check refuses what the API will refuse, and what would message somebody twice.
+func (p *ExecuteParams) check() error {
+	if p == nil {
+		return errors.New("the params of the execution are nil")
+	}
+	if n := len(p.Contacts); n < 1 || n > maxExecuteContacts {
+		return fmt.Errorf("an execution takes 1 to %d contacts, not %d", maxExecuteContacts, n)
+	}
+	seen := make(map[string]int, len(p.Contacts))
+	for i, c := range p.Contacts {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("contact %d: %w", i+1, err)
+		}
+		email := emailKey(c.Email)
+		if first, ok := seen[email]; ok {
+			return fmt.Errorf("contacts %d and %d have the same email, which would be messaged twice; leave one out", first, i+1)
+		}
+		seen[email] = i + 1
+	}
+	return checkText(p.LocationID, p.EmployeeID)
+}
+
+func (c ExecuteContact) check() error {
+	if err := validate.Email(c.Email); err != nil {
+		return err
+	}
+	return checkText(c.FirstName, c.LastName, c.Phone)
 }

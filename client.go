@@ -1,0 +1,246 @@
+package demeterrr
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/gate"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// Version is the version of this SDK, as it stands in the User-Agent header.
+const Version = "0.1.0"
+
+// Client talks to the demeterrr API. Make one with [New] and share it: it is
+// safe for concurrent use, keeps connections open, and what one call learns of
+// the rate limit holds for all of them.
+type Client struct {
+	// Contacts are the people that surveys are sent to.
+	Contacts *ContactsService
+	// Sequences are the surveys with their steps.
+	Sequences *SequencesService
+
+	base      *url.URL
+	userAgent []string
+	// apiKey is a function so that no way of printing a client shows the key.
+	apiKey    func() string
+	transport http.RoundTripper
+	jar       http.CookieJar
+	timeout   time.Duration // of one attempt
+	policy    RetryPolicy
+	limiter   Limiter
+	logger    *slog.Logger
+	gate      gate.Gate
+	rateLimit atomic.Pointer[RateLimit]
+}
+
+// New makes a client for the API key, which starts with dem_ (API docs, page
+// "authentication"). It sends nothing. The error, if any, tells everything that
+// is wrong with the key and the options, and matches [ErrMissingAPIKey],
+// [ErrInvalidAPIKeyFormat] or [ErrValidation].
+func New(apiKey string, opts ...Option) (*Client, error) {
+	if apiKey == "" {
+		return nil, &Error{Code: CodeMissingAPIKey, Message: "no API key was given; make one in the dashboard"}
+	}
+	if err := validate.APIKey(apiKey); err != nil {
+		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: err.Error()}
+	}
+	cfg, base, err := readOptions(opts)
+	if err != nil {
+		return nil, invalid("%s", joined(err))
+	}
+	c := &Client{
+		base:      base,
+		userAgent: []string{cfg.app + userAgent()},
+		apiKey:    func() string { return apiKey },
+		policy:    cfg.policy,
+		limiter:   cfg.limiter,
+		logger:    cfg.logger,
+	}
+	c.transport, c.jar, c.timeout = cfg.transport()
+	c.Contacts = &ContactsService{client: c}
+	c.Sequences = &SequencesService{client: c}
+	return c, nil
+}
+
+// NewFromEnv makes a client for the key in the environment variable
+// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
+// option overrides the environment.
+func NewFromEnv(opts ...Option) (*Client, error) {
+	key := os.Getenv("DEMETERRR_API_KEY")
+	if key == "" {
+		return nil, &Error{Code: CodeMissingAPIKey, Message: "the environment variable DEMETERRR_API_KEY is not set; make a key in the dashboard"}
+	}
+	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
+		opts = append([]Option{WithBaseURL(base)}, opts...)
+	}
+	return New(key, opts...)
+}
+
+// RateLimit is what the last reply that said anything about the quota reported;
+// zero if none did.
+func (c *Client) RateLimit() RateLimit {
+	if r := c.rateLimit.Load(); r != nil {
+		return *r
+	}
+	return RateLimit{}
+}
+
+// Request is a call of an endpoint that has no method of its own.
+type Request struct {
+	// Method is GET, POST, PUT, PATCH or DELETE.
+	Method string
+	// Path is relative to the base URL and already escaped: "/surveys/" + url.PathEscape(id). It has no query and no dot segments.
+	Path string
+	// Query is added to the path; nil means none.
+	Query url.Values
+	// Body is encoded as JSON; nil means none. A json.RawMessage is sent as it is.
+	Body any
+}
+
+// Response tells how the last reply of a call looked; see [WithResponse]. All
+// but Attempts are zero if there was no reply.
+type Response struct {
+	StatusCode int
+	Header     http.Header
+	// RateLimit is what this reply reported; zero if it did not.
+	RateLimit RateLimit
+	// RequestID is the reply's X-Request-Id; empty if it had none.
+	RequestID string
+	// Attempts is the number of requests that were sent, retries included.
+	Attempts int
+}
+
+// Do calls an endpoint that has no method of its own, such as /surveys, with
+// everything else that a method does: key, retries, rate limit, errors. out is a
+// pointer into which the whole body of the reply is decoded, with its "data" and
+// "meta"; if it is nil, the body is not looked at.
+//
+// GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
+// except POST /contacts.
+func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
+	if req == nil {
+		return invalid("the request is nil")
+	}
+	path := "/" + strings.TrimPrefix(req.Path, "/")
+	switch req.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		return invalid("the method must be GET, POST, PUT, PATCH or DELETE")
+	}
+	r := request{method: req.Method, path: path, query: req.Query, body: req.Body}
+	if err := validate.Path(path); err != nil {
+		return r.refuse(err)
+	}
+	if req.Body != nil && req.Method == http.MethodGet {
+		return r.refuse(errors.New("a GET request has no body; use Query"))
+	}
+	if out == nil {
+		return c.do(ctx, r, nil, opts)
+	}
+	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
+		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
+	}
+	var reply []byte
+	keep := func(body []byte) error {
+		reply = body
+		return validJSON(body)
+	}
+	if err := c.do(ctx, r, keep, opts); err != nil {
+		return err
+	}
+	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
+	if err := json.Unmarshal(reply, out); err != nil {
+		e := r.refuse(fmt.Errorf("the call succeeded, but its reply does not fit %T", out))
+		e.cause, e.Code, e.unknown = err, "", r.method != http.MethodGet
+		return e
+	}
+	return nil
+}
+
+// userAgent is the SDK's own part of the header: demeterrr-go/0.1.0 (go1.26; linux/amd64).
+func userAgent() string {
+	goVersion := regexp.MustCompile(`go\d+\.\d+`).FindString(runtime.Version())
+	if goVersion == "" {
+		goVersion = "go"
+	}
+	return fmt.Sprintf("demeterrr-go/%s (%s; %s/%s)", Version, goVersion, runtime.GOOS, runtime.GOARCH)
+}
+
+// joined puts the lines of a joined error on one.
+func joined(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// request is one call before it is sent: what a method of a service says about it.
+type request struct {
+	method string
+	path   string // below the base URL, escaped
+	query  url.Values
+	body   any // nil, or what is encoded as JSON; it is checked first if it is a checker
+}
+
+// checker is a body that can tell before it is sent that it cannot be right.
+type checker interface{ check() error }
+
+// refuse is the error for a request that will not be sent.
+func (r request) refuse(err error) *Error {
+	e := invalid("%s", err)
+	e.Method, e.Path = r.method, r.path
+	return e
+}
+
+// withID puts an id into the one place for it in a route, escaped as one segment.
+func withID(method, route, id string) (request, error) {
+	r := request{method: method, path: route}
+	if err := validate.ID(id); err != nil {
+		return r, r.refuse(err)
+	}
+	r.path = strings.Replace(route, "{id}", url.PathEscape(id), 1)
+	return r, nil
+}
+
+// encode is the request's body as JSON; nil if it has none.
+func (r request) encode() ([]byte, error) {
+	if r.body == nil {
+		return nil, nil
+	}
+	if b, ok := r.body.(checker); ok {
+		if err := b.check(); err != nil {
+			return nil, err
+		}
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r.body); err != nil {
+		return nil, fmt.Errorf("the body cannot be encoded as JSON: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// url is the address of the request. Its path is escaped already.
+func (r request) url(base *url.URL) *url.URL {
+	u := *base
+	plain, err := url.PathUnescape(r.path)
+	if err != nil {
+		plain = r.path // cannot be: paths are checked before
+	}
+	u.RawPath = base.EscapedPath() + r.path
+	u.Path = base.Path + plain
+	u.RawQuery = r.query.Encode()
+	return &u
+}

@@ -1,0 +1,183 @@
+package demeterrrtest
+
+import (
+	"net/http"
+	"strings"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// AddContact puts a contact into the organization, with no request made, and
+// returns it as the API would show it. An empty ID, zero times and an empty
+// language are filled in; times are cut to milliseconds. It panics if the ID or
+// the email (ignoring case) is taken, or if the custom fields cannot be encoded as JSON.
+func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
+	w, err := toWire(contact)
+	if err != nil {
+		misuse("AddContact: custom fields: %v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	added, err := s.contacts.add(w)
+	if err != nil {
+		misuse("AddContact: %v", err)
+	}
+	return added.toContact()
+}
+
+// Contacts returns all contacts as they are now, in the order of their creation.
+func (s *Server) Contacts() []demeterrr.Contact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]demeterrr.Contact, len(s.contacts.inOrder))
+	for i, c := range s.contacts.inOrder {
+		out[i] = c.toContact()
+	}
+	return out
+}
+
+func (s *Server) listContacts(c *call) *reply {
+	items := s.contacts.inOrder
+	if c.query.Has("email") {
+		items = s.contacts.withEmail(c.query.Get("email"))
+	}
+	items = filter(items, c.query.Get("phone"), func(c *contact, phone string) bool {
+		return orEmpty(c.Phone) == phone
+	})
+	items = filter(items, c.query.Get("location_id"), func(c *contact, id string) bool {
+		return strings.EqualFold(orEmpty(c.LocationID), id)
+	})
+	items = filter(items, strings.ToLower(c.query.Get("search")), (*contact).mentions)
+	return pageReply(items, pagingOf(c.query), func(c *contact) any { return c.wireContact })
+}
+
+// filter keeps the contacts that match what is asked for; all of them if nothing is.
+func filter(items []*contact, wanted string, matches func(*contact, string) bool) []*contact {
+	if wanted == "" {
+		return items
+	}
+	var kept []*contact
+	for _, item := range items {
+		if matches(item, wanted) {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// mentions is the search: first name, last name or email, any part of it, ignoring case.
+func (c *contact) mentions(lowered string) bool {
+	for _, text := range []*string{c.FirstName, c.LastName, c.Email} {
+		if strings.Contains(strings.ToLower(orEmpty(text)), lowered) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) createContact(c *call) *reply {
+	in, refused := readBody(c)
+	if refused != nil {
+		return refused
+	}
+	var w wireContact
+	var given bool
+	w.Email, given = in.email("email")
+	in.require("email", given)
+	w.FirstName = in.requiredText("firstName")
+	w.LastName, _ = in.text("lastName")
+	w.Phone, _ = in.text("phone")
+	w.Title, _ = in.text("title")
+	if language, _ := in.language("preferredLanguage"); language != nil {
+		w.PreferredLanguage = *language
+	}
+	w.LocationID = in.uuid("locationId")
+	w.ContactOrganizationID = in.uuid("contactOrganizationId")
+	w.CustomFields, _ = in.customFields("customFields")
+	w.Tags, _ = in.tags("tags")
+	if refused := in.finish(); refused != nil {
+		return refused
+	}
+	if len(s.contacts.withEmail(*w.Email)) > 0 {
+		return documentedError(demeterrr.CodeContactExists)
+	}
+	added, err := s.contacts.add(w)
+	if err != nil {
+		misuse("%v", err) // the only cause was excluded above
+	}
+	return dataReply(http.StatusCreated, added.wireContact)
+}
+
+func (s *Server) getContact(c *call) *reply {
+	found, ok := s.contacts.byID[c.id]
+	if !ok {
+		return notFound("Contact")
+	}
+	return dataReply(http.StatusOK, found.wireContact)
+}
+
+func (s *Server) updateContact(c *call) *reply {
+	in, refused := readBody(c)
+	if refused != nil {
+		return refused
+	}
+	in.nullable = true
+	change := readUpdate(in)
+	if refused := in.finish(); refused != nil {
+		return refused
+	}
+	found, ok := s.contacts.byID[c.id]
+	if !ok {
+		return notFound("Contact")
+	}
+	next := found.wireContact
+	change(&next)
+	if err := s.contacts.replace(found, next); err != nil {
+		return documentedError(demeterrr.CodeContactExists)
+	}
+	if s.partialUpdates {
+		return dataReply(http.StatusOK, found.partial())
+	}
+	return dataReply(http.StatusOK, found.wireContact)
+}
+
+// readUpdate reads the fields that PATCH may change (contract, section 5) and returns the change.
+func readUpdate(in *input) func(*wireContact) {
+	email, emailGiven := in.email("email")
+	first, firstGiven := in.text("firstName")
+	last, lastGiven := in.text("lastName")
+	phone, phoneGiven := in.text("phone")
+	title, titleGiven := in.text("title")
+	language, languageGiven := in.language("preferredLanguage")
+	fields, fieldsGiven := in.customFields("customFields")
+	tags, tagsGiven := in.tags("tags")
+	return func(c *wireContact) {
+		set(&c.Email, email, emailGiven)
+		set(&c.FirstName, first, firstGiven)
+		set(&c.LastName, last, lastGiven)
+		set(&c.Phone, phone, phoneGiven)
+		set(&c.Title, title, titleGiven)
+		set(&c.Tags, tags, tagsGiven)
+		set(&c.PreferredLanguage, orEmpty(language), languageGiven)
+		if fieldsGiven {
+			c.CustomFields = merge(c.CustomFields, fields)
+		}
+	}
+}
+
+func set[T any](field *T, value T, given bool) {
+	if given {
+		*field = value
+	}
+}
+
+func (s *Server) deleteContact(c *call) *reply {
+	if !s.contacts.remove(c.id) {
+		return notFound("Contact")
+	}
+	return &reply{status: http.StatusNoContent, header: http.Header{}}
+}
+
+func notFound(what string) *reply {
+	return errorReply(http.StatusNotFound, errorBody{Code: demeterrr.CodeNotFound, Message: what + " not found"})
+}

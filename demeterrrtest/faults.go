@@ -1,0 +1,259 @@
+package demeterrrtest
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// Always is for [Fault.Times]: the fault is never used up.
+const Always = -1
+
+// Drop says how a connection fails.
+type Drop int
+
+// The ways for a connection to fail. In memory they give the errors that the
+// network gives: a dial error with ECONNREFUSED, a read error with ECONNRESET,
+// and io.ErrUnexpectedEOF while the body is read.
+const (
+	// NoConnection refuses the connection: the request never reaches the server. (Over [Server.URL],
+	// where the connection is there already, it is DropBefore that is not logged.)
+	NoConnection Drop = iota + 1
+	// DropBefore resets the connection before the work is done.
+	DropBefore
+	// DropAfter resets the connection after the work is done: the reply is lost.
+	DropAfter
+	// Truncate sends half of the reply's body, under the Content-Length of the whole. A reply without a
+	// body is lost altogether, as with DropAfter.
+	Truncate
+)
+
+// Fault is something that goes wrong. Its zero fields do nothing, so name only
+// what should happen:
+//
+//	srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Status: 500, Times: 2})
+//	srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute})
+//	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
+type Fault struct {
+	// Route selects the requests: "POST /contacts", "PATCH /contacts/{id}", "/sequences/{id}/execute"
+	// for every method of a path; empty for every request. {id} stands for any one segment. It need
+	// not be a route of the fake's: Body can play an endpoint that the fake does not have.
+	Route string
+	// Skip is the number of selected requests that pass before the fault begins.
+	Skip int
+	// Times is the number of requests that it happens to; 0 means once, Always that it never ends.
+	Times int
+
+	// Status answers with this status instead of doing the work: with the API's own error body where it
+	// documents one (400, 401, 403, 404, 409, 429, 500), else with an HTML page as a proxy sends it.
+	Status int
+	// Code chooses the documented error, where a status has several, or no status is given.
+	Code demeterrr.Code
+	// AfterWork does the work first and then answers with Status or Code: the server failed half-way.
+	AfterWork bool
+	// Body replaces the body of the reply. Without Status and Code, the work is done and its status stays.
+	Body string
+	// ContentType is Body's; empty means application/json.
+	ContentType string
+	// RetryAfter is sent as a Retry-After header in seconds, rounded up, and on a 429 in the body's
+	// details too; zero sends none. For other forms of the header use Header.
+	RetryAfter time.Duration
+	// Header is added to the reply, in place of headers of the same names.
+	Header http.Header
+
+	// Delay holds the reply, or the drop, back for so long. The work is done before.
+	Delay time.Duration
+	// Drop makes the connection fail; zero does not.
+	Drop Drop
+	// IgnoreQuery names query parameters that the server overlooks, such as "page" or "email".
+	IgnoreQuery []string
+}
+
+// fault is a Fault on its way to being used up.
+type fault struct {
+	Fault
+	method, path string
+}
+
+// Inject makes the server fail as f says. Several faults apply in the order in
+// which they were injected: a request meets the first one that selects it, is
+// past its Skip and is not used up. A fault comes before every check: it also meets a
+// request with a wrong key or over its rate limit. Inject panics, saying why, on
+// a fault that makes no sense.
+func (s *Server) Inject(f Fault) {
+	if err := f.check(); err != nil {
+		misuse("Inject: %v", err)
+	}
+	next := &fault{Fault: f, path: f.Route}
+	if method, path, ok := strings.Cut(f.Route, " "); ok {
+		next.method, next.path = method, path
+	}
+	next.Times = max(f.Times, Always)
+	if f.Times == 0 {
+		next.Times = 1
+	}
+	next.Header = f.Header.Clone()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, next)
+}
+
+// ClearFaults ends all faults that are not used up.
+func (s *Server) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+func (f *Fault) check() error {
+	_, path, spaced := strings.Cut(f.Route, " ")
+	if !spaced {
+		path = f.Route
+	}
+	answers := f.Status != 0 || f.Code != ""
+	switch {
+	case f.Route != "" && !strings.HasPrefix(path, "/"):
+		return fmt.Errorf(`route %q: want a form like "POST /contacts" or "/contacts/{id}"`, f.Route)
+	case strings.HasPrefix(path, basePath):
+		return fmt.Errorf("route %q: leave %s out", f.Route, basePath)
+	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0:
+		return fmt.Errorf("skip, delay and retryAfter must not be negative")
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("status %d: want 200 to 599", f.Status)
+	case f.Code != "" && f.Status == 0 && documented[f.Code].status == 0:
+		return fmt.Errorf("code %s is not documented: give its status too", f.Code)
+	case f.Drop < 0 || f.Drop > Truncate:
+		return fmt.Errorf("drop %d is not known", f.Drop)
+	case f.Drop != 0 && f.Drop != Truncate && (answers || f.Body != ""):
+		return fmt.Errorf("a dropped connection carries no reply: leave out Status, Code and Body")
+	case f.AfterWork && !answers:
+		return fmt.Errorf("afterWork is for Status and Code")
+	}
+	return nil
+}
+
+// takeFault returns the fault that a call meets, used up by one; nil if none.
+func (s *Server) takeFault(c *call) *fault {
+	for i, f := range s.faults {
+		if !f.selects(c) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if f.Times > 0 {
+			if f.Times--; f.Times == 0 {
+				s.faults = slices.Delete(s.faults, i, i+1)
+			}
+		}
+		return f
+	}
+	return nil
+}
+
+func (f *fault) selects(c *call) bool {
+	if f.method != "" && f.method != c.method {
+		return false
+	}
+	if f.path == "" {
+		return true
+	}
+	_, ok := matchPath(f.path, c.path)
+	return ok
+}
+
+// beforeWork reports whether the fault keeps the work from being done.
+func (f *fault) beforeWork() bool {
+	return f.Drop == NoConnection || f.Drop == DropBefore || f.answers() && !f.AfterWork
+}
+
+func (f *fault) answers() bool { return f.Status != 0 || f.Code != "" }
+
+// overlook removes the parameters that the server is to ignore.
+func (f *fault) overlook(query url.Values) url.Values {
+	if len(f.IgnoreQuery) == 0 {
+		return query
+	}
+	query = maps.Clone(query)
+	for _, name := range f.IgnoreQuery {
+		query.Del(name)
+	}
+	return query
+}
+
+// apply turns the reply that was due into the one that the fault makes of it.
+func (f *fault) apply(due *reply, c *call) *reply {
+	out := due
+	if f.answers() {
+		out = f.answer(c)
+	}
+	if f.Body != "" {
+		out.body = []byte(f.Body)
+		out.header.Set("Content-Type", "application/json")
+		if f.ContentType != "" {
+			out.header.Set("Content-Type", f.ContentType)
+		}
+	}
+	if f.RetryAfter > 0 {
+		out.header.Set("Retry-After", strconv.Itoa(seconds(f.RetryAfter)))
+	}
+	for name, values := range f.Header {
+		out.header[http.CanonicalHeaderKey(name)] = values
+	}
+	return out
+}
+
+// codes are what the API documents for a status; the most usual one where it documents several.
+var codes = map[int]demeterrr.Code{
+	400: demeterrr.CodeValidation,
+	401: demeterrr.CodeInvalidAPIKey,
+	403: demeterrr.CodeInsufficientPermissions,
+	404: demeterrr.CodeNotFound,
+	409: demeterrr.CodeContactExists,
+	429: demeterrr.CodeRateLimited,
+	500: demeterrr.CodeInternal,
+}
+
+// answer is the error that the fault asks for.
+func (f *fault) answer(c *call) *reply {
+	status, code := f.Status, f.Code
+	if code == "" {
+		code = codes[status]
+	}
+	if status == 0 {
+		status = documented[code].status
+	}
+	switch code {
+	case "":
+		return proxyPage(status)
+	case demeterrr.CodeRateLimited:
+		return rateLimited(status, Limit{1000, time.Hour}, f.RetryAfter) // the documented sample's limit
+	case demeterrr.CodeInsufficientPermissions:
+		scope := "contacts:write"
+		if r, _ := findRoute(c.method, c.path); r != nil {
+			scope = r.scope
+		}
+		return scopeError(scope)
+	}
+	return errorReply(status, errorBody{Code: code, Message: documented[code].message})
+}
+
+// proxyPage is what something between the client and the API answers.
+func proxyPage(status int) *reply {
+	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
+		"</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n"
+	return &reply{status: status, header: http.Header{"Content-Type": {"text/html"}}, body: []byte(page)}
+}
+
+// seconds rounds up to whole seconds, as headers carry them.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

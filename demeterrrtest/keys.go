@@ -1,0 +1,81 @@
+package demeterrrtest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// keyLength is the documented length of a key: dem_ and 43 characters (contract, section 2).
+const keyLength = 47
+
+type key struct {
+	scopes   []string
+	expired  bool
+	inactive bool
+}
+
+// may reports whether the key has the scope, by name or by wildcard.
+func (k *key) may(scope string) bool {
+	resource, _, _ := strings.Cut(scope, ":")
+	return slices.Contains(k.scopes, scope) || slices.Contains(k.scopes, resource+":*")
+}
+
+// AddKey makes another key of the organization and returns it. Scopes are such
+// as "contacts:read" or "sequences:*"; a key without any may do nothing.
+func (s *Server) AddKey(scopes ...string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := fmt.Sprintf("dem_fake%0*d", keyLength-len("dem_fake"), len(s.keys)+1)
+	s.keys[name] = &key{scopes: slices.Clone(scopes)}
+	return name
+}
+
+// ExpireKey makes a key of this server expired: EXPIRED_API_KEY is the answer to it from now on.
+func (s *Server) ExpireKey(apiKey string) {
+	s.changeKey("ExpireKey", apiKey, func(k *key) { k.expired = true })
+}
+
+// DeactivateKey makes a key of this server inactive: INVALID_API_KEY is the answer to it from now on.
+func (s *Server) DeactivateKey(apiKey string) {
+	s.changeKey("DeactivateKey", apiKey, func(k *key) { k.inactive = true })
+}
+
+func (s *Server) changeKey(method, apiKey string, change func(*key)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.keys[apiKey]
+	if !ok {
+		misuse("%s: the key is not one of this server's", method)
+	}
+	change(k)
+}
+
+// authenticate finds the key of a request, or answers why it may not pass
+// (contract, sections 2 and 7).
+func (s *Server) authenticate(header http.Header) (*key, *reply) {
+	name := header.Get("X-API-Key")
+	if name == "" {
+		scheme, token, _ := strings.Cut(header.Get("Authorization"), " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			name = token
+		}
+	}
+	if name == "" {
+		return nil, documentedError(demeterrr.CodeMissingAPIKey)
+	}
+	if !strings.HasPrefix(name, "dem_") || len(name) != keyLength {
+		return nil, documentedError(demeterrr.CodeInvalidAPIKeyFormat)
+	}
+	k, ok := s.keys[name]
+	switch {
+	case !ok || k.inactive:
+		return nil, documentedError(demeterrr.CodeInvalidAPIKey)
+	case k.expired:
+		return nil, documentedError(demeterrr.CodeExpiredAPIKey)
+	}
+	return k, nil
+}

@@ -1,0 +1,103 @@
+package demeterrrtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// reply is what the server answers, before it goes over a wire of either kind.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// envelope and its meta are what every success comes in (contract, section 4).
+type envelope struct {
+	Data any   `json:"data"`
+	Meta *meta `json:"meta,omitempty"`
+}
+
+type meta struct {
+	Page       int `json:"page"`
+	PerPage    int `json:"perPage"`
+	Total      int `json:"total"`
+	TotalPages int `json:"totalPages"`
+}
+
+func dataReply(status int, data any) *reply {
+	return jsonReply(status, envelope{Data: data})
+}
+
+func jsonReply(status int, v any) *reply {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a documented message has <key> in it
+	if err := encoder.Encode(v); err != nil {
+		misuse("encode a reply: %v", err) // what AddContact and AddSequence take in can be encoded
+	}
+	return &reply{
+		status: status,
+		header: http.Header{"Content-Type": {"application/json; charset=utf-8"}},
+		body:   bytes.TrimSuffix(body.Bytes(), []byte("\n")),
+	}
+}
+
+// errorBody is the body of every error; its members are in the order of the documented samples (contract, section 7).
+type errorBody struct {
+	Code          demeterrr.Code `json:"code"`
+	Message       string         `json:"message"`
+	RequiredScope string         `json:"requiredScope,omitempty"`
+	Details       any            `json:"details,omitempty"`
+}
+
+// documented is the status of each code, and its message: the documentation's
+// where it has one, else the fake's own.
+var documented = map[demeterrr.Code]struct {
+	status  int
+	message string
+}{
+	demeterrr.CodeMissingAPIKey:           {401, "API key required. Provide via X-API-Key header or Authorization: Bearer <key>"},
+	demeterrr.CodeInvalidAPIKeyFormat:     {401, "Invalid API key format. Key must start with 'dem_'"},
+	demeterrr.CodeInvalidAPIKey:           {401, "Invalid or inactive API key"},
+	demeterrr.CodeExpiredAPIKey:           {401, "API key has expired"},
+	demeterrr.CodeInsufficientPermissions: {403, "This API key does not have the required scope: "},
+	demeterrr.CodeValidation:              {400, "Validation failed"},
+	demeterrr.CodeSequenceInactive:        {400, "Sequence is not active"},
+	demeterrr.CodeNotFound:                {404, "Resource not found"},
+	demeterrr.CodeContactExists:           {409, "A contact with this email already exists"},
+	demeterrr.CodeRateLimited:             {429, "Rate limit exceeded. Please try again later."},
+	demeterrr.CodeInternal:                {500, "An unexpected error occurred"},
+}
+
+func documentedError(code demeterrr.Code) *reply {
+	d := documented[code]
+	return errorReply(d.status, errorBody{Code: code, Message: d.message})
+}
+
+func errorReply(status int, body errorBody) *reply {
+	return jsonReply(status, map[string]errorBody{"error": body})
+}
+
+func scopeError(scope string) *reply {
+	d := documented[demeterrr.CodeInsufficientPermissions]
+	return errorReply(d.status, errorBody{
+		Code:          demeterrr.CodeInsufficientPermissions,
+		Message:       d.message + scope,
+		RequiredScope: scope,
+	})
+}
+
+// problem is one entry of a VALIDATION_ERROR's details.
+type problem struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+func validationError(problems ...problem) *reply {
+	d := documented[demeterrr.CodeValidation]
+	return errorReply(d.status, errorBody{Code: demeterrr.CodeValidation, Message: d.message, Details: problems})
+}

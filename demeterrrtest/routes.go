@@ -1,0 +1,99 @@
+package demeterrrtest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// call is one request as the endpoints see it.
+type call struct {
+	method     string
+	path       string // with the base path, still escaped
+	id         string // what stands for {id} in the route's path
+	query      url.Values
+	queryError error
+	header     http.Header
+	body       []byte
+	now        time.Time
+}
+
+// route is one endpoint (contract, section 3).
+type route struct {
+	method, path string
+	scope        string
+	query        []string // the names it knows
+	serve        func(*Server, *call) *reply
+}
+
+var routes = []route{
+	{"GET", "/contacts", "contacts:read", []string{"page", "limit", "search", "email", "phone", "location_id"}, (*Server).listContacts},
+	{"POST", "/contacts", "contacts:write", nil, (*Server).createContact},
+	{"GET", "/contacts/{id}", "contacts:read", nil, (*Server).getContact},
+	{"PATCH", "/contacts/{id}", "contacts:write", nil, (*Server).updateContact},
+	{"DELETE", "/contacts/{id}", "contacts:write", nil, (*Server).deleteContact},
+	{"GET", "/sequences", "sequences:read", []string{"page", "limit"}, (*Server).listSequences},
+	{"GET", "/sequences/{id}", "sequences:read", nil, (*Server).getSequence},
+	{"POST", "/sequences/{id}/execute", "sequences:execute", nil, (*Server).execute},
+}
+
+// findRoute returns the endpoint of a call, and what stands for its {id}; nil if there is none.
+func findRoute(method, path string) (*route, string) {
+	for i := range routes {
+		if routes[i].method != method {
+			continue
+		}
+		if id, ok := matchPath(routes[i].path, path); ok {
+			return &routes[i], id
+		}
+	}
+	return nil, ""
+}
+
+// matchPath compares a whole path with a pattern that leaves the base path out,
+// in which {…} stands for one segment that is not empty. It returns the first
+// of those segments, unescaped.
+func matchPath(pattern, path string) (id string, ok bool) {
+	want, have := strings.Split(basePath+pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return "", false
+	}
+	for i := range want {
+		if !strings.HasPrefix(want[i], "{") {
+			if want[i] != have[i] {
+				return "", false
+			}
+			continue
+		}
+		segment, err := url.PathUnescape(have[i])
+		if err != nil || segment == "" {
+			return "", false
+		}
+		if id == "" {
+			id = segment
+		}
+	}
+	return id, true
+}
+
+// dispatch sends a call whose key is good to its endpoint.
+func (s *Server) dispatch(c *call, k *key) *reply {
+	r, id := findRoute(c.method, c.path)
+	if r == nil {
+		return documentedError(demeterrr.CodeNotFound)
+	}
+	if !k.may(r.scope) {
+		return scopeError(r.scope)
+	}
+	if c.queryError != nil {
+		return validationError(problem{"query", "is malformed"})
+	}
+	if problems := checkQuery(c.query, r.query); len(problems) > 0 {
+		return validationError(problems...)
+	}
+	c.id = id
+	return r.serve(s, c)
+}

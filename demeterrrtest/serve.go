@@ -1,0 +1,111 @@
+package demeterrrtest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// outcome is how an exchange ends: with a reply, unless drop says otherwise.
+type outcome struct {
+	reply *reply
+	drop  Drop
+}
+
+// exchange is one request from being sent to being answered. It takes the time
+// that latency and faults ask for; the error is the context's.
+func (s *Server) exchange(ctx context.Context, method string, u *url.URL, header http.Header, body []byte) (outcome, error) {
+	there, back := s.latency()
+	if err := sleep(ctx, there); err != nil {
+		return outcome{}, err
+	}
+	c := &call{method: method, path: u.EscapedPath(), header: header, body: body, now: time.Now()}
+	c.query, c.queryError = url.ParseQuery(u.RawQuery)
+	out, delay := s.serve(c)
+	return out, sleep(ctx, delay+back)
+}
+
+// serve processes a call at one moment: nothing else happens in between.
+func (s *Server) serve(c *call) (outcome, time.Duration) {
+	query := c.query
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return outcome{drop: NoConnection}, 0
+	}
+	f := s.takeFault(c)
+	if f == nil {
+		f = &fault{}
+	}
+	if f.Drop == NoConnection {
+		s.mu.Unlock()
+		return outcome{drop: NoConnection}, f.Delay
+	}
+	out := outcome{reply: s.answer(c, f), drop: f.Drop}
+	if out.drop == Truncate && len(out.reply.body) == 0 {
+		out.drop = DropAfter
+	}
+	status := out.reply.status
+	if out.drop == DropBefore || out.drop == DropAfter {
+		status = 0
+	}
+	entry := logged(c, query, status)
+	if s.onRequest == nil {
+		s.requests = append(s.requests, entry)
+	}
+	s.mu.Unlock()
+	if s.onRequest != nil {
+		s.onRequest(entry)
+	}
+	return out, f.Delay
+}
+
+// answer takes a call past the checks that come before the endpoints, in the order that the package documents.
+func (s *Server) answer(c *call, f *fault) *reply {
+	k, refused := s.authenticate(c.header)
+	var quota http.Header
+	if refused == nil {
+		quota, refused = s.windows.admit(c.now)
+	}
+	out := refused
+	switch {
+	case f.beforeWork():
+		out = &reply{status: http.StatusOK, header: http.Header{}}
+	case refused == nil:
+		c.query = f.overlook(c.query)
+		out = s.dispatch(c, k)
+	}
+	for name := range quota {
+		out.header.Set(name, quota.Get(name))
+	}
+	return f.apply(out, c)
+}
+
+// latency draws how long a request and its reply are on their way.
+func (s *Server) latency() (there, back time.Duration) {
+	if s.maxLatency == 0 {
+		return 0, 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	draw := func() time.Duration {
+		return (s.minLatency + time.Duration(s.random.Int64N(int64(s.maxLatency-s.minLatency)+1))) / 2
+	}
+	return draw(), draw()
+}
+
+// sleep waits, or returns the context's error if that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

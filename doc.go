@@ -1,0 +1,57 @@
+// Package demeterrr is the official Go client of the demeterrr customer-feedback
+// API: contacts, survey sequences, and everything else through [Client.Do].
+//
+//	client, err := demeterrr.NewFromEnv() // DEMETERRR_API_KEY
+//	if err != nil {
+//		return err
+//	}
+//	contact, err := client.Contacts.Create(ctx, &demeterrr.ContactParams{
+//		Email:     "jane.smith@example.com",
+//		FirstName: "Jane",
+//	})
+//	if errors.Is(err, demeterrr.ErrContactExists) {
+//		// update that one instead: or call Upsert, which does all of this
+//	}
+//
+// # Errors
+//
+// Every call that fails returns an [*Error]. Ask what happened with errors.Is and
+// a sentinel: [ErrContactExists], [ErrRateLimited], [ErrValidation] and the others
+// answer to the API's code, [ErrConflict], [ErrServer] and the others to the HTTP
+// status. Input that cannot be right is refused before anything is sent, with the
+// sentinel that the server would have earned and Error.Attempts 0.
+//
+// [ErrUnknownOutcome] matches every failed write that may have taken effect all
+// the same. Nothing else that fails has changed anything.
+//
+// # Retries
+//
+// A call is repeated when the API says so, or when repeating it can do no harm:
+//
+//	what came back                        GET PATCH DELETE,  Execute,
+//	                                      POST /contacts     other POST, PUT
+//	429                                   again              again
+//	500 with the API's INTERNAL_ERROR     again              again (not with WithAtMostOnce)
+//	500 without it, 502, 503, 504         again              error, outcome unknown
+//	no connection was made                again              again
+//	certificate error                     error              error
+//	reply lost, cut short or unreadable   again              error, outcome unknown
+//	anything else                         error              error
+//
+// [WithAtMostOnce] leaves the first and the fourth line only. Waits double from 1
+// second to 30, each up to a quarter longer by chance; a retryAfter of the API is
+// never undercut. A 429 holds back every call of the client, not only the one
+// that met it. [RetryPolicy] has the numbers and the worst case: give the context
+// a deadline, and no wait is begun that would pass it.
+//
+// # Quota
+//
+// The API's rate limit is one for the whole organization. A [Limiter] given with
+// [WithLimiter] is asked before every attempt. [Client.RateLimit] is what the API
+// reported last.
+//
+// # Tests
+//
+// Package demeterrrtest is a fake demeterrr that runs in the test's own process:
+// contacts, sequences, the documented errors, and faults on demand.
+package demeterrr

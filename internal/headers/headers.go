@@ -1,0 +1,90 @@
+// Package headers reads what a reply's headers say about the quota. It trusts
+// none of them: what is not plainly a number or a date is as good as absent.
+package headers
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxSeconds is what still fits a time.Duration.
+const maxSeconds = float64(math.MaxInt64/int64(time.Second)) - 1
+
+// Seconds reads a non-negative decimal number of seconds, such as "60" or
+// "0.5". Anything else, and what overflows a time.Duration, is refused.
+func Seconds(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
+	}
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && c != '.' {
+			return 0, false
+		}
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || seconds > maxSeconds {
+		return 0, false
+	}
+	return time.Duration(seconds * float64(time.Second)), true
+}
+
+// RetryAfter is the longest wait that the Retry-After headers ask for: seconds,
+// or an HTTP date, which is read against the reply's own Date so that a wrong
+// clock on either side does no harm. It is 0 if they ask for none.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	var longest time.Duration
+	for _, value := range h["Retry-After"] {
+		wait, ok := Seconds(value)
+		if !ok {
+			at, err := http.ParseTime(value)
+			if err != nil {
+				continue
+			}
+			wait = at.Sub(serverNow(h, now))
+		}
+		longest = max(longest, wait)
+	}
+	return longest
+}
+
+// RateLimit reads X-RateLimit-Limit, -Remaining and -Reset (Unix seconds). ok is
+// false unless the first two are there. The reset is given by the local clock.
+func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.Time, ok bool) {
+	limit, ok1 := count(h, "X-Ratelimit-Limit")
+	remaining, ok2 := count(h, "X-Ratelimit-Remaining")
+	if !ok1 || !ok2 {
+		return 0, 0, time.Time{}, false
+	}
+	if at, ok := count(h, "X-Ratelimit-Reset"); ok && at <= maxUnix {
+		reset = time.Unix(int64(at), 0).Add(now.Sub(serverNow(h, now)))
+	}
+	return limit, remaining, reset, true
+}
+
+// maxUnix is the year 9999: later is a mistake, and overflows what is done with it.
+const maxUnix = 253402300799
+
+func count(h http.Header, name string) (int, bool) {
+	values := h[name]
+	if len(values) != 1 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(values[0])
+	return n, err == nil && n >= 0
+}
+
+// serverNow is the time by the server's clock. A Date is cut to the second and
+// has travelled, so that a difference below two seconds is none.
+func serverNow(h http.Header, now time.Time) time.Time {
+	date := h.Get("Date")
+	if date == "" {
+		return now
+	}
+	server, err := http.ParseTime(date)
+	if err != nil || now.Sub(server).Abs() < 2*time.Second {
+		return now
+	}
+	return server
+}

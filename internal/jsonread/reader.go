@@ -1,0 +1,338 @@
+// Package jsonread reads a JSON document in one pass, each value as the type its caller asks for, and
+// lets the strings of one object share one allocation.
+//
+// A decoder is straight-line code without error checks: the first error sticks, ends every loop and
+// turns every later read into a zero value, and [Reader.End] reports it.
+//
+//	r := jsonread.New(body)
+//	for r.Record(); r.Member(); {
+//		switch string(r.Key()) {
+//		case "email":
+//			c.Email = r.Text()
+//		default:
+//			r.Skip()
+//		}
+//	}
+//	return r.End()
+//
+// The grammar is RFC 8259 as encoding/json reads it, and everything is checked, skipped values too.
+// A null reads as the zero value of the type asked for; only [Reader.Object], [Reader.Record] and
+// [Reader.Array] refuse it. Nothing that a Reader returns aliases the document, except [Reader.Key].
+package jsonread
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// MaxDepth is how deep arrays and objects may nest.
+const MaxDepth = 100
+
+// Error says why a document was refused. It never quotes the document, which may hold personal data.
+type Error struct {
+	Message string
+	Offset  int // in bytes from the start of the document; its length if the document ended too early
+}
+
+// Error returns the message and the offset in one line.
+func (e *Error) Error() string { return e.Message + " at byte " + strconv.Itoa(e.Offset) }
+
+// Reader reads one document from its start to its end. It must not be copied after its first use.
+type Reader struct {
+	data  []byte
+	pos   int
+	depth int
+	first bool // the innermost array or object was opened just now, so no comma is due
+	key   []byte
+	err   *Error
+
+	unescaped []byte // reused by strings with escapes
+	keyBuffer []byte // the same for keys, which must outlive the reading of their value
+	arena     arena
+}
+
+// New returns a Reader at the start of data, which must hold one whole document and stay unchanged
+// until the reading ends.
+func New(data []byte) Reader {
+	return Reader{data: data, arena: arena{size: firstChunk}}
+}
+
+// Err returns the first error so far, an [*Error], or nil. What was read after it, or by the call that met it, means nothing.
+func (r *Reader) Err() error {
+	if r.err == nil {
+		return nil
+	}
+	return r.err
+}
+
+// End checks that nothing but white space is left, and returns the first error of the whole reading.
+func (r *Reader) End() error {
+	r.peek()
+	if r.pos < len(r.data) {
+		r.fail(r.pos, "unexpected data after the end of the JSON document")
+	}
+	return r.Err()
+}
+
+// Object opens an object. [Reader.Member] then leads through it, and the body of that loop reads or
+// skips exactly one value each time.
+func (r *Reader) Object() { r.open('{', "an object") }
+
+// Record opens an object that the caller may keep while its neighbours are dropped: its strings share
+// memory with one another, not with strings read before it.
+func (r *Reader) Record() {
+	r.arena.next()
+	r.Object()
+}
+
+// Array opens an array. [Reader.Element] then leads through it, and the body of that loop reads or
+// skips exactly one value each time.
+func (r *Reader) Array() { r.open('[', "an array") }
+
+func (r *Reader) open(bracket byte, want string) {
+	switch {
+	case r.peek() != bracket:
+		r.unexpected(want)
+	case r.depth == MaxDepth:
+		r.fail(r.pos, "arrays and objects nested deeper than "+strconv.Itoa(MaxDepth)+" levels")
+	default:
+		r.pos++
+		r.depth++
+		r.first = true
+	}
+}
+
+// Member moves to the next member of the innermost object and reads its key. At the object's end it
+// closes the object and returns false, as it does after an error.
+func (r *Reader) Member() bool {
+	if !r.more('}', "a comma or the end of the object") {
+		return false
+	}
+	if r.peek() != '"' {
+		r.unexpected("the name of a member")
+		return false
+	}
+	raw, plain := r.quoted()
+	if !plain {
+		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
+		raw = r.keyBuffer
+	}
+	r.key = raw
+	if r.peek() != ':' {
+		r.unexpected("a colon")
+		return false
+	}
+	r.pos++
+	return true
+}
+
+// Element moves to the next element of the innermost array. At the array's end it closes the array
+// and returns false, as it does after an error.
+func (r *Reader) Element() bool { return r.more(']', "a comma or the end of the array") }
+
+func (r *Reader) more(bracket byte, want string) bool {
+	first := r.first
+	r.first = false
+	switch c := r.peek(); {
+	case c == bracket:
+		r.pos++
+		r.depth--
+		return false
+	case first && r.pos < len(r.data):
+		return true
+	case c == ',' && !first:
+		r.pos++
+		return true
+	}
+	r.unexpected(want)
+	return false
+}
+
+// Key returns the key that Member read last. It may alias the document and is good until the next
+// call of Member, by whatever method; in `switch string(r.Key())` it costs no allocation.
+func (r *Reader) Key() []byte { return r.key }
+
+// KeyText returns a copy of the key that Member read last, to be kept like the result of Text.
+func (r *Reader) KeyText() string { return r.arena.keep(r.key) }
+
+// Kind returns what the next value is, without reading it: '{', '[', '"', '0' for any number, 't' for
+// either boolean, 'n' for null; 0 if there is no value.
+func (r *Reader) Kind() byte {
+	switch c := r.peek(); c {
+	case '{', '[', '"', 't', 'n':
+		return c
+	case 'f':
+		return 't'
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return '0'
+	}
+	return 0
+}
+
+// Null reads a null if the next value is one, and reports whether it did.
+func (r *Reader) Null() bool {
+	return r.peek() == 'n' && r.literal("null")
+}
+
+// Text reads a string. Invalid UTF-8 and lone surrogates become U+FFFD.
+func (r *Reader) Text() string {
+	if r.peek() != '"' {
+		r.orNull("a string")
+		return ""
+	}
+	raw, plain := r.quoted()
+	if !plain {
+		r.unescaped = unescape(r.unescaped[:0], raw)
+		raw = r.unescaped
+	}
+	return r.arena.keep(raw)
+}
+
+// Strings reads an array of strings: nil for null, empty and not nil for an empty array.
+func (r *Reader) Strings() []string {
+	if r.Null() {
+		return nil
+	}
+	var few [8]string // most lists are short: gathered on the stack, then copied to their exact size
+	list := few[:0]
+	for r.Array(); r.Element(); {
+		list = append(list, r.Text())
+	}
+	exact := make([]string, len(list))
+	copy(exact, list)
+	return exact
+}
+
+// Bool reads a boolean.
+func (r *Reader) Bool() bool {
+	switch r.peek() {
+	case 't':
+		return r.literal("true")
+	case 'f':
+		r.literal("false")
+	default:
+		r.orNull("a boolean")
+	}
+	return false
+}
+
+// Int reads a number written as an integer: 5.0 and 1e2 are refused, as is what does not fit.
+func (r *Reader) Int() int {
+	if r.Kind() != '0' {
+		r.orNull("an integer")
+		return 0
+	}
+	start := r.pos
+	digits := r.number()
+	if r.err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(digits), 10, strconv.IntSize)
+	if err != nil {
+		r.fail(start, "expected an integer that fits in "+strconv.Itoa(strconv.IntSize)+" bits, found another number")
+	}
+	return int(n)
+}
+
+// Float64 reads a number; one beyond the range of a float64 is refused.
+func (r *Reader) Float64() float64 {
+	if r.Kind() != '0' {
+		r.orNull("a number")
+		return 0
+	}
+	start := r.pos
+	digits := r.number()
+	if r.err != nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(digits), 64)
+	if err != nil {
+		r.fail(start, "expected a number within the range of a float64, found another number")
+	}
+	return f
+}
+
+// Time reads a string that holds an RFC 3339 time, taking what [time.Time.UnmarshalJSON] takes.
+func (r *Reader) Time() time.Time {
+	var t time.Time
+	if r.peek() != '"' {
+		r.orNull("a time")
+		return t
+	}
+	data, start := r.data, r.pos
+	r.quoted()
+	if r.err == nil && t.UnmarshalJSON(data[start:r.pos]) != nil {
+		r.fail(start, "expected an RFC 3339 time, found another string") // the cause would quote it
+	}
+	return t
+}
+
+// Any reads any value as encoding/json decodes into an empty interface.
+func (r *Reader) Any() any {
+	switch r.Kind() {
+	case '{':
+		return r.Map()
+	case '[':
+		list := []any{}
+		for r.Array(); r.Element(); {
+			list = append(list, r.Any())
+		}
+		return list
+	case '"':
+		return r.Text()
+	case '0':
+		return r.Float64()
+	case 't':
+		return r.Bool()
+	}
+	r.orNull("a value")
+	return nil
+}
+
+// Map reads an object with values as Any reads them; the last of several equal keys wins. It is nil
+// for null, empty and not nil for an empty object.
+func (r *Reader) Map() map[string]any {
+	if r.Null() {
+		return nil
+	}
+	m := map[string]any{}
+	for r.Object(); r.Member(); {
+		key := r.KeyText()
+		m[key] = r.Any()
+	}
+	return m
+}
+
+// Raw reads any value and returns a copy of its bytes, those of a null too.
+func (r *Reader) Raw() []byte {
+	r.peek()
+	data, start := r.data, r.pos
+	r.Skip()
+	if r.err != nil {
+		return nil
+	}
+	return bytes.Clone(data[start:r.pos])
+}
+
+// Skip reads any value for its grammar only.
+func (r *Reader) Skip() {
+	switch r.Kind() {
+	case '{':
+		for r.Object(); r.Member(); {
+			r.Skip()
+		}
+	case '[':
+		for r.Array(); r.Element(); {
+			r.Skip()
+		}
+	case '"':
+		r.quoted()
+	case '0':
+		r.number()
+	case 't':
+		r.Bool()
+	default:
+		r.orNull("a value")
+	}
+}

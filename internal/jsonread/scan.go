@@ -1,0 +1,256 @@
+package jsonread
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// peek skips white space and returns the byte after it, 0 at the end.
+func (r *Reader) peek() byte {
+	for ; r.pos < len(r.data); r.pos++ {
+		if c := r.data[r.pos]; c > ' ' || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c
+		}
+	}
+	return 0
+}
+
+// fail keeps the error if it is the first, and leaves nothing to read, so that no later read needs to
+// look for an error before it starts.
+func (r *Reader) fail(offset int, message string) {
+	if r.err != nil {
+		return
+	}
+	if offset >= len(r.data) {
+		message = "unexpected end of JSON"
+	}
+	r.err = &Error{Message: message, Offset: offset}
+	r.data, r.pos, r.first, r.key = nil, 0, false, nil
+}
+
+// unexpected fails with what was wanted and the kind of value that is there instead.
+func (r *Reader) unexpected(want string) {
+	message := "expected " + want
+	switch r.Kind() {
+	case '{':
+		message += ", found an object"
+	case '[':
+		message += ", found an array"
+	case '"':
+		message += ", found a string"
+	case '0':
+		message += ", found a number"
+	case 't':
+		message += ", found a boolean"
+	case 'n':
+		message += ", found null"
+	}
+	r.fail(r.pos, message)
+}
+
+// orNull reads a null, and fails on anything else.
+func (r *Reader) orNull(want string) {
+	if r.peek() != 'n' {
+		r.unexpected(want)
+		return
+	}
+	r.literal("null")
+}
+
+// literal reads the word and reports whether it was there.
+func (r *Reader) literal(word string) bool {
+	for i := range len(word) {
+		if at := r.pos + i; at >= len(r.data) || r.data[at] != word[i] {
+			r.fail(at, "invalid literal")
+			return false
+		}
+	}
+	r.pos += len(word)
+	return true
+}
+
+// number reads a number and returns its bytes; after an error they mean nothing.
+func (r *Reader) number() []byte {
+	data, start := r.data, r.pos
+	i := start
+	if data[i] == '-' {
+		i++
+	}
+	if i < len(data) && data[i] == '0' {
+		i++ // what follows a leading zero is no digit of this number
+	} else {
+		i = r.digits(i)
+	}
+	if i < len(data) && data[i] == '.' {
+		i = r.digits(i + 1)
+	}
+	if i < len(data) && data[i]|0x20 == 'e' {
+		i++
+		if i < len(data) && (data[i] == '+' || data[i] == '-') {
+			i++
+		}
+		i = r.digits(i)
+	}
+	if r.err == nil {
+		r.pos = i
+	}
+	return data[start:i]
+}
+
+// digits returns the index after one or more digits at i.
+func (r *Reader) digits(i int) int {
+	start := i
+	for i < len(r.data) && '0' <= r.data[i] && r.data[i] <= '9' {
+		i++
+	}
+	if i == start {
+		r.fail(i, "invalid number: expected a digit")
+	}
+	return i
+}
+
+// quoted reads a string and returns what is between its quotes. It is plain if it means itself:
+// without escapes, and valid UTF-8.
+func (r *Reader) quoted() (raw []byte, plain bool) {
+	data, start := r.data, r.pos+1
+	ascii, escaped := true, false
+	for i := start; ; {
+		i = skipPlain(data, i)
+		if i >= len(data) {
+			r.fail(i, "")
+			return nil, true
+		}
+		switch c := data[i]; {
+		case c == '"':
+			r.pos = i + 1
+			raw = data[start:i]
+			return raw, !escaped && (ascii || utf8.Valid(raw))
+		case c == '\\':
+			escaped = true
+			if i = r.escape(i); r.err != nil {
+				return nil, true
+			}
+		case c < ' ':
+			r.fail(i, "control character in a string")
+			return nil, true
+		default:
+			ascii = false
+			i++
+		}
+	}
+}
+
+// skipPlain returns the index of the first byte from i on that is a quote, a backslash, a control
+// character or not ASCII; len(data) if there is none. It looks at eight bytes at a time: in each lane a
+// subtraction sets the top bit where the byte is too small, and the lowest such bit is always true,
+// since only a lane that has it set borrows from the next.
+func skipPlain(data []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(data); i += 8 {
+		x := binary.LittleEndian.Uint64(data[i:])
+		found := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(data); i++ {
+		if c := data[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return i
+}
+
+// escape checks the escape sequence that starts with the backslash at i, and returns the index after it.
+func (r *Reader) escape(i int) int {
+	i++
+	if i < len(r.data) {
+		switch r.data[i] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			return i + 1
+		case 'u':
+			for range 4 {
+				i++
+				if i >= len(r.data) || hexDigit(r.data[i]) < 0 {
+					r.fail(i, "invalid escape in a string: expected a hexadecimal digit")
+					return i
+				}
+			}
+			return i + 1
+		}
+	}
+	r.fail(i, "invalid escape in a string")
+	return i
+}
+
+// unescape appends to b what raw means; its escapes have been checked. Invalid UTF-8 and lone
+// surrogates become U+FFFD, one for each byte and each surrogate.
+func unescape(b, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			char, size := utf8.DecodeRune(raw[i:])
+			b = utf8.AppendRune(b, char)
+			i += size
+		case c != '\\':
+			b = append(b, c)
+			i++
+		case raw[i+1] != 'u':
+			b = append(b, control(raw[i+1]))
+			i += 2
+		default:
+			char := hexRune(raw[i+2:])
+			i += 6
+			if utf16.IsSurrogate(char) && i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
+				if pair := utf16.DecodeRune(char, hexRune(raw[i+2:])); pair != utf8.RuneError {
+					char = pair
+					i += 6
+				}
+			}
+			b = utf8.AppendRune(b, char) // writes U+FFFD for a surrogate
+		}
+	}
+	return b
+}
+
+// control returns the byte that a backslash and c stand for.
+func control(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c // a quote, a backslash or a slash
+}
+
+// hexRune returns the value of the four hexadecimal digits that b starts with.
+func hexRune(b []byte) rune {
+	var char rune
+	for _, c := range b[:4] {
+		char = char<<4 | hexDigit(c)
+	}
+	return char
+}
+
+// hexDigit returns the value of c as a hexadecimal digit, -1 if it is none.
+func hexDigit(c byte) rune {
+	switch {
+	case '0' <= c && c <= '9':
+		return rune(c - '0')
+	case 'a' <= c && c <= 'f':
+		return rune(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return rune(c-'A') + 10
+	}
+	return -1
+}

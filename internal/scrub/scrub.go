@@ -1,0 +1,51 @@
+// Package scrub makes text from outside fit to be shown: short, on one line, and
+// without the caller's secrets.
+package scrub
+
+import (
+	"html"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Gone stands where something was taken out.
+const Gone = "[removed]"
+
+// address matches what looks like an email, also when it is percent-encoded.
+var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;|\\u0040)[^\s"'<>(),;:]+`)
+
+// Key takes the API key out of text.
+func Key(text, key string) string {
+	return strings.ReplaceAll(text, key, Gone)
+}
+
+// Excerpt is the beginning of a body that is not the API's: at most limit bytes,
+// on one line, without the key, the query's values and anything like an email.
+func Excerpt(body []byte, limit int, key string, query url.Values) string {
+	const enough = 16 << 10 // far more than is shown, so that nothing is cut before it is found
+	text := Key(strings.ToValidUTF8(string(body[:min(len(body), enough)]), "\uFFFD"), key)
+	for name, values := range query {
+		if name == "page" || name == "limit" {
+			continue // plain numbers, which stand everywhere
+		}
+		for _, value := range values {
+			for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value)} {
+				if form != "" {
+					text = strings.ReplaceAll(text, form, Gone)
+				}
+			}
+		}
+	}
+	text = address.ReplaceAllString(text, Gone)
+	return Cut(strings.Join(strings.Fields(text), " "), limit)
+}
+
+// Cut shortens text to at most limit bytes, at a character's end, and shows that it did.
+func Cut(text string, limit int) string {
+	const more = "…"
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len(more)], "") + more
+}

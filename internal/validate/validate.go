@@ -1,0 +1,169 @@
+// Package validate decides whether a text from the caller may go on the wire.
+// Every reason it gives says what to do, and none repeats the text.
+package validate
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// KeyPrefix is what every API key starts with.
+const KeyPrefix = "dem_"
+
+// APIKey checks what the contract (section 2) lets a client check: the prefix,
+// and that the key can be sent as a header value. The length is the server's
+// business.
+func APIKey(key string) error {
+	if !strings.HasPrefix(key, KeyPrefix) {
+		return errors.New("the API key must start with " + KeyPrefix + "; copy it whole from the dashboard")
+	}
+	for _, c := range []byte(key) {
+		if c <= ' ' || c >= 0x7f {
+			return errors.New("the API key holds white space, a control or a non-ASCII character; trim it (a key that was read from a file often ends in a newline)")
+		}
+	}
+	return nil
+}
+
+// BaseURL parses the address of the API. Plain http is for loopback hosts,
+// unless insecure is true, so that the key is never sent in the clear by
+// accident.
+func BaseURL(raw string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed; it looks like https://app.demeterrr.com/api/v1")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("the base URL must start with https://")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("the base URL has no host")
+	case u.User != nil:
+		return nil, errors.New("the base URL must not hold a user or a password")
+	case u.RawQuery != "" || u.ForceQuery:
+		return nil, errors.New("the base URL must not have a query")
+	case u.Fragment != "" || strings.Contains(raw, "#"):
+		return nil, errors.New("the base URL must not have a fragment")
+	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
+		return nil, errors.New("the base URL is plain http, which would send the API key unencrypted; use https, or WithInsecureHTTP if you mean it")
+	}
+	if err := Path(strings.TrimRight(u.EscapedPath(), "/") + "/"); err != nil {
+		return nil, errors.New("the base URL's path must not have dot segments or characters that need escaping")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// ID checks an opaque id that will be one segment of a path.
+func ID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("the id is empty")
+	case id == "." || id == "..":
+		return errors.New("the id is a dot segment, which would change the path")
+	case strings.ContainsAny(id, "/?#\\"):
+		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
+	case hasControl(id):
+		return errors.New("the id holds a control character")
+	}
+	return nil
+}
+
+// Path checks an escaped path below the base URL: no host, query, fragment or
+// dot segment, escaped or not.
+func Path(path string) error {
+	if path == "" || path == "/" {
+		return errors.New("the path is empty; it looks like /surveys")
+	}
+	for _, c := range []byte(path) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`?#\"<>^{}|`+"`", c) >= 0 {
+			return errors.New("the path holds a character that must be escaped, or a query; use Request.Query for the query and url.PathEscape for ids")
+		}
+	}
+	if strings.HasPrefix(path, "//") || strings.Contains(path, "://") {
+		return errors.New("the path must be relative to the base URL, such as /surveys")
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		plain, err := url.PathUnescape(segment)
+		if err != nil {
+			return errors.New("the path holds a % that is not an escape; use url.PathEscape for ids")
+		}
+		if plain == "." || plain == ".." {
+			return errors.New("the path must not have dot segments")
+		}
+	}
+	return nil
+}
+
+// Email refuses only what cannot be an email, so that no request is spent on
+// it; the API decides about the rest.
+func Email(email string) error {
+	at := strings.LastIndexByte(email, '@')
+	switch {
+	case email == "":
+		return errors.New("the email is empty")
+	case at < 1 || at == len(email)-1:
+		return errors.New("the email is not of the form name@host")
+	case !utf8.ValidString(email):
+		return errors.New("the email is not valid UTF-8")
+	case strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return errors.New("the email holds white space or a control character; trim it")
+	}
+	return nil
+}
+
+// Token checks a name or version for the User-Agent header.
+func Token(text string) error {
+	if text == "" {
+		return errors.New("it is empty")
+	}
+	for _, c := range []byte(text) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return errors.New("it may hold only letters, digits and !#$%&'*+-.^_`|~")
+		}
+	}
+	return nil
+}
+
+// Text reports whether every string in v is valid UTF-8. JSON cannot carry other
+// bytes: the encoder would replace them silently. It looks into the values that
+// decoding JSON makes, and into []string.
+func Text(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case []string:
+		for _, s := range v {
+			if !utf8.ValidString(s) {
+				return false
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if !Text(e) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, e := range v {
+			if !utf8.ValidString(key) || !Text(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, unicode.IsControl)
+}

@@ -1,0 +1,253 @@
+package demeterrr
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// DefaultBaseURL is where the API lives.
+const DefaultBaseURL = "https://app.demeterrr.com/api/v1"
+
+const defaultTimeout = 30 * time.Second
+
+// Option changes how a [Client] works. Options are checked together in [New],
+// so that their order does not matter.
+type Option func(*config)
+
+type config struct {
+	baseURL    string
+	insecure   bool
+	httpClient *http.Client
+	timeout    time.Duration
+	policy     RetryPolicy
+	limiter    Limiter
+	logger     *slog.Logger
+	app        string
+	mistakes   []error
+}
+
+func (c *config) mistake(format string, args ...any) {
+	c.mistakes = append(c.mistakes, fmt.Errorf(format, args...))
+}
+
+// WithBaseURL sets the address of the API; the default is [DefaultBaseURL]. It
+// must be https, except for a loopback host, and have no user, query or fragment.
+func WithBaseURL(baseURL string) Option {
+	return func(c *config) { c.baseURL = baseURL }
+}
+
+// WithInsecureHTTP allows a base URL with plain http for any host. The API key
+// is then sent unencrypted.
+func WithInsecureHTTP() Option {
+	return func(c *config) { c.insecure = true }
+}
+
+// WithHTTPClient sends requests through the transport of hc, with its cookie jar.
+// hc is copied, never changed, and its idle connections are never closed. Its
+// Timeout, if it has one, limits one attempt (see [WithTimeout]). Its
+// CheckRedirect is not used: redirects are refused, so that the API key goes to
+// no other host. A nil Transport means http.DefaultTransport, as it does for hc.
+//
+// Without this option the client has a transport of its own, tuned for one host.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(c *config) {
+		if hc == nil {
+			c.mistake("WithHTTPClient: the client is nil; leave the option out to use the default")
+		}
+		c.httpClient = hc
+	}
+}
+
+// WithTimeout limits one attempt, from sending it to the last byte of the reply;
+// waiting for a rate limit or for a retry does not count. The default is 30
+// seconds, or the Timeout of the client given to [WithHTTPClient]; if both are
+// given, the shorter one counts. d must be positive. To limit a whole call, with
+// its retries, give its context a deadline.
+func WithTimeout(d time.Duration) Option {
+	return func(c *config) {
+		if d <= 0 {
+			c.mistake("WithTimeout: the timeout must be positive; leave the option out for the default of 30 seconds")
+		}
+		c.timeout = d
+	}
+}
+
+// WithRetryPolicy sets how often and how long the client waits to try again. The
+// default is [DefaultRetryPolicy].
+func WithRetryPolicy(p RetryPolicy) Option {
+	return func(c *config) { c.policy = p }
+}
+
+// WithLimiter asks l before every attempt. The default is to send at once. If l
+// is a [LimitObserver] too, it learns how each attempt ended.
+func WithLimiter(l Limiter) Option {
+	return func(c *config) {
+		if l == nil {
+			c.mistake("WithLimiter: the limiter is nil; leave the option out for none")
+		}
+		c.limiter = l
+	}
+}
+
+// WithLogger logs every attempt at debug level and every wait before a retry at
+// warn level: method, path, status, durations. Neither the key nor a query nor
+// a body is logged. The default is to log nothing.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) {
+		if l == nil {
+			c.mistake("WithLogger: the logger is nil; leave the option out for none")
+		}
+		c.logger = l
+	}
+}
+
+// WithAppInfo names the calling program in the User-Agent header, in front of
+// the SDK. The version may be empty.
+func WithAppInfo(name, version string) Option {
+	return func(c *config) {
+		if err := validate.Token(name); err != nil {
+			c.mistake("WithAppInfo: the name cannot be sent: %w", err)
+			return
+		}
+		c.app = name + " "
+		if version == "" {
+			return
+		}
+		if err := validate.Token(version); err != nil {
+			c.mistake("WithAppInfo: the version cannot be sent: %w", err)
+			return
+		}
+		c.app = name + "/" + version + " "
+	}
+}
+
+// readOptions applies the options to the defaults and checks the result as a whole.
+func readOptions(opts []Option) (config, *url.URL, error) {
+	c := config{baseURL: DefaultBaseURL, policy: DefaultRetryPolicy()}
+	for i, opt := range opts {
+		if opt == nil {
+			c.mistake("option %d is nil", i+1)
+			continue
+		}
+		opt(&c)
+	}
+	base, err := validate.BaseURL(c.baseURL, c.insecure)
+	if err != nil {
+		c.mistakes = append(c.mistakes, err)
+	}
+	c.policy, err = c.policy.complete()
+	if err != nil {
+		c.mistakes = append(c.mistakes, err)
+	}
+	return c, base, errors.Join(c.mistakes...)
+}
+
+// transport is the round tripper to send through, the cookie jar, and the time
+// limit of one attempt.
+func (c *config) transport() (http.RoundTripper, http.CookieJar, time.Duration) {
+	if c.httpClient == nil {
+		return newTransport(), nil, shorter(c.timeout, 0)
+	}
+	rt := c.httpClient.Transport
+	if rt == nil {
+		rt = http.DefaultTransport
+	}
+	return rt, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
+}
+
+// shorter is the shorter of two time limits, of which 0 is none, and the default
+// if there is neither.
+func shorter(a, b time.Duration) time.Duration {
+	switch {
+	case a <= 0 && b <= 0:
+		return defaultTimeout
+	case a <= 0:
+		return b
+	case b <= 0:
+		return a
+	}
+	return min(a, b)
+}
+
+// newTransport is made for many goroutines that talk to one host: the standard
+// transport keeps two idle connections to a host and closes the others after
+// each burst. It is built from nothing, as http.DefaultTransport may have been
+// replaced by something else.
+func newTransport() *http.Transport {
+	const connections = 100
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          connections,
+		MaxIdleConnsPerHost:   connections,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// CallOption changes one call.
+type CallOption func(*callConfig)
+
+type callConfig struct {
+	responses  []*Response
+	maxRetries int // -1: as the client's policy says
+	atMostOnce bool
+	mistakes   []error
+}
+
+// WithResponse fills r with the status, headers and attempts of the call's last
+// reply, also when the call fails. A method that takes several calls leaves the
+// last one's there.
+func WithResponse(r *Response) CallOption {
+	return func(c *callConfig) {
+		if r == nil {
+			c.mistakes = append(c.mistakes, errors.New("WithResponse: the response is nil"))
+			return
+		}
+		c.responses = append(c.responses, r)
+	}
+}
+
+// withResponse adds a response of our own to the caller's options.
+func withResponse(opts []CallOption, r *Response) []CallOption {
+	return append(opts[:len(opts):len(opts)], WithResponse(r))
+}
+
+// WithMaxRetries limits how often this call is repeated, instead of the client's
+// [RetryPolicy]; 0 means never.
+func WithMaxRetries(n int) CallOption {
+	return func(c *callConfig) {
+		if n < 0 {
+			c.mistakes = append(c.mistakes, errors.New("WithMaxRetries: the number must not be negative; 0 means no retry"))
+		}
+		c.maxRetries = n
+	}
+}
+
+// WithAtMostOnce repeats this call only where the request cannot have taken
+// effect: after a 429, or if no connection was made. Use it for an Execute that
+// must not be repeated even though the API documents its 500 as "retry".
+func WithAtMostOnce() CallOption {
+	return func(c *callConfig) { c.atMostOnce = true }
+}
+
+func readCallOptions(opts []CallOption) (callConfig, error) {
+	c := callConfig{maxRetries: -1}
+	for i, opt := range opts {
+		if opt == nil {
+			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil", i+1))
+			continue
+		}
+		opt(&c)
+	}
+	return c, errors.Join(c.mistakes...)
+}

@@ -1,0 +1,318 @@
+package demeterrr
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// RetryPolicy says how often a call is repeated and how long the client waits in
+// between. What is repeated at all depends on what came back, and on whether
+// repeating can do harm: see the package documentation.
+//
+// At worst a call takes MaxRetries + 1 attempts, each as long as [WithTimeout]
+// allows, and the waits between them: with the defaults four attempts of 30
+// seconds and waits of up to 2.5 minutes each. Give the context a deadline to
+// bound it; a wait that would pass the deadline is not begun.
+type RetryPolicy struct {
+	// MaxRetries is the number of attempts after the first; 0 means none.
+	MaxRetries int
+	// MinWait is the wait before the first retry; it doubles with each further one. 0 means 1 second.
+	MinWait time.Duration
+	// MaxWait is where the doubling ends. 0 means 30 seconds.
+	MaxWait time.Duration
+	// MaxRetryAfter is the longest retryAfter of the API that is waited for; beyond it the call returns
+	// at once, with Error.RetryAfter set. 0 means 2 minutes.
+	MaxRetryAfter time.Duration
+}
+
+// DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, each up to a quarter
+// longer by chance, or after what the API asks for, up to 2 minutes.
+func DefaultRetryPolicy() RetryPolicy {
+	return RetryPolicy{MaxRetries: 3, MinWait: time.Second, MaxWait: 30 * time.Second, MaxRetryAfter: 2 * time.Minute}
+}
+
+// complete puts the defaults where there is a zero. A default gives way to a
+// bound that was set.
+func (p RetryPolicy) complete() (RetryPolicy, error) {
+	if p.MaxRetries < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 {
+		return p, errors.New("RetryPolicy: no field may be negative")
+	}
+	if p.MaxWait != 0 && p.MinWait > p.MaxWait {
+		return p, errors.New("RetryPolicy: MinWait must not be longer than MaxWait")
+	}
+	def := DefaultRetryPolicy()
+	if p.MaxWait == 0 {
+		p.MaxWait = max(def.MaxWait, p.MinWait)
+	}
+	if p.MinWait == 0 {
+		p.MinWait = min(def.MinWait, p.MaxWait)
+	}
+	if p.MaxRetryAfter == 0 {
+		p.MaxRetryAfter = def.MaxRetryAfter
+	}
+	return p, nil
+}
+
+// backoff is the wait after the given number of attempts, before chance lengthens it.
+func (p RetryPolicy) backoff(attempts int) time.Duration {
+	wait := p.MinWait
+	for range attempts - 1 {
+		if wait > p.MaxWait/2 {
+			return p.MaxWait
+		}
+		wait *= 2
+	}
+	return min(wait, p.MaxWait)
+}
+
+// judge says what a reply, or the lack of one, means: the error to return, nil
+// for success, and whether the table of retries lets the call be repeated. Where
+// a write may have taken effect, the call remembers it.
+func (k *call) judge(rep *reply) (failed *Error, again bool) {
+	var effect bool
+	switch {
+	case rep.status == 0:
+		failed, again, effect = k.judgeLost(rep)
+	case rep.status/100 == 2:
+		if failed = k.decodeReply(rep); failed == nil {
+			return nil, false
+		}
+		again, effect = k.repeatable() && !errors.Is(failed, errTooLarge), true
+	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
+		return nil, false // an earlier attempt has deleted it, and its reply was lost
+	default:
+		failed = k.decodeError(rep)
+		again, effect = k.judgeStatus(failed)
+	}
+	if effect && k.method != http.MethodGet {
+		k.unknown = true
+	}
+	return failed, again && !ended(k.ctx)
+}
+
+// judgeStatus is the table of retries for replies that are errors. effect says
+// that the server may have done the work all the same.
+func (k *call) judgeStatus(e *Error) (again, effect bool) {
+	switch e.StatusCode {
+	case http.StatusTooManyRequests:
+		if e.RetryAfter > 0 {
+			k.client.gate.Close(e.RetryAfter)
+		}
+		return true, false
+	case http.StatusInternalServerError:
+		if e.Code == CodeInternal {
+			return !k.atMostOnce, true // contract, section 7: "retry with exponential backoff"
+		}
+		return k.repeatable(), true
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return k.repeatable(), true
+	case http.StatusSeeOther:
+		return false, true // how many servers say "done, look there"
+	}
+	return false, e.StatusCode >= 500
+}
+
+// judgeLost is the table of retries for attempts that no reply came back from.
+func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
+	failed = &Error{cause: k.lostBy(rep.err)}
+	switch {
+	case ended(k.ctx):
+		failed.Message = "ended while the request was under way"
+		return failed, false, true
+	case badCertificate(rep.err):
+		failed.Message = "the server's certificate is not valid for this address"
+		return failed, false, false
+	case neverConnected(rep.err):
+		failed.Message = "no connection"
+		return failed, true, false
+	}
+	failed.Message = "no reply"
+	return failed, k.repeatable(), true
+}
+
+// repeatable reports whether the call can be sent twice without harm: it reads,
+// it sets or deletes what has an id, or it creates what its email keeps unique.
+func (k *call) repeatable() bool {
+	if k.atMostOnce {
+		return false
+	}
+	switch k.method {
+	case http.MethodGet, http.MethodPatch, http.MethodDelete:
+		return true
+	}
+	return k.method == http.MethodPost && k.path == routeContacts
+}
+
+// lostBy is the cause of a lost reply as the caller may see it: without the URL,
+// and such that context.DeadlineExceeded means the caller's own deadline.
+func (k *call) lostBy(err error) error {
+	if ended(k.ctx) {
+		return contextError(k.ctx)
+	}
+	err = withoutURL(err)
+	var t interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
+		return &attemptTimeout{err}
+	}
+	return err
+}
+
+// attemptTimeout is a time limit other than the caller's deadline. The errors of
+// net and net/http claim to be context.DeadlineExceeded, which is hidden here.
+type attemptTimeout struct{ err error }
+
+func (t *attemptTimeout) Error() string { return "timed out: " + t.err.Error() }
+func (t *attemptTimeout) Timeout() bool { return true }
+func (t *attemptTimeout) Is(target error) bool {
+	return target == ErrTimeout || target != context.DeadlineExceeded && errors.Is(t.err, target)
+}
+func (t *attemptTimeout) As(target any) bool { return errors.As(t.err, target) }
+
+// ended reports whether the context is over. Its deadline may have passed a
+// moment before its timer fires: dialling looks at the deadline itself.
+func ended(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return true
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
+}
+
+func badCertificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var cert x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &cert)
+}
+
+// neverConnected reports whether the attempt failed before there was a
+// connection, to the API or to a proxy, so that nothing can have been sent.
+func neverConnected(err error) bool {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return true
+	}
+	var op *net.OpError
+	return errors.As(err, &op) && slices.Contains([]string{"dial", "proxyconnect", "socks connect"}, op.Op)
+}
+
+// interrupted is the error of a call whose next attempt was not sent: because of
+// the gate, the limiter or the context. A call that has met a reply before
+// returns that, with the interruption as its cause.
+func (k *call) interrupted(cause error) *Error {
+	if ended(k.ctx) {
+		cause = contextError(k.ctx)
+	}
+	var limited *Error
+	isError := errors.As(cause, &limited)
+	if k.attempts > 0 {
+		failed := *k.last
+		failed.cause = cause
+		if isError && limited.RetryAfter > 0 {
+			failed.RetryAfter = limited.RetryAfter
+		}
+		return &failed
+	}
+	if isError {
+		failed := *limited
+		return &failed
+	}
+	return &Error{Message: "not sent", cause: cause}
+}
+
+// passGate waits while a 429 has closed the client's gate, by the same rules as
+// a retry: not for too long, not past the deadline, and not at all if the call
+// must not be repeated. When the gate opens, those who wait are spread a little.
+func (k *call) passGate() error {
+	for {
+		left := k.client.gate.Left()
+		if left <= 0 {
+			return nil
+		}
+		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= room(k.ctx) {
+			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
+		}
+		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), k.ctx)); err != nil {
+			return err
+		}
+	}
+}
+
+// checkRetry is what go-retryablehttp asks after each attempt. The wait is
+// computed here, where the reply is known, as the library drops it before it
+// calls Backoff.
+func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	if !k.again || k.attempts > k.maxRetries {
+		return false, nil
+	}
+	floor := k.last.RetryAfter
+	if floor > k.client.policy.MaxRetryAfter {
+		return false, nil
+	}
+	if floor == 0 {
+		floor = k.client.policy.backoff(k.attempts)
+	}
+	if floor >= room(ctx) {
+		return false, nil // it would sleep in vain
+	}
+	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
+	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
+	return true, nil
+}
+
+// backoff hands go-retryablehttp the wait that checkRetry found.
+func (k *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+	return k.wait
+}
+
+// lengthen adds chance to a wait, at most most, so that clients which were
+// stopped together do not come back together. It never uses up more than half of
+// what the deadline leaves.
+func lengthen(wait, most time.Duration, ctx context.Context) time.Duration {
+	most = min(most, (room(ctx)-wait)/2)
+	return wait + time.Duration(rand.Float64()*float64(most))
+}
+
+// room is the time until the deadline of the context; a very long one if it has none.
+func room(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 1<<63 - 1
+	}
+	return time.Until(deadline)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return contextError(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// decodeReply reads the body of a 2xx. One that cannot be read is as good as lost.
+func (k *call) decodeReply(rep *reply) *Error {
+	if k.decode == nil {
+		return nil
+	}
+	if rep.err != nil {
+		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: requestID(rep.header), cause: k.lostBy(rep.err)}
+	}
+	if err := k.decode(rep.body); err != nil {
+		return &Error{StatusCode: rep.status, RequestID: requestID(rep.header), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
+	}
+	return nil
+}

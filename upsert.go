@@ -1,0 +1,154 @@
+package demeterrr
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Upsert makes a contact, or brings the one that has its email to what params
+// say: it is the PATCH fallback that the API documents for CONTACT_EXISTS. A new
+// contact takes one request. One that exists takes two, and a third only if
+// something changes.
+//
+// Fields that are empty in params stay as they are; custom fields are merged by
+// key, tags are replaced and compared as a set. LocationID and
+// ContactOrganizationID are set on a new contact only, as the API documents no way
+// to change them. The contact that is returned is whole, as far as the replies
+// told. created is true only if the API said that it made the contact: after a
+// lost reply, the contact that is found may be our own, and created is false.
+//
+// A contact that somebody else deletes in between is made again, once. Upsert
+// takes the scopes contacts:write and contacts:read.
+// API docs, page "errors", under CONTACT_EXISTS.
+func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (contact *Contact, created bool, err error) {
+	for range 2 {
+		contact, err = s.Create(ctx, params, opts...)
+		if !errors.Is(err, ErrContactExists) {
+			return contact, err == nil, err
+		}
+		contact, errExisting := s.updateExisting(ctx, params, opts)
+		if !errors.Is(errExisting, ErrNotFound) {
+			return contact, false, errExisting
+		}
+	}
+	return nil, false, err // it exists, and cannot be found: the API's own words say it best
+}
+
+// updateExisting brings the contact that has the email of params to what they say.
+func (s *ContactsService) updateExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, error) {
+	contact, err := s.FindByEmail(ctx, params.Email, opts...)
+	if err != nil {
+		return nil, err
+	}
+	changes := params.changes(contact)
+	if changes.isZero() {
+		return contact, nil
+	}
+	id := contact.ID
+	contact.apply(changes)
+	contact.ID = "" // the reply must name it
+	return s.update(ctx, id, changes, contact, opts)
+}
+
+// changes is what must be sent to bring have to what p says; zero if nothing.
+func (p *ContactParams) changes(have *Contact) *ContactUpdate {
+	u := &ContactUpdate{}
+	differ(&u.FirstName, p.FirstName, have.FirstName)
+	differ(&u.LastName, p.LastName, have.LastName)
+	differ(&u.Phone, p.Phone, have.Phone)
+	differ(&u.Title, p.Title, have.Title)
+	differ(&u.PreferredLanguage, p.PreferredLanguage, have.PreferredLanguage)
+	fields := map[string]any{}
+	for key, want := range p.CustomFields {
+		if value, ok := have.CustomFields[key]; !ok || !sameJSON(want, value) {
+			fields[key] = want
+		}
+	}
+	if len(fields) > 0 {
+		u.CustomFields = Set(fields)
+	}
+	if p.Tags != nil && !sameSet(p.Tags, have.Tags) {
+		u.Tags = Set(p.Tags)
+	}
+	return u
+}
+
+func differ[T ~string](o *Opt[T], want, have T) {
+	if want != "" && want != have {
+		*o = Set(want)
+	}
+}
+
+// apply makes the changes in c, for the fields that a partial reply leaves out.
+func (c *Contact) apply(u *ContactUpdate) {
+	setField(&c.FirstName, u.FirstName)
+	setField(&c.LastName, u.LastName)
+	setField(&c.Phone, u.Phone)
+	setField(&c.Title, u.Title)
+	setField(&c.PreferredLanguage, u.PreferredLanguage)
+	if fields, ok := u.CustomFields.Get(); ok {
+		if c.CustomFields == nil {
+			c.CustomFields = map[string]any{}
+		}
+		maps.Copy(c.CustomFields, asDecoded(fields))
+	}
+	if tags, ok := u.Tags.Get(); ok {
+		c.Tags = slices.Clone(tags)
+	}
+}
+
+func setField[T any](field *T, o Opt[T]) {
+	if v, ok := o.Get(); ok {
+		*field = v
+	}
+}
+
+// sameJSON reports whether the caller's value is what the API has. It compares
+// the JSON that both encode to, with the caller's numbers as they were written:
+// one that a float64 cannot hold counts as different, and is sent.
+func sameJSON(want, have any) bool {
+	wantJSON, err1 := json.Marshal(want)
+	haveJSON, err2 := json.Marshal(have)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	if bytes.Equal(wantJSON, haveJSON) {
+		return true
+	}
+	var canonical any // a struct's members, say, in the order of a map's
+	d := json.NewDecoder(bytes.NewReader(wantJSON))
+	d.UseNumber()
+	if d.Decode(&canonical) != nil {
+		return false
+	}
+	wantJSON, err1 = json.Marshal(canonical)
+	return err1 == nil && bytes.Equal(wantJSON, haveJSON)
+}
+
+// asDecoded is what the API's reply would hold for these fields.
+func asDecoded(fields map[string]any) map[string]any {
+	decoded := map[string]any{}
+	if encoded, err := json.Marshal(fields); err == nil {
+		_ = json.Unmarshal(encoded, &decoded)
+	}
+	return decoded
+}
+
+// sameSet compares tags without regard to order and repetition.
+func sameSet(a, b []string) bool {
+	return slices.Equal(sorted(a), sorted(b))
+}
+
+func sorted(tags []string) []string {
+	tags = slices.Clone(tags)
+	slices.Sort(tags)
+	return slices.Compact(tags)
+}
+
+// emailKey is what makes two emails the same contact.
+func emailKey(email string) string { return strings.ToLower(email) }
