@@ -144,8 +144,9 @@ func (p *Pacer) try(w *waiter) (sleep time.Duration, err error) {
 }
 
 // Done tells that a request whose Wait returned nil is over: with what the reply
-// reported of the quota, and with the retryAfter of a 429, or zeros. For the time
-// of a retryAfter (an hour at most) no Wait returns nil. Where a report shows that
+// reported of the quota, and with the retryAfter of a 429, or zeros. A retryAfter
+// means that the request was refused: its place is free again, but until then (an
+// hour at most) no Wait returns nil. Where a report shows that
 // others use the quota too, as many places are left to them. reported.Reset is
 // taken to be translated to this machine's clock; if it is wrong, a window that
 // others have used up is only tried at another time, by a single request. A Done
@@ -160,7 +161,7 @@ func (p *Pacer) Done(reported RateLimit, retryAfter time.Duration) {
 		return
 	}
 	now := p.now()
-	if !p.book.End(now) {
+	if !p.book.End(now, retryAfter > 0) {
 		return
 	}
 	report := window.Report{Limit: reported.Limit, Remaining: reported.Remaining, RetryAfter: retryAfter}

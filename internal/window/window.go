@@ -39,6 +39,7 @@ type Book struct {
 	size         int
 	begun, ended int
 	resume       time.Duration // nothing begins before: a refusal asked for it
+	alone        bool          // after a refusal one goes alone; if it is accepted, the others follow
 }
 
 // window is a limit, and how many of its places others seem to hold. What is
@@ -63,10 +64,16 @@ func New(limits []Limit) *Book {
 // Begin takes a place; the caller has asked Earliest for it.
 func (b *Book) Begin() { b.begun++ }
 
-// End frees a place, one window after now. It reports false, and does nothing, if no request is under way.
-func (b *Book) End(now time.Duration) bool {
+// End frees a place, one window after now; at once if the request was refused,
+// because then no window has counted it. It reports false, and does nothing, if
+// no request is under way.
+func (b *Book) End(now time.Duration, refused bool) bool {
 	if b.ended == b.begun {
 		return false
+	}
+	if refused {
+		b.begun--
+		return true
 	}
 	if len(b.ends) < b.size {
 		b.ends = append(b.ends, now)
@@ -82,13 +89,14 @@ func (b *Book) End(now time.Duration) bool {
 // under way must end first, it is the soonest that it could be.
 func (b *Book) Earliest(i int, now time.Duration, ahead func(i int) time.Duration) (at time.Duration, exact bool) {
 	n := b.begun + i + 1
-	at, exact = b.resume, true
+	at, exact = b.resume, !b.alone || n == b.ended+1
 	for j := range b.windows {
 		w := &b.windows[j]
 		free, ok := b.end(n-w.Requests, now, ahead)
 		if w.foreign > 0 && now < w.until {
-			shared, sharedOK := b.end(n-w.Requests+w.foreign, now, ahead)
-			if shared+w.Window > w.ask {
+			m := n - w.Requests + w.foreign
+			shared, sharedOK := b.end(min(m, n-1), now, ahead)
+			if m == n || shared+w.Window > w.ask {
 				shared, sharedOK = w.ask-w.Window, n == b.ended+1 // with nothing else under way
 			}
 			free, ok = max(free, shared), ok && sharedOK
@@ -117,19 +125,23 @@ func (b *Book) end(m int, now time.Duration, ahead func(i int) time.Duration) (a
 // so many places are left to them. Our places are an upper bound of what the
 // server counts for us, so that alone there are none of others.
 func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
+	refused := r.RetryAfter > 0
+	again := refused && b.alone && now >= b.resume
 	known := b.reported(r)
 	if known != nil {
-		changed = known.leave(r.Limit-r.Remaining-b.held(known, now), now, r.ResetIn)
+		full := refused && r.Remaining == 0
+		changed = b.leave(known, r.Limit-r.Remaining, now, r.ResetIn, full, full && again)
 	}
-	refused := r.RetryAfter > 0
 	switch {
 	case refused && (known == nil || r.Remaining > 0):
-		changed = b.guess(known, now, r.RetryAfter) || changed
+		changed = b.guess(known, now, r.RetryAfter, true, again) || changed
 	case known == nil && r.Limit > 0 && r.Remaining == 0:
-		changed = b.guess(nil, now, r.ResetIn)
+		changed = b.guess(nil, now, r.ResetIn, false, false)
 	}
-	if resume := now + min(r.RetryAfter, maxPause); refused && resume > b.resume {
-		b.resume, changed = resume, true
+	if resume := now + min(r.RetryAfter, maxPause); refused {
+		b.resume, b.alone, changed = max(b.resume, resume), true, true
+	} else if now >= b.resume {
+		b.alone = false
 	}
 	return changed
 }
@@ -144,9 +156,9 @@ func (b *Book) reported(r Report) *window {
 	return nil
 }
 
-// guess deals with a window that is used up, is not named, and is not known. Most
-// likely, and at the least cost, it is the one where we have the fewest places left.
-func (b *Book) guess(known *window, now, askIn time.Duration) (changed bool) {
+// guess deals with a window that is used up and not named. Most likely, and at the
+// least cost, it is the one where we have the fewest places left.
+func (b *Book) guess(known *window, now, askIn time.Duration, refused, again bool) (changed bool) {
 	var tightest *window
 	var left int
 	for j := range b.windows {
@@ -155,24 +167,30 @@ func (b *Book) guess(known *window, now, askIn time.Duration) (changed bool) {
 			tightest, left = w, free
 		}
 	}
-	if tightest == nil {
-		return false
-	}
-	if tightest.foreign > 0 && tightest.ask <= now && now < tightest.until {
-		askIn = 0 // one that asked was refused: others take what becomes free
-	}
-	return tightest.leave(left, now, askIn)
+	return tightest != nil && b.leave(tightest, tightest.Requests, now, askIn, refused, again)
 }
 
-// leave leaves so many places to others for a window from now on, with leave to
-// ask after askIn if that is known and sensible.
-func (w *window) leave(places int, now, askIn time.Duration) (changed bool) {
-	if askIn <= 0 || askIn > w.Window {
+// leave leaves to others, for a window from now on, what the server has counted
+// beyond our own places; and what of our own is under way, and may not have been
+// counted yet, as far as it was theirs before. If the request was refused, none
+// of that has been. After askIn, if that is known and sensible, requests may ask.
+// If it was refused again, others take what becomes free, and none asks.
+func (b *Book) leave(w *window, used int, now, askIn time.Duration, refused, again bool) (changed bool) {
+	was := w.foreign
+	if now >= w.until {
+		was = 0
+	}
+	least := used - b.held(w, now)
+	most := least + b.begun - b.ended
+	if refused {
+		least = most
+	}
+	if askIn <= 0 || askIn > w.Window || again {
 		askIn = w.Window
 	}
-	changed = places > 0 || w.foreign > 0
-	w.foreign, w.ask, w.until = max(places, 0), now+askIn, now+w.Window
-	return changed
+	w.foreign = max(min(max(was, least), most, w.Requests), 0)
+	w.ask, w.until = now+askIn, now+w.Window
+	return was > 0 || w.foreign > 0
 }
 
 // held returns how many places of w our own requests hold.

@@ -50,7 +50,7 @@ func FuzzBookAgreesWithCountingEverything(f *testing.F) {
 				book.Begin()
 				model.begun++
 			case step == 2:
-				if ended := book.End(now); ended != (len(model.ends) < model.begun) {
+				if ended := book.End(now, false); ended != (len(model.ends) < model.begun) {
 					t.Fatalf("at %v End said %v with %d begun and %d ended", now, ended, model.begun, len(model.ends))
 				} else if ended {
 					model.ends = append(model.ends, now)
@@ -97,7 +97,7 @@ func used(n int, limits ...Limit) *Book {
 	b := New(limits)
 	for range n {
 		b.Begin()
-		b.End(0)
+		b.End(0, false)
 	}
 	return b
 }
@@ -149,7 +149,7 @@ func TestAWindowThatOthersUsedUpIsAskedByOneRequestAfterItsReset(t *testing.T) {
 	if at, exact := b.Earliest(0, 20*time.Second, nobodyAhead); exact {
 		t.Fatalf("a second request may begin at %v while the first asks", at)
 	}
-	b.End(21 * time.Second)
+	b.End(21*time.Second, false)
 	b.Learn(21*time.Second, Report{Limit: 10, Remaining: 8})
 	if at, exact := b.Earliest(0, 21*time.Second, nobodyAhead); at > 21*time.Second || !exact {
 		t.Errorf("Earliest is %v, exact %v, after the reply that the window is fresh", at, exact)
@@ -178,7 +178,7 @@ func TestAfterARefusedQuestionNoneIsAskedForAWindow(t *testing.T) {
 		t.Fatalf("the question is at %v, exact %v; want the retryAfter", at, exact)
 	}
 	b.Begin()
-	b.End(6 * time.Second)
+	b.End(6*time.Second, true)
 	b.Learn(6*time.Second, refused)
 	if at, exact := b.Earliest(0, 6*time.Second, nobodyAhead); at != time.Minute || !exact {
 		t.Errorf("the next is at %v, exact %v; want it when our own first place is free", at, exact)
@@ -219,6 +219,6 @@ func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 			t.Fatalf("the one at %d was promised %v and gets %v", i, want, at)
 		}
 		b.Begin()
-		b.End(now)
+		b.End(now, false)
 	}
 }

@@ -1,0 +1,30 @@
+// Command quotasim sends 5,000 requests to the fake API, under both kinds of
+// window, with several latencies, and with several ways to keep to the quota. It
+// prints what each way costs, and draws one setting as a chart. Time is virtual:
+// days pass in seconds. From the root of the repository:
+//
+//	go run ./internal/quotasim -svg docs/quota.svg
+package main
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// main runs as a test, because testing/synctest gives virtual time to tests only.
+func main() {
+	testing.Init()
+	svg := flag.String("svg", "", "the `file` to draw the chart into")
+	flag.Parse()
+	simulation := testing.InternalTest{Name: "quotasim", F: func(t *testing.T) { report(t, *svg) }}
+	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{simulation}, nil, nil)
+}
+
+// report prints the table, and draws the chart if there is a file for it.
+func report(t *testing.T, svg string) {
+	rows := runAll(t)
+	if err := printTable(os.Stdout, rows); err != nil {
+		t.Fatal(err)
+	}
+}
