@@ -9,7 +9,11 @@ package main
 import (
 	"flag"
 	"os"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
 // main runs as a test, because testing/synctest gives virtual time to tests only.
@@ -25,6 +29,15 @@ func main() {
 func report(t *testing.T, svg string) {
 	rows := runAll(t)
 	if err := printTable(os.Stdout, rows); err != nil {
+		t.Fatal(err)
+	}
+	if svg == "" {
+		return
+	}
+	drawn := slices.DeleteFunc(rows, func(r row) bool {
+		return r.kind != demeterrrtest.SlidingWindow || r.latency[0] != 200*time.Millisecond || r.workers != 8
+	})
+	if err := os.WriteFile(svg, []byte(drawChart(drawn)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -162,19 +162,18 @@ func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration
 	}
 }
 
-// minimum is the finish of the soonest schedule with the same concurrency and
-// latency that keeps every limit in every interval of its length. All requests
-// take the same time and are counted at the same moment of it (the fake counts
-// half-way), so that the limits bind the starts. Each request begins as soon as the
-// one that many places before it allows: none can begin sooner in any schedule.
-// Around the edge of a fixed window a server lets twice the limit through, so a
-// job that does not keep the limits in every interval may be quicker.
-func minimum(s setting) time.Duration {
-	latency := s.latency[0]
+// schedule is when the requests of the soonest schedule begin that has the same
+// concurrency and latency, and keeps every limit in every interval of its length.
+// All requests take the same time and are counted at the same moment of it (the
+// fake counts half-way), so that the limits bind the starts. Each request begins as
+// soon as those before it allow: none can begin sooner in any schedule. Around the
+// edge of a fixed window a server lets twice the limit through, so that a job
+// which does not keep the limits in every interval may be quicker.
+func schedule(s setting) []time.Duration {
 	starts := make([]time.Duration, s.requests)
 	for i := range starts {
 		if i >= s.workers {
-			starts[i] = starts[i-s.workers] + latency
+			starts[i] = starts[i-s.workers] + s.latency[0]
 		}
 		for _, l := range s.limits {
 			if i >= l.Requests {
@@ -182,5 +181,11 @@ func minimum(s setting) time.Duration {
 			}
 		}
 	}
-	return starts[len(starts)-1] + latency
+	return starts
+}
+
+// minimum is when the last reply of that schedule comes.
+func minimum(s setting) time.Duration {
+	starts := schedule(s)
+	return starts[len(starts)-1] + s.latency[0]
 }

@@ -77,4 +77,3 @@ func printTable(w io.Writer, rows []row) error {
 	}
 	return tw.Flush()
 }
-

@@ -39,7 +39,6 @@ type Book struct {
 	size         int
 	begun, ended int
 	resume       time.Duration // nothing begins before: a refusal asked for it
-	alone        bool          // after a refusal one goes alone; if it is accepted, the others follow
 }
 
 // window is a limit, and how many of its places others seem to hold. What is
@@ -89,7 +88,7 @@ func (b *Book) End(now time.Duration, refused bool) bool {
 // under way must end first, it is the soonest that it could be.
 func (b *Book) Earliest(i int, now time.Duration, ahead func(i int) time.Duration) (at time.Duration, exact bool) {
 	n := b.begun + i + 1
-	at, exact = b.resume, !b.alone || n == b.ended+1
+	at, exact = b.resume, true
 	for j := range b.windows {
 		w := &b.windows[j]
 		free, ok := b.end(n-w.Requests, now, ahead)
@@ -125,25 +124,21 @@ func (b *Book) end(m int, now time.Duration, ahead func(i int) time.Duration) (a
 // so many places are left to them. Our places are an upper bound of what the
 // server counts for us, so that alone there are none of others.
 func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
-	refused := r.RetryAfter > 0
-	again := refused && b.alone && now >= b.resume
-	known := b.reported(r)
+	known, refused := b.reported(r), r.RetryAfter > 0
 	if known != nil {
-		full := refused && r.Remaining == 0
-		changed = b.leave(known, r.Limit-r.Remaining, now, r.ResetIn, full, full && again)
+		used := r.Limit - r.Remaining
+		changed = known.leave(used-b.held(known, now), b.underWay(), now, r.ResetIn, refused && r.Remaining == 0)
 	}
 	switch {
 	case refused && (known == nil || r.Remaining > 0):
-		changed = b.guess(known, now, r.RetryAfter, true, again) || changed
+		changed = b.guess(known, now, r.RetryAfter, true) || changed
 	case known == nil && r.Limit > 0 && r.Remaining == 0:
-		changed = b.guess(nil, now, r.ResetIn, false, false)
+		changed = b.guess(nil, now, r.ResetIn, false)
 	}
-	if resume := now + min(r.RetryAfter, maxPause); refused {
-		b.resume, b.alone, changed = max(b.resume, resume), true, true
-	} else if now >= b.resume {
-		b.alone = false
+	if refused {
+		b.resume = max(b.resume, now+min(r.RetryAfter, maxPause))
 	}
-	return changed
+	return changed || refused
 }
 
 // reported returns the window that the report describes, as far as its limit tells; nil if none.
@@ -156,9 +151,9 @@ func (b *Book) reported(r Report) *window {
 	return nil
 }
 
-// guess deals with a window that is used up and not named. Most likely, and at the
-// least cost, it is the one where we have the fewest places left.
-func (b *Book) guess(known *window, now, askIn time.Duration, refused, again bool) (changed bool) {
+// guess deals with a window that is used up, is not named, and is not known. Most
+// likely, and at the least cost, it is the one where we have the fewest places left.
+func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (changed bool) {
 	var tightest *window
 	var left int
 	for j := range b.windows {
@@ -167,31 +162,34 @@ func (b *Book) guess(known *window, now, askIn time.Duration, refused, again boo
 			tightest, left = w, free
 		}
 	}
-	return tightest != nil && b.leave(tightest, tightest.Requests, now, askIn, refused, again)
+	return tightest != nil && tightest.leave(left, b.underWay(), now, askIn, refused)
 }
 
-// leave leaves to others, for a window from now on, what the server has counted
-// beyond our own places; and what of our own is under way, and may not have been
-// counted yet, as far as it was theirs before. If the request was refused, none
-// of that has been. After askIn, if that is known and sensible, requests may ask.
-// If it was refused again, others take what becomes free, and none asks.
-func (b *Book) leave(w *window, used int, now, askIn time.Duration, refused, again bool) (changed bool) {
+// leave leaves at least so many places to others for a window from now on, or up
+// to underWay more, as the server may not have counted yet what is under way: what
+// was known decides. It has counted none of that if this request was refused.
+// After askIn, if that is known and sensible, requests may ask. If one that asked
+// was refused, others take what becomes free: none asks again in this window.
+func (w *window) leave(places, underWay int, now, askIn time.Duration, refused bool) (changed bool) {
 	was := w.foreign
 	if now >= w.until {
 		was = 0
 	}
-	least := used - b.held(w, now)
-	most := least + b.begun - b.ended
-	if refused {
-		least = most
-	}
-	if askIn <= 0 || askIn > w.Window || again {
+	asked := was > 0 && w.ask <= now
+	if askIn <= 0 || askIn > w.Window || refused && asked {
 		askIn = w.Window
 	}
-	w.foreign = max(min(max(was, least), most, w.Requests), 0)
+	most := min(places+underWay, w.Requests)
+	if refused {
+		places = most
+	}
+	w.foreign = max(min(max(was, places), most), 0)
 	w.ask, w.until = now+askIn, now+w.Window
 	return was > 0 || w.foreign > 0
 }
+
+// underWay returns how many requests are.
+func (b *Book) underWay() int { return b.begun - b.ended }
 
 // held returns how many places of w our own requests hold.
 func (b *Book) held(w *window, now time.Duration) int {
