@@ -215,20 +215,24 @@ func TestPacerServesFirstComeFirstServed(t *testing.T) {
 
 func TestPacerGivesTheNewcomerNoPlaceBeforeThoseInLine(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 2, Window: time.Second})
-		spend(t, p, 2)
-		first := wait(p, 0)
-		time.Sleep(time.Second) // two places are free, at the very moment a newcomer asks
-		second := wait(p, 0)
-		synctest.Wait()
-		third := wait(p, 0)
-		synctest.Wait()
-		if !first.back() || !second.back() || third.back() {
-			t.Errorf("served: first %v, second %v, third %v", first.back(), second.back(), third.back())
-		}
-		third.cancel()
-	})
+	for range 100 { // at one moment the place is free and the newcomer asks: chance decides who runs first
+		synctest.Test(t, func(t *testing.T) {
+			p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})
+			spend(t, p, 1)
+			first := wait(p, 0)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second+1)
+			defer cancel()
+			time.Sleep(time.Second)
+			if err := p.Wait(ctx); !errors.Is(err, demeterrr.ErrRateLimited) {
+				t.Errorf("the newcomer: %v, want ErrRateLimited", err)
+			}
+			synctest.Wait()
+			if !first.tookExactly(time.Second) {
+				t.Errorf("the first in line: %+v", first.outcome.Load())
+				first.cancel()
+			}
+		})
+	}
 }
 
 func TestAPlaceIsTakenUntilOneWindowAfterDone(t *testing.T) {
@@ -383,7 +387,7 @@ func TestAWaitFailsWhenA429MakesItsDeadlineTooEarly(t *testing.T) {
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		first, second, patient := wait(p, 70*time.Second), wait(p, 80*time.Second), wait(p, time.Hour)
+		patient, first, second := wait(p, time.Hour), wait(p, 70*time.Second), wait(p, 80*time.Second)
 		time.Sleep(time.Second)
 		p.Done(demeterrr.RateLimit{}, 2*time.Minute)
 		synctest.Wait()
@@ -407,17 +411,17 @@ func TestACancelledWaitMakesRoomForADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})
 		spend(t, p, 1)
-		first, second := wait(p, 0), wait(p, 0)
-		refusal(t, wait(p, 150*time.Second)) // third: in three minutes
-		first.cancel()
+		line := []*call{wait(p, 0), wait(p, 0), wait(p, 0)}
+		refusal(t, wait(p, 200*time.Second)) // fourth: in four minutes
+		line[1].cancel()
 		synctest.Wait()
-		third := wait(p, 150*time.Second) // now second: in two
-		if third.back() {
-			t.Errorf("it failed with %v, though the one before it had gone", third.err())
+		line = append(line, wait(p, 200*time.Second)) // now third: in three
+		if line[3].back() {
+			t.Errorf("it failed with %v, though one before it had gone", line[3].err())
 		}
-		second.cancel()
-		third.cancel()
-		synctest.Wait()
+		for _, c := range line {
+			c.cancel()
+		}
 	})
 }
 
@@ -441,6 +445,22 @@ func TestEveryWaitStopsForTheRetryAfterOfA429(t *testing.T) {
 			t.Errorf("%+v, want a place after the retryAfter", c.outcome.Load())
 		}
 		p.Done(demeterrr.RateLimit{}, 0)
+	})
+}
+
+func TestARefusedRequestHoldsNoPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
+		if err := p.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.Done(demeterrr.RateLimit{}, 5*time.Second)
+		start := time.Now()
+		spend(t, p, 1)
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("the next request waited %v, want the retryAfter", took)
+		}
 	})
 }
 

@@ -138,6 +138,33 @@ func TestReportsLeavePlacesToOthers(t *testing.T) {
 	}
 }
 
+// The server may have counted what is under way, or not: it is nobody else's
+// until a report leaves no other explanation.
+func TestWhatIsUnderWayIsNotTakenForOthers(t *testing.T) {
+	t.Parallel()
+	b := used(2, minute)
+	for range 3 {
+		b.Begin()
+	}
+	steps := []struct {
+		report Report
+		want   int
+	}{
+		{Report{Limit: 10, Remaining: 8}, 0},                        // of the five only the two that ended
+		{Report{Limit: 10, Remaining: 5}, 0},                        // all five
+		{Report{Limit: 10, Remaining: 4}, 1},                        // one more
+		{Report{Limit: 10, Remaining: 6}, 1},                        // overtaken: up to two of those under way are not counted yet
+		{Report{Limit: 10, Remaining: 8}, 0},                        // now there is no room for another's
+		{Report{Limit: 10, Remaining: 0, RetryAfter: time.Hour}, 8}, // what is under way comes too late to be counted
+	}
+	for i, step := range steps {
+		b.Learn(0, step.report)
+		if got := b.windows[0].foreign; got != step.want {
+			t.Errorf("step %d: %d places are others', want %d", i, got, step.want)
+		}
+	}
+}
+
 func TestAWindowThatOthersUsedUpIsAskedByOneRequestAfterItsReset(t *testing.T) {
 	t.Parallel()
 	b := used(1, minute)
