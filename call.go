@@ -86,7 +86,7 @@ func (k *call) run(body []byte) *Error {
 		}
 	}
 	loop := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: k, Jar: k.client.jar, CheckRedirect: stayHere},
+		HTTPClient:   &http.Client{Transport: k, CheckRedirect: stayHere},
 		Logger:       nil, // it would log URLs, which hold emails
 		RetryMax:     k.maxRetries,
 		CheckRetry:   k.checkRetry,
@@ -143,15 +143,15 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(req.Context(), k.client.timeout)
 	defer cancel()
-	rep := exchange(k.client.transport, req.WithContext(ctx))
+	rep := k.exchange(req.WithContext(ctx))
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
-	k.done(rep.rateLimit)
+	k.done(rep.rateLimit, k.last)
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", time.Since(started)))
 	if rep.status == 0 {
 		return nil, rep.err
 	}
-	// http.Client wants to see the reply for its cookie jar.
+	// The body is read already. http.Client still looks at the status, to refuse redirects.
 	return &http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}, nil
 }
 
@@ -171,29 +171,37 @@ func (k *call) admit() error {
 		return err
 	}
 	if err := k.passGate(); err != nil {
-		k.done(RateLimit{}) // gives the limiter's place back
+		k.done(RateLimit{}, nil) // gives the limiter's place back
 		return err
 	}
 	return nil
 }
 
-// done tells the limiter that the attempt which it let pass is over.
-func (k *call) done(reported RateLimit) {
+// done tells the limiter that the attempt which it let pass is over, and what it
+// failed with.
+func (k *call) done(reported RateLimit, failed *Error) {
 	observer, ok := k.client.limiter.(LimitObserver)
 	if !ok {
 		return
 	}
 	var retryAfter time.Duration
-	if k.last != nil && k.last.StatusCode == http.StatusTooManyRequests {
-		retryAfter = k.last.RetryAfter
+	if failed != nil && failed.StatusCode == http.StatusTooManyRequests {
+		retryAfter = failed.RetryAfter
 	}
 	observer.Done(reported, retryAfter)
 }
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func exchange(rt http.RoundTripper, req *http.Request) reply {
-	resp, err := rt.RoundTrip(req)
+func (k *call) exchange(req *http.Request) reply {
+	if k.client.jar != nil {
+		// Not left to http.Client, which would add the cookies once more with each retry.
+		req.Header = req.Header.Clone()
+		for _, cookie := range k.client.jar.Cookies(req.URL) {
+			req.AddCookie(cookie)
+		}
+	}
+	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
 		return reply{err: err}
@@ -201,6 +209,9 @@ func exchange(rt http.RoundTripper, req *http.Request) reply {
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	defer resp.Body.Close()
+	if k.client.jar != nil {
+		k.client.jar.SetCookies(req.URL, resp.Cookies())
+	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
 		rep.body, rep.err = readAll(resp.Body, resp.ContentLength)

@@ -1,0 +1,152 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+func ExampleWithHTTPClient() {
+	// A proxy, a client certificate, tracing: whatever the transport does.
+	hc := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
+
+	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(hc))
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithBaseURL() {
+	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithBaseURL("https://feedback.example.com/api/v1"))
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithInsecureHTTP() {
+	_, err := demeterrr.New("dem_your_key_here",
+		demeterrr.WithBaseURL("http://feedback.internal/api/v1"),
+		demeterrr.WithInsecureHTTP()) // the key is sent unencrypted
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithTimeout() {
+	// 10 seconds for each attempt; the context limits the whole call.
+	client := newClient(demeterrr.WithTimeout(10 * time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	_, err := client.Contacts.List(ctx, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithRetryPolicy() {
+	policy := demeterrr.DefaultRetryPolicy()
+	policy.MaxRetries = 5
+	policy.MaxRetryAfter = 10 * time.Minute // a nightly job has time
+
+	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithRetryPolicy(policy))
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleDefaultRetryPolicy() {
+	policy := demeterrr.DefaultRetryPolicy()
+	fmt.Println(policy.MaxRetries, policy.MinWait, policy.MaxWait, policy.MaxRetryAfter)
+	// Output: 3 1s 30s 2m0s
+}
+
+func ExampleWithLogger() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level:       slog.LevelDebug,
+		ReplaceAttr: withoutTimes, // so that the output is the same each time
+	}))
+	client := newClient(demeterrr.WithLogger(logger))
+
+	_, err := client.Contacts.FindByEmail(ctx, "john.doe@example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=1 status=200
+}
+
+func withoutTimes(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey || a.Value.Kind() == slog.KindDuration {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func ExampleWithAppInfo() {
+	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithAppInfo("bookings", "2.1"))
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// oneAtATime is a Limiter that allows one request at a time.
+type oneAtATime chan struct{}
+
+func (l oneAtATime) Wait(ctx context.Context) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l oneAtATime) Done(demeterrr.RateLimit, time.Duration) { <-l }
+
+func ExampleWithLimiter() {
+	client := newClient(demeterrr.WithLimiter(make(oneAtATime, 1)))
+
+	_, err := client.Contacts.List(ctx, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithResponse() {
+	client := newClient()
+
+	var resp demeterrr.Response
+	_, err := client.Contacts.List(ctx, nil, demeterrr.WithResponse(&resp))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Attempts)
+	// Output: 200 application/json; charset=utf-8 1
+}
+
+// A web request that cannot wait: one attempt, and the error at once.
+func ExampleWithMaxRetries() {
+	client := newClient()
+	srv.Inject(demeterrrtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Minute})
+
+	_, err := client.Contacts.List(ctx, nil, demeterrr.WithMaxRetries(0))
+
+	var apiErr *demeterrr.Error
+	if errors.Is(err, demeterrr.ErrRateLimited) && errors.As(err, &apiErr) {
+		fmt.Println("try again in", apiErr.RetryAfter)
+	}
+	// Output: try again in 1m0s
+}
+
+func ExampleWithAtMostOnce() {
+	client := newClient()
+	srv.Inject(demeterrrtest.Fault{Status: http.StatusInternalServerError})
+
+	_, err := client.Sequences.Execute(ctx, "880e8400-e29b-41d4-a716-446655440000", &demeterrr.ExecuteParams{
+		Contacts: []demeterrr.ExecuteContact{{Email: "customer1@example.com", FirstName: "Alice"}},
+	}, demeterrr.WithAtMostOnce())
+
+	fmt.Println(errors.Is(err, demeterrr.ErrInternal), errors.Is(err, demeterrr.ErrUnknownOutcome), len(srv.Requests()))
+	// Output: true true 1
+}
