@@ -38,7 +38,8 @@ func ExampleNewPacer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = client
+	fmt.Println(client.RateLimit().Limit) // nothing reported yet
+	// Output: 0
 }
 
 func ExampleDefaultLimits() {

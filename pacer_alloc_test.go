@@ -9,6 +9,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
+//nolint:paralleltest // allocations are counted for the whole process
 func TestAWaitThatNeedNotWaitAllocatesNothing(t *testing.T) {
 	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
 	reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}

@@ -64,6 +64,7 @@ type result struct {
 
 // simulate runs the job in virtual time.
 func simulate(t *testing.T, s setting, by strategy) (r result) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		srv, note := newServer(s, start)

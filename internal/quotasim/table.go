@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -22,7 +22,7 @@ type row struct {
 // settings are both kinds of window, with the fixed ones at random phases, each
 // latency, and 1 and 8 goroutines.
 func settings() (all []setting) {
-	rng := rand.New(rand.NewPCG(4, 0))
+	rng := rand.New(rand.NewPCG(4, 0)) //nolint:gosec // every run has the same phases
 	for _, kind := range []demeterrrtest.WindowKind{demeterrrtest.FixedWindow, demeterrrtest.SlidingWindow} {
 		for _, latency := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 2 * time.Second} {
 			for _, workers := range []int{1, 8} {
@@ -39,6 +39,7 @@ func settings() (all []setting) {
 
 // runAll runs every strategy in every setting, two at a time or as many as there are processors.
 func runAll(t *testing.T) []row {
+	t.Helper()
 	var rows []row
 	for _, s := range settings() {
 		for _, by := range strategies() {
@@ -66,14 +67,17 @@ func (r *row) kindName() string {
 // ratio is the finish as a multiple of the minimum.
 func (r *row) ratio() float64 { return float64(r.finish) / float64(minimum(r.setting)) }
 
-func printTable(w io.Writer, rows []row) error {
-	fmt.Fprintf(w, "%d requests, limits %v, virtual time; ratio: finish to the soonest schedule that keeps every limit in every interval\n\n", rows[0].requests, rows[0].limits)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "windows\tlatency\tgoroutines\tstrategy\tsent\t429s\tfinish\tratio\t")
+// table prints the rows, one a line.
+func table(rows []row) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d requests, limits %v, virtual time; ratio: finish to the soonest schedule that keeps every limit in every interval\n\n", rows[0].requests, rows[0].limits)
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(tw, "windows\tlatency\tgoroutines\tstrategy\tsent\t429s\tfinish\tratio\t")
 	for i := range rows {
 		r := &rows[i]
-		fmt.Fprintf(tw, "%s\t%v\t%d\t%s\t%d\t%d\t%v\t%.4f\t\n", r.kindName(), r.latency[0], r.workers, r.name,
+		_, _ = fmt.Fprintf(tw, "%s\t%v\t%d\t%s\t%d\t%d\t%v\t%.4f\t\n", r.kindName(), r.latency[0], r.workers, r.name,
 			len(r.accepted)+len(r.refused), len(r.refused), r.finish.Round(time.Second), r.ratio())
 	}
-	return tw.Flush()
+	_ = tw.Flush() // a strings.Builder takes everything
+	return b.String()
 }
