@@ -52,7 +52,7 @@ func drawChart(rows []row) string {
 	b.WriteString(style)
 	fmt.Fprintf(&b, `<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
 	text(&b, left, 28, "title", "", fmt.Sprintf("%d requests on a quota of 100 a minute and 1,000 an hour", s.requests))
-	text(&b, left, 48, "note", "", fmt.Sprintf("%s windows, latency %v, %d goroutines; simulated with the fake API in virtual time", rows[0].kindName(), s.latency[0], s.workers))
+	text(&b, left, 48, "note", "", fmt.Sprintf("%s windows, latency %v, %d goroutines; simulated with the fake API; the middle one of three runs", rows[0].kindName(), s.latency[0], s.workers))
 
 	highest := 0
 	for i := range rows {

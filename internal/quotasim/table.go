@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -50,11 +51,20 @@ func runAll(t *testing.T) []row {
 		for i := range rows {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				rows[i].result = simulate(t, rows[i].setting, rows[i].strategy)
+				rows[i].result = typical(t, rows[i].setting, rows[i].strategy)
 			})
 		}
 	})
 	return rows
+}
+
+// typical is the middle one of three runs, by their 429s: the client's waits
+// have chance in them, and a little of it can change a run much.
+func typical(t *testing.T, s setting, by strategy) result {
+	t.Helper()
+	runs := []result{simulate(t, s, by), simulate(t, s, by), simulate(t, s, by)}
+	slices.SortFunc(runs, func(a, b result) int { return len(a.refused) - len(b.refused) })
+	return runs[1]
 }
 
 func (r *row) kindName() string {
@@ -70,7 +80,7 @@ func (r *row) ratio() float64 { return float64(r.finish) / float64(minimum(r.set
 // table prints the rows, one a line.
 func table(rows []row) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d requests, limits %v, virtual time; ratio: finish to the soonest schedule that keeps every limit in every interval\n\n", rows[0].requests, rows[0].limits)
+	fmt.Fprintf(&b, "%d requests, limits %v, virtual time; ratio: finish to the soonest schedule that keeps every limit in every interval; the middle one of three runs, by 429s\n\n", rows[0].requests, rows[0].limits)
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(tw, "windows\tlatency\tgoroutines\tstrategy\tsent\t429s\tfinish\tratio\t")
 	for i := range rows {
