@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -85,7 +86,7 @@ func TestTheFileHasTheDocumentedSamples(t *testing.T) {
 		"forbidden":    {"", "INSUFFICIENT_PERMISSIONS"},
 		"rate_limited": {"", "RATE_LIMIT_EXCEEDED"},
 	} {
-		data, err := os.ReadFile("../../testdata/golden/" + name + ".json")
+		data, err := fs.ReadFile(os.DirFS("../../testdata/golden"), name+".json")
 		if err != nil {
 			t.Fatal(err)
 		}

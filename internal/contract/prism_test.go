@@ -21,9 +21,11 @@ import (
 // TestPrism runs every method of the SDK against Stoplight Prism, a mock server
 // that nobody here wrote, on openapi.yaml.
 func TestPrism(t *testing.T) {
+	t.Parallel()
 	baseURL := startPrism(t)
 	for _, reply := range replies(t) {
 		t.Run(fmt.Sprint(reply.operation, " ", reply.status, " ", reply.name), func(t *testing.T) {
+			t.Parallel()
 			code := codeOf(reply)
 			var resp demeterrr.Response
 			got, err := operations[reply.operation](t.Context(), prefer(t, baseURL, "", fmt.Sprintf("code=%d, example=%s", reply.status, reply.name)), demeterrr.WithResponse(&resp))
@@ -33,9 +35,10 @@ func TestPrism(t *testing.T) {
 				}
 				isBody(t, reply.body, got)
 			} else {
-				failed := isError(t, err, reply.status, code)
+				isError(t, err, reply.status, code)
+				failed := asError(t, err)
 				isErrorBody(t, failed, reply.body)
-				if want := map[bool]time.Duration{true: time.Minute}[reply.status == http.StatusTooManyRequests]; failed.RetryAfter != want {
+				if limited := code == demeterrr.CodeRateLimited; limited != (failed.RetryAfter == time.Minute) {
 					t.Errorf("retry after %v", failed.RetryAfter)
 				}
 			}
@@ -46,6 +49,7 @@ func TestPrism(t *testing.T) {
 		})
 	}
 	t.Run("any 2xx of an execution", func(t *testing.T) {
+		t.Parallel()
 		got, err := operations["executeSequence"](t.Context(), prefer(t, baseURL, "", "code=202"))
 		if err != nil {
 			t.Fatal(err)
@@ -53,16 +57,21 @@ func TestPrism(t *testing.T) {
 		isBody(t, asJSON(t, spec(t).Components.Examples["execution"].Value.Value), got)
 	})
 	t.Run("delete", func(t *testing.T) {
+		t.Parallel()
 		for _, status := range []int{204, 200} { // the second is one of any 2xx
 			if _, err := operations["deleteContact"](t.Context(), prefer(t, baseURL, "", fmt.Sprintf("code=%d", status))); err != nil {
 				t.Errorf("%d: %v", status, err)
 			}
 		}
 	})
-	t.Run("methods of several calls", func(t *testing.T) { severalCalls(t, baseURL) })
+	t.Run("methods of several calls", func(t *testing.T) {
+		t.Parallel()
+		severalCalls(t, baseURL)
+	})
 }
 
 func severalCalls(t *testing.T, baseURL string) {
+	t.Helper()
 	client := prefer(t, baseURL, "", "")
 	if found, err := client.Contacts.FindByEmail(t.Context(), "john.doe@example.com"); err != nil || found.ID != johnID {
 		t.Errorf("FindByEmail: %v, %v", found, err)
@@ -137,6 +146,7 @@ func startPrism(t *testing.T) (baseURL string) {
 		missing("SKIPPED: Prism is not installed, so nothing was run against it; run npm ci in internal/contract: ", err)
 	}
 	port := freePort(t)
+	//nolint:gosec // it is Node, with the script that the lock file pins
 	prism := exec.CommandContext(t.Context(), node, script, "mock", "-h", "127.0.0.1", "-p", port, "openapi.yaml")
 	prism.Env = append(os.Environ(), "NO_COLOR=1")
 	output, err := prism.StdoutPipe()
@@ -175,11 +185,11 @@ func startPrism(t *testing.T) (baseURL string) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

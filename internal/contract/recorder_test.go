@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -55,8 +56,8 @@ func newRecorder(t *testing.T, next http.RoundTripper) *recorder {
 }
 
 // under returns a client of the fake with the recorder beneath it, at the address that the file names.
-func (r *recorder) under(srv *demeterrrtest.Server, opts ...demeterrr.Option) *demeterrr.Client {
-	return srv.Client(append(opts, demeterrr.WithBaseURL(demeterrr.DefaultBaseURL), demeterrr.WithHTTPClient(&http.Client{Transport: r}))...)
+func (r *recorder) under(srv *demeterrrtest.Server) *demeterrr.Client {
+	return srv.Client(demeterrr.WithBaseURL(demeterrr.DefaultBaseURL), demeterrr.WithHTTPClient(&http.Client{Transport: r}))
 }
 
 // inject makes the fake fail, and tells the recorder.
@@ -72,23 +73,30 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := []byte{}
 	if req.Body != nil {
 		body, _ = io.ReadAll(req.Body)
-		req.Body.Close()
+		_ = req.Body.Close()
 	}
-	input, refused := r.checkRequest(req, body)
-	req = req.Clone(req.Context())
+	ctx := req.Context()
+	input, refused := r.checkRequest(ctx, req, body)
+	req = req.Clone(ctx)
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	resp, err := r.next.RoundTrip(req)
-	if err != nil || input == nil {
+	if input == nil {
 		return resp, err
 	}
+	if refused != nil && (r.injected || err != nil) {
+		r.t.Errorf("%s %s %s: %v", req.Method, req.URL.Path, body, refused)
+	}
+	if err != nil {
+		return nil, err
+	}
 	reply, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(reply))
 	code := errorCode(reply)
 	if !r.injected && (refused != nil) != (code == demeterrr.CodeValidation) {
 		r.t.Errorf("%s %s %s: openapi.yaml says %v, the fake says %d %s", req.Method, req.URL.Path, body, refused, resp.StatusCode, reply)
 	}
-	if err := checkReply(input, resp, reply); err != nil {
+	if err := checkReply(ctx, input, resp, reply); err != nil {
 		why, _, _ := strings.Cut(err.Error(), "\n") // what follows is the schema
 		r.t.Errorf("%s: openapi.yaml does not have this reply: %s\n%d %s", input.Route.Operation.OperationID, why, resp.StatusCode, reply)
 	}
@@ -97,13 +105,13 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // checkRequest returns what openapi.yaml has against the request.
-func (r *recorder) checkRequest(req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
+func (r *recorder) checkRequest(ctx context.Context, req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
 	route, params, err := r.router.FindRoute(req)
 	if err != nil {
 		r.t.Errorf("%s %s: %v", req.Method, req.URL, err)
 		return nil, err
 	}
-	clone := req.Clone(context.WithoutCancel(req.Context()))
+	clone := req.Clone(ctx)
 	clone.Body = io.NopCloser(bytes.NewReader(body))
 	clone.ContentLength = int64(len(body))
 	input := &openapi3filter.RequestValidationInput{
@@ -125,11 +133,11 @@ func (r *recorder) checkRequest(req *http.Request, body []byte) (*openapi3filter
 		}
 	}
 	slices.Sort(r.queries)
-	return input, openapi3filter.ValidateRequest(clone.Context(), input)
+	return input, openapi3filter.ValidateRequest(ctx, input)
 }
 
 // checkReply returns what openapi.yaml has against the reply.
-func checkReply(input *openapi3filter.RequestValidationInput, resp *http.Response, body []byte) error {
+func checkReply(ctx context.Context, input *openapi3filter.RequestValidationInput, resp *http.Response, body []byte) error {
 	output := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input,
 		Status:                 resp.StatusCode,
@@ -137,7 +145,7 @@ func checkReply(input *openapi3filter.RequestValidationInput, resp *http.Respons
 		Options:                input.Options,
 	}
 	output.SetBodyBytes(body)
-	err := openapi3filter.ValidateResponse(input.Request.Context(), output)
+	err := openapi3filter.ValidateResponse(ctx, output)
 	if err == nil && resp.StatusCode == http.StatusNoContent && len(body) > 0 {
 		return errors.New("a 204 has no body")
 	}
@@ -163,4 +171,51 @@ func errorCode(body []byte) demeterrr.Code {
 	}
 	_ = json.Unmarshal(body, &reply) // a list's or an empty body has no code
 	return reply.Error.Code
+}
+
+// TestTheStrictFileIsStrict plays replies that the file does not have.
+func TestTheStrictFileIsStrict(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"a member too many":           `{"data":{"id":"` + surveyID + `","name":"S","status":"active","steps":1}}`,
+		"a member too few":            `{"data":{"id":"` + surveyID + `","name":"S"}}`,
+		"a member of another type":    `{"data":{"id":"` + surveyID + `","name":1,"status":"active"}}`,
+		"an id that is no UUID":       `{"data":{"id":"1","name":"S","status":"active"}}`,
+		"an envelope with more in it": `{"data":{"id":"` + surveyID + `","name":"S","status":"active"},"meta":{}}`,
+		"no envelope":                 `{"id":"` + surveyID + `","name":"S","status":"active"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, rec := setUp(t)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, demeterrr.DefaultBaseURL+"/sequences/"+surveyID, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("X-API-Key", srv.APIKey())
+				input, err := rec.checkRequest(t.Context(), req, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}}
+				if err := checkReply(t.Context(), input, resp, []byte(body)); err == nil {
+					t.Error("it is let through")
+				}
+			})
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// withKey returns a client like that of under, with another key.
+func (r *recorder) withKey(key string) *demeterrr.Client {
+	r.t.Helper()
+	client, err := demeterrr.New(key, demeterrr.WithHTTPClient(&http.Client{Transport: r}))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return client
 }

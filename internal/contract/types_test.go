@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
-	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
 // properties are the names that the schema has, sorted.
@@ -136,7 +136,8 @@ func TestEnvelopesHaveTheFieldsOfTheFile(t *testing.T) {
 // has the file's names and no others.
 func TestListsAskForWhatTheFileHas(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, srv *demeterrrtest.Server, rec *recorder) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, rec := setUp(t)
 		client := rec.under(srv)
 		contacts, sequences := &demeterrr.ContactListParams{}, &demeterrr.SequenceListParams{}
 		fill(reflect.ValueOf(contacts).Elem())
