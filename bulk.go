@@ -97,7 +97,7 @@ func (b *bulk) hopeless(e *Error) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	away := e.StatusCode == 0 && e.Code == "" || errors.Is(e, ErrServer) || errors.Is(e, ErrForbidden)
+	away := e.StatusCode == 0 && e.Code == "" || e.unknown || errors.Is(e, ErrServer) || errors.Is(e, ErrForbidden)
 	if !away {
 		b.failures = 0
 		return false
