@@ -86,7 +86,7 @@ func (k *call) run(body []byte) *Error {
 		}
 	}
 	loop := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: k, Jar: k.client.jar, CheckRedirect: stayHere},
+		HTTPClient:   &http.Client{Transport: k, CheckRedirect: stayHere},
 		Logger:       nil, // it would log URLs, which hold emails
 		RetryMax:     k.maxRetries,
 		CheckRetry:   k.checkRetry,
@@ -147,7 +147,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.client.timeout)
 	defer cancel()
-	rep := exchange(k.client.transport, req.WithContext(ctx))
+	rep := k.exchange(req.WithContext(ctx))
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
 	k.done(rep.rateLimit)
@@ -155,7 +155,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	if rep.status == 0 {
 		return nil, rep.err
 	}
-	// http.Client wants to see the reply for its cookie jar.
+	// The body is read already. http.Client still looks at the status, to refuse redirects.
 	return &http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}, nil
 }
 
@@ -208,8 +208,15 @@ func (k *call) done(reported RateLimit) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func exchange(rt http.RoundTripper, req *http.Request) reply {
-	resp, err := rt.RoundTrip(req)
+func (k *call) exchange(req *http.Request) reply {
+	if k.client.jar != nil {
+		// Not left to http.Client, which would add the cookies once more with each retry.
+		req.Header = req.Header.Clone()
+		for _, cookie := range k.client.jar.Cookies(req.URL) {
+			req.AddCookie(cookie)
+		}
+	}
+	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
 		return reply{err: err}
@@ -217,6 +224,9 @@ func exchange(rt http.RoundTripper, req *http.Request) reply {
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	defer resp.Body.Close()
+	if k.client.jar != nil {
+		k.client.jar.SetCookies(req.URL, resp.Cookies())
+	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
 		rep.body, rep.err = readAll(resp.Body, resp.ContentLength)

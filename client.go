@@ -159,14 +159,17 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		reply = body
 		return validJSON(body)
 	}
-	if err := c.do(ctx, r, keep, opts); err != nil {
+	var resp Response
+	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
 		return err
 	}
 	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
 	if err := json.Unmarshal(reply, out); err != nil {
-		e := r.refuse(fmt.Errorf("the call succeeded, but its reply does not fit %T", out))
-		e.cause, e.Code, e.unknown = err, "", r.method != http.MethodGet
-		return e
+		return &Error{
+			StatusCode: resp.StatusCode, Message: fmt.Sprintf("the call succeeded, but its reply does not fit %T", out),
+			Method: r.method, Path: r.path, RequestID: resp.RequestID, Attempts: resp.Attempts,
+			cause: withoutContent(err), unknown: r.method != http.MethodGet,
+		}
 	}
 	return nil
 }

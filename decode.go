@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -303,4 +304,14 @@ func keep(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 	}
 	name := r.KeyText()
 	(*extra)[name] = r.Raw()
+}
+
+// withoutContent is an error of encoding/json without what it quotes, which may
+// be a customer's data.
+func withoutContent(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
+	}
+	return err
 }

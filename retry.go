@@ -91,6 +91,9 @@ func (k *call) judge(rep *reply) (failed *Error, again bool) {
 		return nil, false // an earlier attempt has deleted it, and its reply was lost
 	default:
 		failed = k.decodeError(rep)
+		if rep.status == http.StatusTooManyRequests {
+			k.client.gate.Close(failed.RetryAfter)
+		}
 		again, effect = k.judgeStatus(failed)
 	}
 	if effect && k.method != http.MethodGet {
@@ -104,9 +107,6 @@ func (k *call) judge(rep *reply) (failed *Error, again bool) {
 func (k *call) judgeStatus(e *Error) (again, effect bool) {
 	switch e.StatusCode {
 	case http.StatusTooManyRequests:
-		if e.RetryAfter > 0 {
-			k.client.gate.Close(e.RetryAfter)
-		}
 		return true, false
 	case http.StatusInternalServerError:
 		if e.Code == CodeInternal {
@@ -125,15 +125,15 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
-	case ended(k.ctx):
-		failed.Message = "ended while the request was under way"
-		return failed, false, true
 	case badCertificate(rep.err):
 		failed.Message = "the server's certificate is not valid for this address"
 		return failed, false, false
 	case neverConnected(rep.err):
 		failed.Message = "no connection"
 		return failed, true, false
+	case ended(k.ctx):
+		failed.Message = "ended while the request was under way"
+		return failed, false, true
 	}
 	failed.Message = "no reply"
 	return failed, k.repeatable(), true

@@ -25,10 +25,12 @@ func (a *arena) next() {
 	a.chunk.Reset()
 }
 
+// keep returns a copy of b. Where one chunk is not enough for a record, the next holds as much as all
+// before it, up to maxChunk.
 func (a *arena) keep(b []byte) string {
 	if a.chunk.Cap()-a.chunk.Len() < len(b) {
 		a.chunk.Reset()
-		a.chunk.Grow(max(len(b), a.size))
+		a.chunk.Grow(max(len(b), min(max(a.size, a.used), maxChunk)))
 	}
 	a.used += len(b)
 	start := a.chunk.Len()

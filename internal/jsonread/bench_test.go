@@ -29,6 +29,7 @@ func TestAllocationsStayAsStated(t *testing.T) {
 	plain := []byte(strings.Replace(contactSample, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, `null`, 1))
 	escaped := []byte(strings.Replace(string(plain), `"Doe"`, `"Lef\u00e8vre"`, 1))
 	accented := []byte(strings.Replace(string(plain), `"Doe"`, `"Lefèvre"`, 1))
+	long := []byte(`{"title":"` + strings.Repeat("x", 100) + `","tags":[` + strings.Repeat(`"`+strings.Repeat("x", 100)+`",`, 99) + `""]}`)
 	for _, test := range []struct {
 		name string
 		want float64
@@ -40,6 +41,7 @@ func TestAllocationsStayAsStated(t *testing.T) {
 		{"the same with accents", 2, func() { var c contactLike; _ = readContact(accented, &c) }},
 		{"the same with an escape: and its buffer", 3, func() { var c contactLike; _ = readContact(escaped, &c) }},
 		{"contact: strings, tags, map and its slots, two boxed values", 6, func() { var c contactLike; _ = readContact(contact, &c) }},
+		{"contact with 10,000 bytes of strings", 18, func() { var c contactLike; _ = readContact(long, &c) }},
 		{"page of 100: the same for each, and the slice growing", 608, func() { _, _ = readList(hundred) }},
 	} {
 		if got := testing.AllocsPerRun(100, test.f); got != test.want {

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
@@ -34,7 +34,9 @@ func addSeeds(f *testing.F) {
 	for _, doc := range edges {
 		f.Add([]byte(doc))
 	}
-	f.Add([]byte(strings.Repeat("[", 101) + strings.Repeat("]", 101)))
+	for _, n := range []int{jsonread.MaxDepth, jsonread.MaxDepth + 1} {
+		f.Add([]byte(strings.Repeat("[", n) + strings.Repeat("]", n)))
+	}
 	f.Add([]byte(`{"data":[{"email":"a","email":null,"tags":["a",null],"tags":null,"customFields":{"n":1e3,"é":[{}]},"createdAt":"2026-01-15T10:30:00,5+24:00","Email":"x","extra":[1, 2]}],"meta":{"page":-0,"total":1e2}}`))
 	f.Add([]byte(`{"data":[{"createdAt":"2026-01-15T10:30:00\u005a"}],"data":[{"id":"\ud83d\ude00"}],"meta":{"page":9223372036854775808}}`))
 }
@@ -61,8 +63,8 @@ func compare(t *testing.T, doc []byte, got, want any, gotErr, wantErr error) {
 		t.Fatalf("%q:\njsonread:      %v\nencoding/json: %v", doc, gotErr, wantErr)
 	}
 	if gotErr == nil {
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("%q: (-encoding/json +jsonread)\n%s", doc, diff)
+		if !reflect.DeepEqual(got, want) { // cmp.Diff takes 2^n steps for n nested arrays
+			t.Fatalf("%q:\njsonread:      %#v\nencoding/json: %#v", doc, got, want)
 		}
 		return
 	}
@@ -76,7 +78,7 @@ func compareAny(t *testing.T, doc []byte) {
 	t.Helper()
 	var want any
 	wantErr := json.Unmarshal(doc, &want)
-	got, err := readAny(doc)
+	got, err := readAny(slices.Clip(doc)) // so that a read beyond the end cannot hide in spare capacity
 	compare(t, doc, got, want, err, wantErr)
 }
 
@@ -123,7 +125,7 @@ func FuzzList(f *testing.F) {
 func compareList(t *testing.T, doc []byte) {
 	t.Helper()
 	want, wantErr := referenceList(doc)
-	got, err := readList(doc)
+	got, err := readList(slices.Clip(doc))
 	compare(t, doc, got, want, err, wantErr)
 }
 

@@ -2,7 +2,7 @@
 // lets the strings of one object share one allocation.
 //
 // A decoder is straight-line code without error checks: the first error sticks, ends every loop and
-// turns every later read into a zero value, and [Reader.End] reports it.
+// gives every later read nothing to read, and [Reader.End] reports it.
 //
 //	r := jsonread.New(body)
 //	for r.Record(); r.Member(); {
@@ -139,9 +139,9 @@ func (r *Reader) more(bracket byte, want string) bool {
 		r.pos++
 		r.depth--
 		return false
-	case first && r.pos < len(r.data):
+	case first:
 		return true
-	case c == ',' && !first:
+	case c == ',':
 		r.pos++
 		return true
 	}

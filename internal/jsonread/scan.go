@@ -27,7 +27,7 @@ func (r *Reader) fail(offset int, message string) {
 		message = "unexpected end of JSON"
 	}
 	r.err = &Error{Message: message, Offset: offset}
-	r.data, r.pos, r.first, r.key = nil, 0, false, nil
+	r.data, r.first = nil, false
 }
 
 // unexpected fails with what was wanted and the kind of value that is there instead.
@@ -204,7 +204,7 @@ func unescape(b, raw []byte) []byte {
 		default:
 			char := hexRune(raw[i+2:])
 			i += 6
-			if utf16.IsSurrogate(char) && i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
+			if i < len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
 				if pair := utf16.DecodeRune(char, hexRune(raw[i+2:])); pair != utf8.RuneError {
 					char = pair
 					i += 6

@@ -50,7 +50,7 @@ func BaseURL(raw string, insecure bool) (*url.URL, error) {
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
 		return nil, errors.New("the base URL is plain http, which would send the API key unencrypted; use https, or WithInsecureHTTP if you mean it")
 	}
-	if err := Path(strings.TrimRight(u.EscapedPath(), "/") + "/"); err != nil {
+	if path := strings.TrimRight(u.EscapedPath(), "/"); path != "" && Path(path) != nil {
 		return nil, errors.New("the base URL's path must not have dot segments or characters that need escaping")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}, nil
