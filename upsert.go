@@ -55,7 +55,7 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 		if err == nil {
 			return contact, outcomeCreated, nil
 		}
-		if !errors.Is(err, ErrContactExists) {
+		if !errors.Is(err, ErrContactExists) && !errors.Is(err, ErrConflict) { // a 409 can lose its body on the way
 			return nil, outcomeNone, err
 		}
 		contact, done, errExisting := s.adaptExisting(ctx, params, opts)
