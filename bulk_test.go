@@ -65,8 +65,8 @@ func account(t testing.TB, n int, opts ...demeterrrtest.Option) *demeterrrtest.S
 	return srv
 }
 
-// sent counts the requests that reached the fake.
-func sent(srv *demeterrrtest.Server) (reads, writes int) {
+// counted counts the requests that reached the fake.
+func counted(srv *demeterrrtest.Server) (reads, writes int) {
 	for _, r := range srv.Requests() {
 		if r.Method == http.MethodGet {
 			reads++
@@ -83,7 +83,7 @@ func adds(t testing.TB, srv *demeterrrtest.Server, r *demeterrr.SyncReport) {
 	if sum := r.Duplicates + r.Created + r.Updated + r.Unchanged + len(r.Failed); r.Read != sum {
 		t.Errorf("read %d, but the parts are %d: %s", r.Read, sum, summary(r))
 	}
-	if reads, writes := sent(srv); r.Requests != reads+writes {
+	if reads, writes := counted(srv); r.Requests != reads+writes {
 		t.Errorf("the report has %d requests, the fake counted %d", r.Requests, reads+writes)
 	}
 }

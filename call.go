@@ -150,7 +150,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	rep := k.exchange(req.WithContext(ctx))
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
-	k.done(rep.rateLimit)
+	k.done(rep.rateLimit, k.last)
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", time.Since(started)))
 	if rep.status == 0 {
 		return nil, rep.err
@@ -179,7 +179,7 @@ func (k *call) admit() error {
 		err = k.announce()
 	}
 	if err != nil {
-		k.done(RateLimit{}) // gives the limiter's place back
+		k.done(RateLimit{}, nil) // gives the limiter's place back
 	}
 	return err
 }
@@ -193,15 +193,16 @@ func (k *call) announce() error {
 	return k.beforeAttempt()
 }
 
-// done tells the limiter that the attempt which it let pass is over.
-func (k *call) done(reported RateLimit) {
+// done tells the limiter that the attempt which it let pass is over, and what it
+// failed with.
+func (k *call) done(reported RateLimit, failed *Error) {
 	observer, ok := k.client.limiter.(LimitObserver)
 	if !ok {
 		return
 	}
 	var retryAfter time.Duration
-	if k.last != nil && k.last.StatusCode == http.StatusTooManyRequests {
-		retryAfter = k.last.RetryAfter
+	if failed != nil && failed.StatusCode == http.StatusTooManyRequests {
+		retryAfter = failed.RetryAfter
 	}
 	observer.Done(reported, retryAfter)
 }

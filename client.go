@@ -156,12 +156,18 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	}
 	var reply []byte
 	keep := func(body []byte) error {
+		if err := validJSON(body); err != nil {
+			return err
+		}
 		reply = body
-		return validJSON(body)
+		return nil
 	}
 	var resp Response
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
 		return err
+	}
+	if reply == nil {
+		return nil // a repeated DELETE that met a 404: it has succeeded, and there is no result
 	}
 	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
 	if err := json.Unmarshal(reply, out); err != nil {

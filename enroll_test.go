@@ -68,7 +68,7 @@ func journal(t testing.TB, path, id string) *demeterrr.FileJournal {
 	return j
 }
 
-const execute = "POST /sequences/{id}/execute"
+const routeExecute = "POST /sequences/{id}/execute"
 
 func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestExecuteAllPassesLocationAndEmployee(t *testing.T) {
 func TestAContactThatTheReplyDoesNotNameIsSkipped(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
-	srv.Inject(demeterrrtest.Fault{Route: execute, Body: `{"data":{"sequenceId":"s","results":[
+	srv.Inject(demeterrrtest.Fault{Route: routeExecute, Body: `{"data":{"sequenceId":"s","results":[
 		{"email":"CUSTOMER1@example.com","contactId":null,"status":"queued"},
 		{"email":"customer2@example.com","contactId":"c2","status":"deferred"},
 		{"email":"stranger@example.com","contactId":"c3","status":"queued"}]}}`})
@@ -150,7 +150,7 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				srv, id := survey(t)
-				tt.fault.Route, tt.fault.Skip = execute, 1
+				tt.fault.Route, tt.fault.Skip = routeExecute, 1
 				srv.Inject(tt.fault)
 				j := journal(t, filepath.Join(dir, "journal"), id)
 				options := &demeterrr.ExecuteAllOptions{Journal: j}
@@ -201,7 +201,7 @@ func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				srv, id := survey(t)
-				tt.fault.Route, tt.fault.Skip, tt.fault.Times = execute, 1, demeterrrtest.Always
+				tt.fault.Route, tt.fault.Skip, tt.fault.Times = routeExecute, 1, demeterrrtest.Always
 				srv.Inject(tt.fault)
 				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 5000)), nil)
 				if !errors.Is(err, tt.want) {

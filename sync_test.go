@@ -55,7 +55,7 @@ func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
 			}
 			adds(t, srv, report)
 			has(t, srv, tt.input)
-			if reads, writes := sent(srv); reads != tt.reads || writes != tt.writes {
+			if reads, writes := counted(srv); reads != tt.reads || writes != tt.writes {
 				t.Errorf("%d reads and %d writes, want %d and %d", reads, writes, tt.reads, tt.writes)
 			}
 		})
@@ -105,7 +105,7 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	adds(t, srv, plan)
-	if _, writes := sent(srv); writes != 0 {
+	if _, writes := counted(srv); writes != 0 {
 		t.Fatalf("a dry run wrote %d times", writes)
 	}
 	type change struct{ Method, Path, Body string }
@@ -201,7 +201,7 @@ func TestSyncRefusesAServerThatIgnoresThePage(t *testing.T) {
 	if err == nil || len(report.Failed) != 1000 {
 		t.Error(err, summary(report))
 	}
-	if _, writes := sent(srv); writes != 0 {
+	if _, writes := counted(srv); writes != 0 {
 		t.Errorf("%d writes", writes)
 	}
 	adds(t, srv, report)

@@ -32,7 +32,8 @@ func Seconds(text string) (time.Duration, bool) {
 
 // RetryAfter is the longest wait that the Retry-After headers ask for: seconds,
 // or an HTTP date, which is read against the reply's own Date so that a wrong
-// clock on either side does no harm. It is 0 if they ask for none.
+// clock on either side does no harm. The Date is cut to the second, which makes
+// the wait too long rather than too short. It is 0 if they ask for none.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	var longest time.Duration
 	for _, value := range h["Retry-After"] {
@@ -42,7 +43,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 			if err != nil {
 				continue
 			}
-			wait = at.Sub(serverNow(h, now))
+			wait = at.Sub(date(h, now))
 		}
 		longest = max(longest, wait)
 	}
@@ -78,12 +79,17 @@ func count(h http.Header, name string) (int, bool) {
 // serverNow is the time by the server's clock. A Date is cut to the second and
 // has travelled, so that a difference below two seconds is none.
 func serverNow(h http.Header, now time.Time) time.Time {
-	date := h.Get("Date")
-	if date == "" {
+	server := date(h, now)
+	if now.Sub(server).Abs() < 2*time.Second {
 		return now
 	}
-	server, err := http.ParseTime(date)
-	if err != nil || now.Sub(server).Abs() < 2*time.Second {
+	return server
+}
+
+// date is the reply's Date; now if it has none.
+func date(h http.Header, now time.Time) time.Time {
+	server, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
 		return now
 	}
 	return server
