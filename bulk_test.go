@@ -11,8 +11,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// each yields the items, as an input that does not fail.
-func each[T any](items []T) iter.Seq2[T, error] {
+// eachOf yields the items, as an input that does not fail.
+func eachOf[T any](items []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, item := range items {
 			if !yield(item, nil) {
@@ -22,8 +22,8 @@ func each[T any](items []T) iter.Seq2[T, error] {
 	}
 }
 
-// failing yields the items and then an error.
-func failing[T any](items []T, err error) iter.Seq2[T, error] {
+// thenFail yields the items and then an error.
+func thenFail[T any](items []T, err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, item := range items {
 			if !yield(item, nil) {
@@ -42,7 +42,7 @@ func customer(i int) demeterrr.ContactParams {
 	}
 }
 
-func customers(from, to int) []demeterrr.ContactParams {
+func customerList(from, to int) []demeterrr.ContactParams {
 	list := make([]demeterrr.ContactParams, 0, to-from)
 	for i := from; i < to; i++ {
 		list = append(list, customer(i))

@@ -69,9 +69,9 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(60))*time.Second)
 			}
 			defer cancel()
-			contacts := each(input)
+			contacts := eachOf(input)
 			if r.IntN(10) == 0 {
-				contacts = failing(input, errors.New("torn"))
+				contacts = thenFail(input, errors.New("torn"))
 			}
 			report, err := srv.Client().Contacts.Sync(ctx, contacts, &demeterrr.SyncOptions{Concurrency: r.IntN(9), DryRun: r.IntN(5) == 0})
 			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); report.Read != sum || err == nil && report.Read != len(input) {
@@ -85,10 +85,10 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 			srv.ClearFaults()
 			time.Sleep(time.Hour) // for the gate
 			var left []demeterrr.ContactParams
-			if _, err := srv.Client().Contacts.Sync(t.Context(), each(input), nil); err != nil {
+			if _, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil); err != nil {
 				t.Errorf("seed %d: second run: %v", seed, err)
 			}
-			third, err := srv.Client().Contacts.Sync(t.Context(), each(input), nil)
+			third, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
 			for _, f := range third.Failed {
 				if !errors.Is(f.Err, demeterrr.ErrValidation) {
 					left = append(left, f.Contact)
@@ -132,9 +132,9 @@ func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(20000))*time.Millisecond)
 			}
 			defer cancel()
-			contacts := each(input)
+			contacts := eachOf(input)
 			if r.IntN(10) == 0 {
-				contacts = failing(input, errors.New("torn"))
+				contacts = thenFail(input, errors.New("torn"))
 			}
 			options := &demeterrr.ExecuteAllOptions{Concurrency: r.IntN(4)}
 			report, err := srv.Client().Sequences.ExecuteAll(ctx, sequence.ID, contacts, options)

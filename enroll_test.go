@@ -58,7 +58,7 @@ func totals(r *demeterrr.ExecuteReport) string {
 		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)
 }
 
-func journal(t testing.TB, path, id string) *demeterrr.FileJournal {
+func openJournal(t testing.TB, path, id string) *demeterrr.FileJournal {
 	t.Helper()
 	j, err := demeterrr.OpenJournal(path, id)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
 		{Email: "CUSTOMER1@example.com"}, {FirstName: "Nobody"}, {Email: "bad\xff@example.com"}, {Email: "not..valid@example.com"},
 	})
 	var last demeterrr.ExecuteProgress
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(input), &demeterrr.ExecuteAllOptions{
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(input), &demeterrr.ExecuteAllOptions{
 		OnProgress: func(p demeterrr.ExecuteProgress) { last = p },
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestExecuteAllPassesLocationAndEmployee(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	options := &demeterrr.ExecuteAllOptions{LocationID: "660e8400-e29b-41d4-a716-446655440000", EmployeeID: "770e8400-e29b-41d4-a716-446655440000"}
-	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 1)), options); err != nil {
+	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), options); err != nil {
 		t.Fatal(err)
 	}
 	if s := srv.Sendings()[0]; s.LocationID != options.LocationID || s.EmployeeID != options.EmployeeID {
@@ -121,7 +121,7 @@ func TestAContactThatTheReplyDoesNotNameIsSkipped(t *testing.T) {
 		{"email":"CUSTOMER1@example.com","contactId":null,"status":"queued"},
 		{"email":"customer2@example.com","contactId":"c2","status":"deferred"},
 		{"email":"stranger@example.com","contactId":"c3","status":"queued"}]}}`})
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 3)), nil)
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), nil)
 	if err != nil || report.Sent != 1 {
 		t.Fatal(err, totals(report))
 	}
@@ -152,9 +152,9 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 				srv, id := survey(t)
 				tt.fault.Route, tt.fault.Skip = routeExecute, 1
 				srv.Inject(tt.fault)
-				j := journal(t, filepath.Join(dir, "journal"), id)
+				j := openJournal(t, filepath.Join(dir, "journal"), id)
 				options := &demeterrr.ExecuteAllOptions{Journal: j}
-				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 300)), options)
+				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -167,7 +167,7 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 					t.Errorf("%d in doubt, want %d", len(j.InDoubt()), doubted)
 				}
 				// The next run does what is left, and leaves those in doubt alone.
-				again, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 300)), options)
+				again, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
 				executeAdds(t, again)
 				if err != nil || again.Sent != len(report.Failed) || len(again.Unknown) != doubted || again.AlreadySent != report.Sent || len(srv.SentTwice()) > 0 {
 					t.Error(err, totals(again), srv.SentTwice())
@@ -203,7 +203,7 @@ func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 				srv, id := survey(t)
 				tt.fault.Route, tt.fault.Skip, tt.fault.Times = routeExecute, 1, demeterrrtest.Always
 				srv.Inject(tt.fault)
-				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 5000)), nil)
+				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 5000)), nil)
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
@@ -223,7 +223,7 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 		srv, id := survey(t, demeterrrtest.WithLatency(2*time.Second, 2*time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		report, err := srv.Client().Sequences.ExecuteAll(ctx, id, each(recipients(0, 1000)), nil)
+		report, err := srv.Client().Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), nil)
 		executeAdds(t, report)
 		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 200 || len(report.Unknown) != 0 || len(srv.Sendings()) != 200 {
 			t.Error(err, totals(report))
@@ -249,7 +249,7 @@ func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	synctest.Test(t, func(t *testing.T) {
 		srv, id := survey(t)
-		j := journal(t, path, id)
+		j := openJournal(t, path, id)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		client := srv.Client(demeterrr.WithLimiter(&held{left: 1}))
@@ -259,7 +259,7 @@ func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 				t.Errorf("%d are in doubt while nothing is on its way", len(doubt))
 			}
 		}()
-		report, err := client.Sequences.ExecuteAll(ctx, id, each(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: j})
+		report, err := client.Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: j})
 		executeAdds(t, report)
 		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 100 || len(report.Unknown) != 0 || len(j.InDoubt()) != 0 {
 			t.Error(err, totals(report))
@@ -271,7 +271,7 @@ func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	torn := errors.New("line 151 is torn")
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, failing(recipients(0, 150), torn), nil)
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, thenFail(recipients(0, 150), torn), nil)
 	executeAdds(t, report)
 	if !errors.Is(err, torn) || report.Sent != 100 || len(report.Failed) != 50 || !errors.Is(report.Failed[0].Err, torn) {
 		t.Error(err, totals(report))
@@ -284,16 +284,16 @@ func TestExecuteAllRefusesWhatMakesNoSense(t *testing.T) {
 	client := srv.Client()
 	for name, call := range map[string]func() (*demeterrr.ExecuteReport, error){
 		"negative concurrency": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Concurrency: -1})
+			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Concurrency: -1})
 		},
 		"no input": func() (*demeterrr.ExecuteReport, error) {
 			return client.Sequences.ExecuteAll(t.Context(), id, nil, nil)
 		},
 		"no id": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), "", each(recipients(0, 1)), nil)
+			return client.Sequences.ExecuteAll(t.Context(), "", eachOf(recipients(0, 1)), nil)
 		},
 		"torn text": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 1)), &demeterrr.ExecuteAllOptions{LocationID: "\xff"})
+			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{LocationID: "\xff"})
 		},
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil || len(srv.Requests()) > 0 {

@@ -21,8 +21,8 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 	srv, id := survey(t)
 	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
 	path := filepath.Join(t.TempDir(), "journal")
-	j := journal(t, path, id)
-	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: j}); err != nil {
+	j := openJournal(t, path, id)
+	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: j}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -55,7 +55,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 	const id = "s1"
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whole")
-	j := journal(t, path, id)
+	j := openJournal(t, path, id)
 	ctx := t.Context()
 	entry := func(email string) demeterrr.JournalEntry {
 		return demeterrr.JournalEntry{Email: email, State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
@@ -142,7 +142,7 @@ func TestAJournalIsRefused(t *testing.T) {
 			t.Errorf("%s: the file was changed to %q", name, left)
 		}
 	}
-	j := journal(t, filepath.Join(dir, "twice"), "s1")
+	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
 	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("opened twice: %v", err)
 	}
@@ -152,7 +152,7 @@ func TestAJournalIsRefused(t *testing.T) {
 	if err := j.Begin(t.Context(), "s1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	journal(t, filepath.Join(dir, "twice"), "s1") // it is free again
+	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
 	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
 		t.Errorf("no id: %v", err)
 	}
@@ -162,8 +162,8 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	t.Parallel()
 	srv, _ := survey(t)
 	other := srv.AddSequence(demeterrr.Sequence{Name: "Other"}).ID
-	j := journal(t, filepath.Join(t.TempDir(), "journal"), "s1")
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), other, each(recipients(0, 200)), &demeterrr.ExecuteAllOptions{Journal: j})
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), other, eachOf(recipients(0, 200)), &demeterrr.ExecuteAllOptions{Journal: j})
 	executeAdds(t, report)
 	if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != 1 || len(srv.Requests()) > 0 {
 		t.Error(err, totals(report))
@@ -174,7 +174,7 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	path := filepath.Join(t.TempDir(), "journal")
-	j := journal(t, path, id)
+	j := openJournal(t, path, id)
 	done := demeterrr.JournalEntry{Email: "customer0@example.com", State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
 	if err := errors.Join(
 		j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com", "customer2@example.com"}),
@@ -195,7 +195,7 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: journal(t, path, id)})
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: openJournal(t, path, id)})
 	if err != nil || totals(report) != "read 3, duplicates 0, already sent 1, sent 1, skipped 0, failed 0, unknown 1, requests 1" {
 		t.Error(err, totals(report))
 	}
@@ -208,9 +208,9 @@ func TestASkippedContactStaysSkipped(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
-	options := &demeterrr.ExecuteAllOptions{Journal: journal(t, filepath.Join(t.TempDir(), "journal"), id)}
+	options := &demeterrr.ExecuteAllOptions{Journal: openJournal(t, filepath.Join(t.TempDir(), "journal"), id)}
 	for i := range 2 {
-		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 3)), options)
+		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), options)
 		if err != nil || len(report.Skipped) != 1 || report.Skipped[0].Status != "skipped" || report.Requests != 1-i {
 			t.Error(err, totals(report), report.Skipped)
 		}
@@ -241,7 +241,7 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 		{"after sending", brokenJournal{finish: full}, "sent 100"},
 	} {
 		srv, id := survey(t)
-		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, each(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
+		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
 		executeAdds(t, report)
 		if !errors.Is(err, full) || !strings.Contains(totals(report), tt.want) || len(srv.Sendings()) != report.Sent || len(report.Unknown) > 0 {
 			t.Errorf("%s: %v, %s", tt.name, err, totals(report))

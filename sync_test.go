@@ -34,22 +34,22 @@ func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
 		reads, writes int
 	}{
 		{"nothing", 10_000, nil, 0, 0},
-		{"5 % of 10,000 changed", 10_000, changed(customers(0, 10_000), 20), 100, 500},
-		{"50 in 10,000", 10_000, customers(5000, 5050), 51, 0},
-		{"50 in 10,000, all on the first page", 10_000, customers(0, 50), 1, 0},
-		{"50 in 10,000, half on the first page, all changed", 10_000, changed(customers(75, 125), 1), 26, 50},
-		{"one is looked up", 10_000, changed(customers(5000, 5001), 1), 1, 1},
-		{"one that is new", 10_000, customers(10_000, 10_001), 1, 1},
-		{"the first 100 of an empty account", 0, customers(0, 100), 1, 100},
-		{"99 and 100 pages", 10_000, customers(9000, 9099), 100, 0},
-		{"100 and 100 pages", 10_000, customers(9000, 9100), 100, 0},
-		{"one page", 100, customers(50, 150), 1, 50},
-		{"one page and one contact", 101, customers(0, 101), 2, 0},
+		{"5 % of 10,000 changed", 10_000, changed(customerList(0, 10_000), 20), 100, 500},
+		{"50 in 10,000", 10_000, customerList(5000, 5050), 51, 0},
+		{"50 in 10,000, all on the first page", 10_000, customerList(0, 50), 1, 0},
+		{"50 in 10,000, half on the first page, all changed", 10_000, changed(customerList(75, 125), 1), 26, 50},
+		{"one is looked up", 10_000, changed(customerList(5000, 5001), 1), 1, 1},
+		{"one that is new", 10_000, customerList(10_000, 10_001), 1, 1},
+		{"the first 100 of an empty account", 0, customerList(0, 100), 1, 100},
+		{"99 and 100 pages", 10_000, customerList(9000, 9099), 100, 0},
+		{"100 and 100 pages", 10_000, customerList(9000, 9100), 100, 0},
+		{"one page", 100, customerList(50, 150), 1, 50},
+		{"one page and one contact", 101, customerList(0, 101), 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			srv := account(t, tt.account)
-			report, err := srv.Client().Contacts.Sync(t.Context(), each(tt.input), nil)
+			report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(tt.input), nil)
 			if err != nil || len(report.Failed) > 0 {
 				t.Fatal(err, report.Failed)
 			}
@@ -65,7 +65,7 @@ func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
 func TestSyncTakesTheLastContactWithAnEmail(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1)
-	report, err := srv.Client().Contacts.Sync(t.Context(), each([]demeterrr.ContactParams{
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{
 		{Email: "New@example.com", FirstName: "One"},
 		{Email: "customer0@EXAMPLE.com", LastName: "Two"},
 		{Email: "new@example.com", FirstName: "Three"},
@@ -91,7 +91,7 @@ func TestSyncTakesTheLastContactWithAnEmail(t *testing.T) {
 // TestDryRunPlansExactlyWhatIsSent runs dry, then in earnest, and compares.
 func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 	t.Parallel()
-	input := customers(0, 200)
+	input := customerList(0, 200)
 	for i := range 40 {
 		input[i].Title, input[i].Tags = "Dr.", []string{}
 		input[i].CustomFields["visits"] = i + 1
@@ -100,7 +100,7 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 		demeterrr.ContactParams{Email: "x@example.com", FirstName: "X", CustomFields: map[string]any{"f": func() {}}})
 	srv := account(t, 150)
 	options := &demeterrr.SyncOptions{DryRun: true, Concurrency: 1}
-	plan, err := srv.Client().Contacts.Sync(t.Context(), each(input), options)
+	plan, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 		planned = append(planned, change{http.MethodPost, "/contacts", string(body)})
 	}
 	options.DryRun = false
-	report, err := srv.Client().Contacts.Sync(t.Context(), each(input), options)
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,13 +146,13 @@ func TestSyncSurvivesRaces(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 300)
 	client, other := srv.Client(), srv.Client()
-	input := customers(0, 310)
+	input := customerList(0, 310)
 	for i := range input {
 		input[i].LastName = "Changed"
 	}
 	input[7].FirstName = "" // cannot be made again
 	var once bool
-	report, err := client.Contacts.Sync(t.Context(), each(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+	report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
 		if p.WritesTotal == 0 || once {
 			return
 		}
@@ -182,9 +182,9 @@ func TestSyncDoesNotRelyOnTheEmailFilter(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		srv := account(t, 1000)
 		srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"email"}, Times: demeterrrtest.Always})
-		input := customers(700, 700+n)
+		input := customerList(700, 700+n)
 		input[0].LastName = "Changed"
-		report, err := srv.Client().Contacts.Sync(t.Context(), each(input), nil)
+		report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
 		if err != nil || report.Updated != 1 || report.Unchanged != n-1 {
 			t.Error(err, summary(report), report.Failed)
 		}
@@ -197,7 +197,7 @@ func TestSyncRefusesAServerThatIgnoresThePage(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1000)
 	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"page"}, Times: demeterrrtest.Always})
-	report, err := srv.Client().Contacts.Sync(t.Context(), each(customers(500, 1500)), nil)
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(500, 1500)), nil)
 	if err == nil || len(report.Failed) != 1000 {
 		t.Error(err, summary(report))
 	}
@@ -226,7 +226,7 @@ func TestSyncStopsWhereGoingOnWouldWasteRequests(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := account(t, 0)
 				srv.Inject(tt.fault)
-				report, err := srv.Client().Contacts.Sync(t.Context(), each(customers(0, 1000)), nil)
+				report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(0, 1000)), nil)
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
@@ -250,7 +250,7 @@ func TestSyncReportsWhatItDidWhenItIsCancelled(t *testing.T) {
 		srv := account(t, 0, demeterrrtest.WithLatency(time.Second, time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
 		defer cancel()
-		report, err := srv.Client().Contacts.Sync(ctx, each(customers(0, 1000)), nil)
+		report, err := srv.Client().Contacts.Sync(ctx, eachOf(customerList(0, 1000)), nil)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -271,7 +271,7 @@ func TestSyncWritesNothingIfItsInputFails(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 10)
 	broken := errors.New("line 8 is torn")
-	report, err := srv.Client().Contacts.Sync(t.Context(), failing(customers(5, 15), broken), nil)
+	report, err := srv.Client().Contacts.Sync(t.Context(), thenFail(customerList(5, 15), broken), nil)
 	if !errors.Is(err, broken) || len(report.Failed) != 10 || report.Requests != 0 {
 		t.Error(err, summary(report), report.Requests)
 	}
@@ -283,11 +283,11 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 	client := account(t, 0).Client()
 	for name, call := range map[string]func() (*demeterrr.SyncReport, error){
 		"negative concurrency": func() (*demeterrr.SyncReport, error) {
-			return client.Contacts.Sync(t.Context(), each(customers(0, 1)), &demeterrr.SyncOptions{Concurrency: -1})
+			return client.Contacts.Sync(t.Context(), eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: -1})
 		},
 		"no input": func() (*demeterrr.SyncReport, error) { return client.Contacts.Sync(t.Context(), nil, nil) },
 		"no context": func() (*demeterrr.SyncReport, error) {
-			return client.Contacts.Sync(nil, each(customers(0, 1)), nil) //nolint:staticcheck // the mistake is the test
+			return client.Contacts.Sync(nil, eachOf(customerList(0, 1)), nil) //nolint:staticcheck // the mistake is the test
 		},
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil {
@@ -302,7 +302,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := account(t, 500)
-		input := customers(0, 1000)
+		input := customerList(0, 1000)
 		for i := range 250 {
 			input[i].LastName = "Changed"
 		}
@@ -319,7 +319,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 		}
 		patient := demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 50})
 		client, other := srv.Client(patient), srv.Client(patient)
-		report, err := client.Contacts.Sync(t.Context(), each(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+		report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
 			if p.Writes == 100 {
 				if err := other.Contacts.Delete(t.Context(), srv.Contacts()[240].ID); err != nil {
 					t.Error(err)
@@ -334,7 +334,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 		}
 		t.Log("first run: ", summary(report), fmt.Sprint(report.Requests, " requests"))
 		for range 2 {
-			report, err = srv.Client().Contacts.Sync(t.Context(), each(input), nil)
+			report, err = srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
 			t.Log("later runs:", summary(report), fmt.Sprint(report.Requests, " requests"))
 		}
 		if err != nil || report.Unchanged != 1000 || report.Requests != 10 {
