@@ -57,7 +57,7 @@ func newTrial(t *testing.T, people int) *trial {
 		t.Fatal(err)
 	}
 	tr.args = []string{
-		"-sequence", sequence.ID, "-per-minute", "1000000", "-per-hour", "1000000",
+		"-sequence", sequence.ID, "-per-minute", "10000", "-per-hour", "10000",
 		"-errors", filepath.Join(tr.dir, "errors.csv"), "-journal", filepath.Join(tr.dir, "journal"), input,
 	}
 	return tr

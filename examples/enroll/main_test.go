@@ -46,6 +46,7 @@ func TestTheCommandLineIsChecked(t *testing.T) {
 		"not a journal":       {[]string{"-fake", "-journal", foreign, path}, bulkcli.ExitUsage, "not a journal"},
 		"overwrites":          {[]string{"-fake", "-errors", path, path}, bulkcli.ExitUsage, "would overwrite"},
 		"resend of no doubt":  {[]string{"-fake", "-resend", "b@example.com", path}, bulkcli.ExitUsage, "in doubt"},
+		"no quota":            {[]string{"-fake", "-per-hour", "0", path}, bulkcli.ExitUsage, "-per-hour"},
 		"help":                {[]string{"-help"}, bulkcli.ExitDone, "usage"},
 		"a map without a =":   {[]string{"-fake", "-map", "email", path}, bulkcli.ExitUsage, "field=column"},
 		"a column not in it":  {[]string{"-fake", "-map", "email=Mail", path}, bulkcli.ExitUsage, `no column "Mail"`},

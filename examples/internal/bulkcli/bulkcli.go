@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
@@ -82,12 +83,21 @@ func (f *Flags) Open(path string, stdin io.Reader) (*csvinput.Reader, io.Closer,
 	return r, closer, nil
 }
 
-// Client is a client of the account that the environment names, or of a fake.
+// Client is a client of the account that the environment names, or of a fake. It
+// keeps to the quota, and waits for up to an hour where others have used it up.
 func (f *Flags) Client(name, sequenceID string) (*demeterrr.Client, error) {
+	if f.PerMinute < 1 || f.PerHour < 1 {
+		return nil, errors.New("-per-minute and -per-hour must be at least 1")
+	}
 	if f.Fake {
 		return FakeClient(sequenceID), nil
 	}
-	return demeterrr.NewFromEnv(demeterrr.WithAppInfo(name, demeterrr.Version))
+	return demeterrr.NewFromEnv(
+		demeterrr.WithAppInfo(name, demeterrr.Version),
+		demeterrr.WithLimiter(demeterrr.NewPacer(
+			demeterrr.Limit{Requests: f.PerMinute, Window: time.Minute},
+			demeterrr.Limit{Requests: f.PerHour, Window: time.Hour})),
+		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 5, MaxRetryAfter: time.Hour}))
 }
 
 // FakeClient is a client of a fake inside this program, which has the sequence if it is named.
