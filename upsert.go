@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -55,7 +56,7 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 		if err == nil {
 			return contact, outcomeCreated, nil
 		}
-		if !errors.Is(err, ErrContactExists) && !errors.Is(err, ErrConflict) { // a 409 can lose its body on the way
+		if !emailTaken(err) {
 			return nil, outcomeNone, err
 		}
 		contact, done, errExisting := s.adaptExisting(ctx, params, opts)
@@ -64,6 +65,13 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 		}
 	}
 	return nil, outcomeNone, err // it exists, and cannot be found: the API's own words say it best
+}
+
+// emailTaken reports whether a create met a contact that has the email. The body
+// that says so can get lost, so a 409 that gives no reason counts as one.
+func emailTaken(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
 }
 
 // adaptExisting finds the contact that has the email of params, and adapts it.

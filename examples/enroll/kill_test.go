@@ -88,7 +88,7 @@ func (tr *trial) killed(t *testing.T, random *rand.Rand) bool {
 	tr.srv.Inject(fault(random))
 	cmd, _ := tr.start(t)
 	if random.IntN(4) > 0 {
-		timeout := time.After(10 * time.Second)
+		timeout := time.After(time.Second)
 		for range 1 + random.IntN(3) {
 			select {
 			case <-tr.done:
