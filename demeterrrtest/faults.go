@@ -3,11 +3,9 @@ package demeterrrtest
 import (
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -189,71 +187,3 @@ func (f *fault) overlook(query url.Values) url.Values {
 	}
 	return query
 }
-
-// apply turns the reply that was due into the one that the fault makes of it.
-func (f *fault) apply(due *reply, c *call) *reply {
-	out := due
-	if f.answers() {
-		out = f.answer(c)
-	}
-	if f.Body != "" {
-		out.body = []byte(f.Body)
-		out.header.Set("Content-Type", "application/json")
-		if f.ContentType != "" {
-			out.header.Set("Content-Type", f.ContentType)
-		}
-	}
-	if f.RetryAfter > 0 {
-		out.header.Set("Retry-After", strconv.Itoa(seconds(f.RetryAfter)))
-	}
-	for name, values := range f.Header {
-		out.header[http.CanonicalHeaderKey(name)] = values
-	}
-	return out
-}
-
-// codes are what the API documents for a status; the most usual one where it documents several.
-var codes = map[int]demeterrr.Code{
-	400: demeterrr.CodeValidation,
-	401: demeterrr.CodeInvalidAPIKey,
-	403: demeterrr.CodeInsufficientPermissions,
-	404: demeterrr.CodeNotFound,
-	409: demeterrr.CodeContactExists,
-	429: demeterrr.CodeRateLimited,
-	500: demeterrr.CodeInternal,
-}
-
-// answer is the error that the fault asks for.
-func (f *fault) answer(c *call) *reply {
-	status, code := f.Status, f.Code
-	if code == "" {
-		code = codes[status]
-	}
-	if status == 0 {
-		status = documented[code].status
-	}
-	switch code {
-	case "":
-		return proxyPage(status)
-	case demeterrr.CodeRateLimited:
-		return rateLimited(status, Limit{1000, time.Hour}, f.RetryAfter) // the documented sample's limit
-	case demeterrr.CodeInsufficientPermissions:
-		scope := "contacts:write"
-		if r, _ := findRoute(c.method, c.path); r != nil {
-			scope = r.scope
-		}
-		return scopeError(scope)
-	}
-	return errorReply(status, errorBody{Code: code, Message: documented[code].message})
-}
-
-// proxyPage is what something between the client and the API answers.
-func proxyPage(status int) *reply {
-	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
-		"</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n"
-	return &reply{status: status, header: http.Header{"Content-Type": {"text/html"}}, body: []byte(page)}
-}
-
-// seconds rounds up to whole seconds, as headers carry them.
-func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -18,7 +18,7 @@ type answer struct {
 }
 
 // newRequest is a request with the server's key; "" as a body sends none.
-func newRequest(t *testing.T, s *Server, method, path, body string) *http.Request {
+func newRequest(t testing.TB, s *Server, method, path, body string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "https://demeterrr.test/api/v1"+path, strings.NewReader(body))
 	if err != nil {

@@ -76,10 +76,7 @@ func (s *Server) answer(c *call, f *fault) *reply {
 		c.query = f.overlook(c.query)
 		out = s.dispatch(c, k)
 	}
-	for name := range quota {
-		out.header.Set(name, quota.Get(name))
-	}
-	return f.apply(out, c)
+	return f.apply(out, c, quota)
 }
 
 // latency draws how long a request and its reply are on their way.

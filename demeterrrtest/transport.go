@@ -30,7 +30,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	out, err := t.server.exchange(req.Context(), req.Method, req.URL, req.Header.Clone(), body)
+	out, err := t.server.exchange(req.Context(), req.Method, req.URL, req.Header, body)
 	if err != nil {
 		return nil, err
 	}

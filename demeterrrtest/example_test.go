@@ -1,0 +1,200 @@
+package demeterrrtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// The three lines that a test needs, and a look at what happened.
+func Example() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+
+	contact, err := client.Contacts.Create(context.Background(), &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(contact.FirstName, "has the id", contact.ID)
+	fmt.Println(len(srv.Contacts()), "contact,", len(srv.Requests()), "request")
+	// Output:
+	// Jane has the id 000000c0-0000-4000-8000-000000000001
+	// 1 contact, 1 request
+}
+
+// A conflict: somebody has the email already.
+func ExampleServer_AddContact() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.AddContact(demeterrr.Contact{Email: "jane.smith@example.com", FirstName: "Jane"})
+
+	_, err := srv.Client().Contacts.Create(context.Background(), &demeterrr.ContactParams{Email: "Jane.Smith@example.com", FirstName: "J."})
+	fmt.Println(errors.Is(err, demeterrr.ErrContactExists), srv.Contacts()[0].FirstName)
+	// Output: true Jane
+}
+
+// A rate limit: how the code under test takes it when the quota is used up.
+func ExampleWithRateLimits() {
+	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
+		demeterrrtest.Limit{Requests: 2, Window: time.Minute},
+		demeterrrtest.Limit{Requests: 1000, Window: time.Hour}))
+	defer srv.Close()
+	client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0}))
+
+	for range 3 {
+		_, err := client.Contacts.List(context.Background(), nil)
+		var apiErr *demeterrr.Error
+		if errors.As(err, &apiErr) {
+			fmt.Println(apiErr.Code, "retry after", apiErr.RetryAfter)
+		}
+	}
+	// Output: RATE_LIMIT_EXCEEDED retry after 1m0s
+}
+
+// Virtual time: inside a synctest bubble the client waits for its quota, and
+// the test takes no time. This is the body of a test.
+func Example_virtualTime() {
+	test := func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.FixedWindow,
+				demeterrrtest.Limit{Requests: 100, Window: time.Minute}))
+			client := srv.Client()
+
+			start := time.Now()
+			for i := range 101 {
+				params := &demeterrr.ContactParams{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "C"}
+				if _, err := client.Contacts.Create(t.Context(), params); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if waited := time.Since(start); waited < time.Minute || waited > 75*time.Second {
+				t.Errorf("the last one waited %v", waited)
+			}
+			if len(srv.Contacts()) != 101 || len(srv.Requests()) != 102 {
+				t.Errorf("%d contacts, %d requests", len(srv.Contacts()), len(srv.Requests()))
+			}
+		})
+	}
+	_ = test
+}
+
+// An outage: the API fails twice and recovers; then it stays away.
+func ExampleServer_Inject() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MaxWait: time.Nanosecond}))
+	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", Status: 500, Times: 2})
+
+	_, err := client.Contacts.List(context.Background(), nil)
+	fmt.Println("two 500s:", err, "after", len(srv.Requests()), "requests")
+
+	srv.Inject(demeterrrtest.Fault{Status: 503, Times: demeterrrtest.Always})
+	_, err = client.Contacts.List(context.Background(), nil)
+	fmt.Println("an outage:", errors.Is(err, demeterrr.ErrServer))
+
+	srv.ClearFaults()
+	_, err = client.Contacts.List(context.Background(), nil)
+	fmt.Println("the end of it:", err)
+	// Output:
+	// two 500s: <nil> after 3 requests
+	// an outage: true
+	// the end of it: <nil>
+}
+
+// A lost reply: the server did the work, and the client cannot know.
+func ExampleFault_drop() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	sequence := srv.AddSequence(demeterrr.Sequence{Name: "Post-Purchase Satisfaction Survey"})
+	srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
+
+	_, err := srv.Client().Sequences.Execute(context.Background(), sequence.ID, &demeterrr.ExecuteParams{
+		Contacts: []demeterrr.ExecuteContact{{Email: "jane.smith@example.com"}},
+	})
+	fmt.Println("unknown outcome:", errors.Is(err, demeterrr.ErrUnknownOutcome))
+	fmt.Println(len(srv.Requests()), "request,", len(srv.Sendings()), "sending")
+	// Output:
+	// unknown outcome: true
+	// 1 request, 1 sending
+}
+
+// Was anybody messaged twice? Here the code under test repeats what it should not.
+func ExampleServer_SentTwice() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	sequence := srv.AddSequence(demeterrr.Sequence{Name: "Welcome"})
+	srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
+
+	params := &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "jane.smith@example.com"}}}
+	for range 2 {
+		if _, err := client.Sequences.Execute(context.Background(), sequence.ID, params); err == nil {
+			break
+		}
+	}
+	fmt.Println(srv.SentTwice())
+	// Output: [jane.smith@example.com]
+}
+
+// Keys with fewer scopes, and keys that have expired.
+func ExampleServer_AddKey() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	readOnly := srv.AddKey("contacts:read")
+	client, err := demeterrr.New(readOnly,
+		demeterrr.WithBaseURL("https://demeterrr.test/api/v1"),
+		demeterrr.WithHTTPClient(&http.Client{Transport: srv.Transport()}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	err = client.Contacts.Delete(context.Background(), "some-id")
+	var apiErr *demeterrr.Error
+	if errors.As(err, &apiErr) {
+		fmt.Println(apiErr.Code, apiErr.RequiredScope)
+	}
+
+	srv.ExpireKey(readOnly)
+	_, err = client.Contacts.List(context.Background(), nil)
+	fmt.Println(errors.Is(err, demeterrr.ErrExpiredAPIKey))
+	// Output:
+	// INSUFFICIENT_PERMISSIONS contacts:write
+	// true
+}
+
+// An account made from a file, as the demeterrr-fake command reads it.
+func ExampleServer_Seed() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	err := srv.Seed(strings.NewReader(`{
+		"contacts": [{"email": "jane.smith@example.com", "firstName": "Jane", "tags": ["vip"]}],
+		"sequences": [{"name": "Welcome"}]
+	}`))
+	fmt.Println(err, srv.Contacts()[0].Tags)
+	// Output: <nil> [vip]
+}
+
+// A program under test that is told a base URL gets one of a port.
+func ExampleServer_URL() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	client, err := demeterrr.New(srv.APIKey(), demeterrr.WithBaseURL(srv.URL()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	page, err := client.Contacts.List(context.Background(), nil)
+	fmt.Println(page.Total, err)
+	// Output: 0 <nil>
+}

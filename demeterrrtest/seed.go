@@ -1,0 +1,53 @@
+package demeterrrtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Seed adds the contacts and sequences of a JSON object,
+//
+//	{"contacts": [{"email": "jane.smith@example.com"}], "sequences": [{"name": "Welcome"}]}
+//
+// whose members have the API's names. All of them are optional, and are filled
+// in as by [Server.AddContact] and [Server.AddSequence]; others than the API's are refused.
+// On an error, what stands before it has been added.
+func (s *Server) Seed(r io.Reader) error {
+	var seed struct {
+		Contacts  []wireContact  `json:"contacts"`
+		Sequences []wireSequence `json:"sequences"`
+	}
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&seed); err != nil {
+		return fmt.Errorf("demeterrrtest: seed: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return fmt.Errorf("demeterrrtest: seed: want one JSON object and nothing after it")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, contact := range seed.Contacts {
+		if _, err := s.contacts.add(contact); err != nil {
+			return fmt.Errorf("demeterrrtest: seed: contacts[%d]: %w", i, err)
+		}
+	}
+	for i, sequence := range seed.Sequences {
+		if _, err := s.sequences.add(sequence); err != nil {
+			return fmt.Errorf("demeterrrtest: seed: sequences[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads a time of a seed, which may have any offset and precision that RFC 3339 allows.
+func (t *wireTime) UnmarshalJSON(data []byte) error {
+	var parsed time.Time
+	if err := json.Unmarshal(data, &parsed); err != nil {
+		return err
+	}
+	*t = wireTimeOf(parsed)
+	return nil
+}

@@ -1,0 +1,97 @@
+package redislimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/demeterrr/demeterrr-go/redislimit"
+)
+
+// All workers that are given this key share 100 requests a minute and 1,000 an hour.
+func ExampleNew() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+
+	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{
+		{Requests: 100, Window: time.Minute},
+		{Requests: 1000, Window: time.Hour},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// client, err := demeterrr.New(apiKey, demeterrr.WithLimiter(limiter))
+	_ = limiter
+}
+
+func ExampleLimiter_Wait() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := limiter.Wait(ctx); err != nil {
+		log.Fatal(err) // no place: send nothing
+	}
+	// Send one request now.
+}
+
+func ExampleDeadlineError() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var late *redislimit.DeadlineError
+	if err := limiter.Wait(ctx); errors.As(err, &late) {
+		fmt.Println("put the job back for", late.Wait)
+	}
+}
+
+func ExampleDeadlineError_Error() {
+	fmt.Println(&redislimit.DeadlineError{Wait: 90 * time.Second})
+	// Output: redislimit: the next place is 1m30s away, after the context's deadline
+}
+
+// Requests that may take up to ten seconds, and some reserve for a slow network.
+func ExampleWithMargin() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 1000, Window: time.Hour}},
+		redislimit.WithMargin(12*time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ExampleWithMargin_refused() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}},
+		redislimit.WithMargin(-time.Second))
+	fmt.Println(err)
+	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
+}
+
+// A Redis without persistence, and a quota that must not be exceeded even when it restarts.
+func ExampleWithColdStartHold() {
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	defer rdb.Close()
+	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}},
+		redislimit.WithColdStartHold())
+	if err != nil {
+		log.Fatal(err)
+	}
+}

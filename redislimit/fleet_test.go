@@ -1,0 +1,346 @@
+package redislimit_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/demeterrr/demeterrr-go/redislimit"
+)
+
+// workerEnv makes the test binary a worker of a fleet instead of running its tests.
+const workerEnv = "REDISLIMIT_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(workerEnv); settings != "" {
+		work(settings)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// job is what one worker does: Waits requests by Goroutines goroutines, each lasting up to Request.
+type job struct {
+	Addr              string
+	Limits            []redislimit.Limit
+	Margin, Request   time.Duration
+	Waits, Goroutines int
+}
+
+// work is the main function of a worker. When told to go it prints a line for every request: when it started and when,
+// at a random moment of it, the server counted it, in nanoseconds of this machine's clock.
+func work(settings string) {
+	var j job
+	if err := json.Unmarshal([]byte(settings), &j); err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: j.Addr})
+	defer rdb.Close()
+	l, err1 := redislimit.New(rdb, "fleet", j.Limits, redislimit.WithMargin(j.Margin))
+	warm, err2 := redislimit.New(rdb, "warm", []redislimit.Limit{{Requests: 1 << 30, Window: time.Millisecond}})
+	if err := errors.Join(err1, err2); err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	var group sync.WaitGroup
+	for range j.Goroutines { // opens the connections and loads the script
+		group.Go(func() { _ = warm.Wait(ctx) })
+	}
+	group.Wait()
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return
+	}
+	var taken atomic.Int64
+	for range j.Goroutines {
+		group.Go(func() {
+			for taken.Add(1) <= int64(j.Waits) {
+				if err := l.Wait(ctx); err != nil {
+					fmt.Println("error", err)
+					return
+				}
+				start, lasts := time.Now(), rand.N(j.Request)
+				fmt.Println(start.UnixNano(), start.Add(rand.N(lasts+1)).UnixNano())
+				time.Sleep(lasts)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// worker is a running process of a fleet.
+type worker struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	out   *bufio.Scanner
+	log   worklog
+}
+
+// worklog is what a worker printed: the sorted-out lines of work.
+type worklog struct {
+	starts, counted []time.Duration
+	errors          []string
+}
+
+// startWorker starts a process that is ready to go.
+func startWorker(t *testing.T, j job) *worker {
+	t.Helper()
+	settings, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{cmd: exec.Command(os.Args[0])}
+	w.cmd.Env = append(os.Environ(), workerEnv+"="+string(settings))
+	w.cmd.Stderr = os.Stderr
+	stdin, err1 := w.cmd.StdinPipe()
+	stdout, err2 := w.cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, w.cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.cmd.Process.Kill() })
+	w.stdin, w.out = stdin, bufio.NewScanner(stdout)
+	if !w.out.Scan() || w.out.Text() != "ready" {
+		t.Fatalf("worker is not ready: %q", w.out.Text())
+	}
+	return w
+}
+
+// run lets the worker go and reads what it prints until it ends, or kills it after so many lines (0: never).
+func (w *worker) run(killAfter int) {
+	fmt.Fprintln(w.stdin, "go")
+	for lines := 1; w.out.Scan(); lines++ {
+		var start, counted time.Duration
+		if _, err := fmt.Sscan(w.out.Text(), &start, &counted); err != nil {
+			w.log.errors = append(w.log.errors, w.out.Text())
+			continue
+		}
+		w.log.starts = append(w.log.starts, start)
+		w.log.counted = append(w.log.counted, counted)
+		if lines == killAfter {
+			_ = w.cmd.Process.Kill() // SIGKILL: nothing is given back
+		}
+	}
+	_ = w.cmd.Wait()
+}
+
+// runFleet runs the jobs at once, kills the first after killAfter lines (0: never), and checks that neither as started
+// nor as counted by the server any interval holds more than its limit, and that nobody met an error.
+func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
+	t.Helper()
+	var workers []*worker
+	for _, j := range jobs {
+		workers = append(workers, startWorker(t, j))
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: jobs[0].Addr})
+	defer rdb.Close()
+	rdb.ConfigResetStat(ctx)
+	var group sync.WaitGroup
+	for i, w := range workers {
+		group.Go(func() {
+			if i > 0 {
+				w.run(0)
+			} else {
+				w.run(killAfter)
+			}
+		})
+	}
+	group.Wait()
+	for line := range strings.Lines(rdb.Info(ctx, "commandstats").Val()) {
+		if strings.HasPrefix(line, "cmdstat_evalsha:") {
+			t.Log(strings.TrimSpace(line)) // above one a wait: places reached too late, given back and taken anew
+		}
+	}
+	var all worklog
+	for i, w := range workers {
+		all.starts = append(all.starts, w.log.starts...)
+		all.counted = append(all.counted, w.log.counted...)
+		if i == 0 && killAfter > 0 {
+			continue // what it printed when it was killed may be half a line
+		}
+		for _, err := range w.log.errors {
+			t.Errorf("worker %d: %s", i, err)
+		}
+	}
+	slices.Sort(all.starts)
+	slices.Sort(all.counted)
+	for _, limit := range jobs[0].Limits {
+		started, counted := mostIn(all.starts, limit.Window), mostIn(all.counted, limit.Window)
+		t.Logf("limit of %d in %v: at most %d started, %d counted", limit.Requests, limit.Window, started, counted)
+		if started > limit.Requests || counted > limit.Requests {
+			t.Error("the limit is exceeded")
+		}
+	}
+	return workers
+}
+
+// minimum returns when the last of so many requests can start at the soonest, the first starting at 0.
+func minimum(limits []redislimit.Limit, margin time.Duration, requests int) time.Duration {
+	starts := make([]time.Duration, requests)
+	for i := range starts {
+		for _, limit := range limits {
+			if i >= limit.Requests {
+				starts[i] = max(starts[i], starts[i-limit.Requests]+limit.Window+margin)
+			}
+		}
+	}
+	return starts[requests-1]
+}
+
+func TestEightProcessesKeepTheLimits(t *testing.T) {
+	s := startServer(t)
+	j := job{
+		Addr:   s.addr,
+		Limits: []redislimit.Limit{{300, 8 * time.Second}, {500, 16 * time.Second}},
+		// The margin is what a machine that also runs other tests may stall for.
+		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
+		Waits: 250, Goroutines: 20,
+	}
+	const processes = 8
+	workers := runFleet(t, slices.Repeat([]job{j}, processes), 0)
+	var starts []time.Duration
+	for i, w := range workers {
+		if len(w.log.starts) != j.Waits {
+			t.Errorf("worker %d made %d requests, want %d", i, len(w.log.starts), j.Waits)
+		}
+		starts = append(starts, w.log.starts...)
+	}
+	took := slices.Max(starts) - slices.Min(starts)
+	ideal, withMargin := minimum(j.Limits, 0, processes*j.Waits), minimum(j.Limits, j.Margin, processes*j.Waits)
+	t.Logf("%d requests by %d processes took %v: %.4f of the minimum (%v), %.4f of the minimum with the margin (%v)",
+		len(starts), processes, took, float64(took)/float64(ideal), ideal, float64(took)/float64(withMargin), withMargin)
+}
+
+func TestAKilledProcessLosesItsPlacesAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	j := job{
+		Addr:   s.addr,
+		Limits: []redislimit.Limit{{30, time.Second}},
+		Margin: 200 * time.Millisecond, Request: 100 * time.Millisecond,
+		Waits: 60, Goroutines: 12,
+	}
+	workers := runFleet(t, slices.Repeat([]job{j}, 3), 15)
+	for i, w := range workers {
+		if got := len(w.log.starts); i == 0 && got >= j.Waits || i > 0 && got != j.Waits {
+			t.Errorf("worker %d made %d requests of %d", i, got, j.Waits)
+		}
+	}
+	t.Logf("killed after %d requests; the others made all of theirs", len(workers[0].log.starts))
+}
+
+// passed makes as many requests as pass before the deadline of d and returns when each did.
+func passed(t *testing.T, l *redislimit.Limiter, d time.Duration) []time.Duration {
+	t.Helper()
+	short, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var starts []time.Duration
+	for {
+		err := l.Wait(short)
+		if _, ok := errors.AsType[*redislimit.DeadlineError](err); ok || errors.Is(err, context.DeadlineExceeded) {
+			return starts
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		starts = append(starts, time.Duration(time.Now().UnixNano()))
+	}
+}
+
+func TestRedisRestartedEmptyLetsAtMostOneMoreLimitPass(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	limit := redislimit.Limit{Requests: 20, Window: 2 * time.Second}
+	l := newLimiter(t, s.client(t), []redislimit.Limit{limit}, redislimit.WithMargin(500*time.Millisecond))
+	starts := passed(t, l, time.Second)
+	s.stop()
+	s.start(t)
+	starts = append(starts, passed(t, l, 4*time.Second)...)
+	most := mostIn(starts, limit.Window)
+	t.Logf("%d of %d in %v", most, limit.Requests, limit.Window)
+	if most > 2*limit.Requests {
+		t.Error("more than one more limit's worth passed")
+	}
+	if most <= limit.Requests {
+		t.Error("Redis lost nothing: the test shows nothing")
+	}
+}
+
+func TestRedisRestartedEmptyLetsNothingMorePassWithTheHold(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	limit := redislimit.Limit{Requests: 20, Window: 2 * time.Second}
+	l := newLimiter(t, s.client(t), []redislimit.Limit{limit}, redislimit.WithMargin(500*time.Millisecond), redislimit.WithColdStartHold())
+	starts := passed(t, l, 4*time.Second) // the hold of the first start, and then the limit
+	before := len(starts)
+	s.stop()
+	s.start(t)
+	starts = append(starts, passed(t, l, 4*time.Second)...)
+	most := mostIn(starts, limit.Window)
+	t.Logf("%d of %d in %v; %d before and %d after the restart", most, limit.Requests, limit.Window, before, len(starts)-before)
+	if most > limit.Requests {
+		t.Error("the limit is exceeded")
+	}
+	if before < limit.Requests || len(starts)-before < limit.Requests {
+		t.Error("the hold does not end")
+	}
+}
+
+func TestTheHoldIsForAStateThatIsMissingNotForOneThatWasIdle(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	hour := []redislimit.Limit{{Requests: 5, Window: time.Hour}}
+	wait, err := newLimiter(t, rdb, hour, redislimit.WithColdStartHold()).Reserve(ctx, "first")
+	if err != nil || wait.Round(time.Second) != time.Hour+time.Second {
+		t.Errorf("the first start waits %v, %v, want an hour and the margin", wait, err)
+	}
+
+	rdb.FlushDB(ctx)
+	short := newLimiter(t, rdb, []redislimit.Limit{{Requests: 5, Window: 50 * time.Millisecond}},
+		redislimit.WithMargin(50*time.Millisecond), redislimit.WithColdStartHold())
+	if wait, err := short.Reserve(ctx, "first"); err != nil || wait != 100*time.Millisecond {
+		t.Fatalf("the first start waits %v, %v", wait, err)
+	}
+	time.Sleep(500 * time.Millisecond) // the place and its window are long past
+	if wait, err := short.Reserve(ctx, "second"); err != nil || wait != 0 {
+		t.Errorf("after being idle: waits %v, %v, want no wait", wait, err)
+	}
+	if ttl := rdb.PTTL(ctx, "{test}:places").Val(); ttl < 29*24*time.Hour || ttl > 31*24*time.Hour {
+		t.Errorf("the state lives for %v, want 30 days", ttl)
+	}
+}
+
+func TestNothingPassesWhileRedisIsStopped(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	l := newLimiter(t, s.client(t), []redislimit.Limit{{Requests: 1 << 30, Window: time.Hour}})
+	if err := l.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	for range 3 {
+		err := l.Wait(ctx)
+		if err == nil || !strings.HasPrefix(err.Error(), `redislimit: no place under key "test": `) || errors.Unwrap(err) == nil {
+			t.Errorf("Wait = %v, want an error that says whose and why", err)
+		}
+		t.Log(err)
+	}
+	s.start(t)
+	if err := l.Wait(ctx); err != nil {
+		t.Errorf("Redis is back: %v", err)
+	}
+}

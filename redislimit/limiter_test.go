@@ -1,0 +1,490 @@
+package redislimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/demeterrr/demeterrr-go/redislimit"
+)
+
+var ctx = context.Background()
+
+func newLimiter(t testing.TB, rdb redis.UniversalClient, limits []redislimit.Limit, opts ...redislimit.Option) *redislimit.Limiter {
+	t.Helper()
+	l, err := redislimit.New(rdb, "test", limits, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// reserve takes a place and returns its moment on Redis's clock, as Redis has it.
+func reserve(t testing.TB, rdb redis.UniversalClient, l *redislimit.Limiter, id string) time.Duration {
+	t.Helper()
+	if wait, err := l.Reserve(ctx, id); err != nil || wait < 0 {
+		t.Fatalf("Reserve = %v, %v", wait, err)
+	}
+	return place(t, rdb, id)
+}
+
+func place(t testing.TB, rdb redis.UniversalClient, id string) time.Duration {
+	t.Helper()
+	at, err := rdb.ZScore(ctx, "{test}:places", id).Result()
+	if err != nil {
+		t.Fatalf("place %s: %v", id, err)
+	}
+	return time.Duration(at) * time.Microsecond
+}
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	defer rdb.Close()
+	good := []redislimit.Limit{{Requests: 100, Window: time.Minute}}
+	for _, tt := range []struct {
+		name   string
+		rdb    redis.UniversalClient
+		key    string
+		limits []redislimit.Limit
+		opts   []redislimit.Option
+		want   string // in the error; empty: none
+	}{
+		{"all right", rdb, "k", good, nil, ""},
+		{"options", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(time.Minute), redislimit.WithColdStartHold()}, ""},
+		{"nil client", nil, "k", good, nil, "client is nil"},
+		{"nil pointer", (*redis.Client)(nil), "k", good, nil, "client is nil"},
+		{"no key", rdb, "", good, nil, `key ""`},
+		{"braces", rdb, "{k}", good, nil, "no braces"},
+		{"no limits", rdb, "k", nil, nil, "no limits"},
+		{"no requests", rdb, "k", []redislimit.Limit{good[0], {Requests: 0, Window: time.Second}}, nil, "limit 1 is 0 requests"},
+		{"negative requests", rdb, "k", []redislimit.Limit{{Requests: -1, Window: time.Second}}, nil, "limit 0 is -1 requests"},
+		{"no window", rdb, "k", []redislimit.Limit{{Requests: 1}}, nil, "in 0s"},
+		{"negative window", rdb, "k", []redislimit.Limit{{Requests: 1, Window: -1}}, nil, "in -1ns"},
+		{"endless window", rdb, "k", []redislimit.Limit{{Requests: 1, Window: 1 << 62}}, nil, "at most 8784h"},
+		{"nil option", rdb, "k", good, []redislimit.Option{nil}, "option 0 is nil"},
+		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s"},
+		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := redislimit.New(tt.rdb, tt.key, tt.limits, tt.opts...)
+			if tt.want == "" {
+				if err != nil || l == nil {
+					t.Fatalf("New = %v, %v", l, err)
+				}
+				return
+			}
+			if err == nil || l != nil || !strings.HasPrefix(err.Error(), "redislimit: ") || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("New = %v, %v; want an error that has %q", l, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestWaitOfAnEmptyLimiterOrNilContextIsAnError(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	defer rdb.Close()
+	var none *redislimit.Limiter
+	for _, err := range []error{
+		none.Wait(ctx),
+		new(redislimit.Limiter).Wait(ctx),
+		newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}}).Wait(nil), //nolint:staticcheck // the point of the test
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), "redislimit: ") {
+			t.Errorf("Wait = %v, want an error that says what to do", err)
+		}
+	}
+}
+
+// Whatever is reserved and given back, in whatever order: the places that were kept hold every limit. Windows are
+// short, so that places also pass while the test runs.
+func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	const margin = time.Millisecond
+	limits := []redislimit.Limit{{5, 4 * time.Millisecond}, {30, 40 * time.Millisecond}, {3, time.Millisecond}}
+	l := newLimiter(t, rdb, limits, redislimit.WithMargin(margin), redislimit.WithColdStartHold()) // so that nothing expires
+	kept := map[string]time.Duration{}
+	var reused int
+	for i := range 4000 {
+		id := fmt.Sprint(i)
+		freeBefore := rdb.ZCard(ctx, "{test}:free").Val()
+		kept[id] = reserve(t, rdb, l, id)
+		if rdb.ZCard(ctx, "{test}:free").Val() < freeBefore {
+			reused++
+		}
+		if rand.IntN(3) == 0 { // any place that may still be in the future, several at times
+			for range rand.IntN(4) {
+				back := fmt.Sprint(max(0, i-rand.IntN(40)))
+				if _, ok := kept[back]; ok && rdb.ZScore(ctx, "{test}:places", back).Err() == nil {
+					l.GiveBack(ctx, back)
+					delete(kept, back)
+				}
+			}
+		}
+		if rand.IntN(100) == 0 {
+			time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+		}
+	}
+	if reused == 0 {
+		t.Error("no place was used again: the test shows nothing")
+	}
+	var places []time.Duration
+	for _, at := range kept {
+		places = append(places, at)
+	}
+	slices.Sort(places)
+	if !slices.ContainsFunc(places, func(at time.Duration) bool { return at%(100*time.Microsecond) != 0 }) {
+		t.Error("places are not kept to the microsecond")
+	}
+	for _, limit := range limits {
+		if worst := mostIn(places, limit.Window+margin); worst > limit.Requests {
+			t.Errorf("%d places in %v, the limit is %d", worst, limit.Window+margin, limit.Requests)
+		} else {
+			t.Logf("at most %d of %d in %v; %d places kept, %d used again", worst, limit.Requests, limit.Window, len(kept), reused)
+		}
+	}
+}
+
+// mostIn returns the most of the sorted moments that any half-open interval of the length holds.
+func mostIn(moments []time.Duration, length time.Duration) int {
+	most, first := 0, 0
+	for i, m := range moments {
+		for m-moments[first] >= length {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+func TestPlacesAreGivenInTheOrderOfAsking(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{2, time.Hour}, {3, 3 * time.Hour}}, redislimit.WithMargin(time.Minute))
+	var got []time.Duration
+	first := reserve(t, rdb, l, "0")
+	for i := range 7 {
+		got = append(got, (reserve(t, rdb, l, fmt.Sprint(i+1)) - first).Round(time.Minute))
+	}
+	// Two an hour, but three in three hours, and a minute of margin each time.
+	want := []time.Duration{0, 61, 181, 181, 242, 362, 362}
+	for i := range want {
+		want[i] *= time.Minute
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAPlaceGivenBackGoesToTheNextToAskAndToNobodyElse(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	reserve(t, rdb, l, "a")
+	b, c := reserve(t, rdb, l, "b"), reserve(t, rdb, l, "c")
+	l.GiveBack(ctx, "b")
+	l.GiveBack(ctx, "b")
+	l.GiveBack(ctx, "never reserved")
+	if d := reserve(t, rdb, l, "d"); d != b {
+		t.Errorf("d got %v, want the place of b, %v", d, b)
+	}
+	l.GiveBack(ctx, "b") // a client that repeats the command must not free what is now another's
+	if e := reserve(t, rdb, l, "e"); e <= c {
+		t.Errorf("e got %v, want a place after c, %v", e, c)
+	}
+	if got := place(t, rdb, "c"); got != c {
+		t.Errorf("c moved from %v to %v", c, got)
+	}
+}
+
+func TestAPlaceGivenBackThatNobodyTookNoLongerCounts(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	const window = 600 * time.Millisecond
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, window}}, redislimit.WithMargin(time.Microsecond))
+	reserve(t, rdb, l, "a")
+	reserve(t, rdb, l, "b")
+	l.GiveBack(ctx, "b")
+	time.Sleep(window + window/4) // the moment of b passes, its window has not
+	if wait, err := l.Reserve(ctx, "c"); err != nil || wait != 0 {
+		t.Errorf("c waits %v, %v, want no wait: a's window is over and b was not used", wait, err)
+	}
+}
+
+// Redis may evict one key and keep the other.
+func TestFreePlacesOfALostStateAreForgotten(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	reserve(t, rdb, l, "a")
+	reserve(t, rdb, l, "b")
+	l.GiveBack(ctx, "b")
+	rdb.Del(ctx, "{test}:places")
+	if wait, err := l.Reserve(ctx, "c"); err != nil || wait != 0 {
+		t.Errorf("c waits %v, %v, want no wait", wait, err)
+	}
+	if wait, err := l.Reserve(ctx, "d"); err != nil || wait.Round(time.Second) != time.Hour+time.Second {
+		t.Errorf("d waits %v, %v, want an hour and the margin after c", wait, err)
+	}
+}
+
+// go-redis repeats a command whose reply was lost.
+func TestAskingAgainUnderTheSameNameIsTheSamePlace(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	reserve(t, rdb, l, "a")
+	b := reserve(t, rdb, l, "b")
+	if again := reserve(t, rdb, l, "b"); again != b {
+		t.Errorf("asked again: %v, want %v", again, b)
+	}
+	if n := rdb.ZCard(ctx, "{test}:places").Val(); n != 3 { // a, b and "since"
+		t.Errorf("%d members, want 3", n)
+	}
+}
+
+func TestAWaitPastTheDeadlineFailsAtOnceAndReservesNothing(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	if err := l.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for range 3 { // the wait would grow if a place were taken
+		err := l.Wait(short)
+		var deadline *redislimit.DeadlineError
+		if !errors.As(err, &deadline) || deadline.Wait > time.Hour+time.Second || deadline.Wait < 59*time.Minute {
+			t.Errorf("Wait = %v, want a DeadlineError of about an hour", err)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Error("matches context.DeadlineExceeded before the context ended")
+		}
+	}
+}
+
+func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	if err := l.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	done := make(chan error)
+	go func() { done <- l.Wait(cancelled) }()
+	for rdb.ZCard(ctx, "{test}:places").Val() < 3 { // "since", the first, and the one that waits
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait = %v, want context.Canceled", err)
+	}
+	if free := rdb.ZCard(ctx, "{test}:free").Val(); free != 1 {
+		t.Errorf("%d free places, want 1", free)
+	}
+	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
+		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
+	}
+	if err := l.Wait(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait with a dead context = %v", err)
+	}
+}
+
+// The client here has no timeouts, so only Wait itself can end.
+func TestWaitEndsWithItsContextWhileRedisIsSilent(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	rdb := redis.NewClient(&redis.Options{Addr: silent.Addr().String(), ReadTimeout: -1, MaxRetries: -1})
+	defer rdb.Close()
+	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if err := l.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait = %v, want context.DeadlineExceeded", err)
+	}
+}
+
+func TestAWaitIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{50, 200 * time.Millisecond}})
+	if err := l.Wait(ctx); err != nil { // loads the script
+		t.Fatal(err)
+	}
+	rdb.ConfigResetStat(ctx)
+	hook := &counter{}
+	rdb.AddHook(hook)
+	const waits = 120 // the last 71 have to wait
+	for range waits {
+		if err := l.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hook.commands != waits {
+		t.Errorf("%d commands for %d waits", hook.commands, waits)
+	}
+	stats := rdb.Info(ctx, "commandstats").Val()
+	if want := fmt.Sprintf("cmdstat_evalsha:calls=%d,", waits); !strings.Contains(stats, want) {
+		t.Errorf("want %q in %s", want, stats)
+	}
+}
+
+func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
+	t.Parallel()
+	const margin = 300 * time.Millisecond
+	for _, tt := range []struct {
+		name         string
+		slow         int // how many round trips are slow
+		wantCommands int
+		wantErr      string
+	}{
+		{"once", 1, 3, ""}, // reserve, give back, reserve
+		{"always", 99, 6, "too late"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rdb := startServer(t).client(t)
+			l := newLimiter(t, rdb, []redislimit.Limit{{10, time.Hour}}, redislimit.WithMargin(margin))
+			if _, err := l.Reserve(ctx, "load"); err != nil {
+				t.Fatal(err)
+			}
+			l.GiveBack(ctx, "load")
+			reserves := 0
+			hook := &counter{before: func(n int) {
+				if n%2 == 1 && reserves < tt.slow { // the odd ones reserve, the even ones give back
+					reserves++
+					time.Sleep(margin + 20*time.Millisecond)
+				}
+			}}
+			rdb.AddHook(hook)
+			err := l.Wait(ctx)
+			if tt.wantErr == "" && err != nil || tt.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tt.wantErr)) {
+				t.Errorf("Wait = %v, want %q", err, tt.wantErr)
+			}
+			if hook.commands != tt.wantCommands {
+				t.Errorf("%d commands, want %d", hook.commands, tt.wantCommands)
+			}
+		})
+	}
+}
+
+func TestRedisHoldsNoMoreThanTheLongestWindowAndForgetsIt(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []redislimit.Limit{{20, 20 * time.Millisecond}}, redislimit.WithMargin(20*time.Millisecond))
+	for i := range 200 {
+		if err := l.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 0 {
+			id := fmt.Sprint(i)
+			reserve(t, rdb, l, id)
+			l.GiveBack(ctx, id)
+		}
+		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 22 { // 20, the one given back, and "since"
+			t.Fatalf("%d members after %d waits", n, i+1)
+		}
+	}
+	reserve(t, rdb, l, "last")
+	l.GiveBack(ctx, "last")
+	for range 500 {
+		if rdb.DBSize(ctx).Val() == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the keys do not expire:", rdb.Keys(ctx, "*").Val())
+}
+
+func TestWaitWorksOnACluster(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "--cluster-enabled", "yes")
+	if err := s.client(t).ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.addr}})
+	defer rdb.Close()
+	for range 1000 {
+		if strings.Contains(rdb.ClusterInfo(ctx).Val(), "cluster_state:ok") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	l := newLimiter(t, rdb, []redislimit.Limit{{3, time.Hour}})
+	for range 3 {
+		if err := l.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reserve(t, rdb, l, "a")
+	l.GiveBack(ctx, "a")
+	if n := rdb.ZCard(ctx, "{test}:free").Val(); n != 1 {
+		t.Errorf("%d free places, want 1: the keys are not in one slot", n)
+	}
+}
+
+func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "--requirepass", "right-s3cret")
+	for _, addr := range []string{s.addr, "127.0.0.1:1"} {
+		rdb := redis.NewClient(&redis.Options{Addr: addr, Username: "some-user", Password: "wrong-s3cret"})
+		defer rdb.Close()
+		err := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}}).Wait(ctx)
+		if err == nil || errors.Unwrap(err) == nil || !strings.HasPrefix(err.Error(), `redislimit: no place under key "test": `) {
+			t.Errorf("Wait = %v", err)
+		}
+		if strings.Contains(err.Error(), "some-user") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("credentials in %q", err)
+		}
+		t.Log(err)
+	}
+}
+
+func BenchmarkWait(b *testing.B) {
+	rdb := startServer(b).client(b)
+	limits := []redislimit.Limit{{1 << 30, time.Second}, {1 << 30, 2 * time.Second}}
+	b.Run("ping", func(b *testing.B) { // what a round trip costs here
+		for b.Loop() {
+			if err := rdb.Ping(ctx).Err(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("free", func(b *testing.B) {
+		l := newLimiter(b, rdb, limits)
+		for b.Loop() {
+			if err := l.Wait(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		l := newLimiter(b, rdb, limits)
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := l.Wait(ctx); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+}
