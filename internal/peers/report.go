@@ -164,4 +164,3 @@ func machine() string {
 	}
 	return text
 }
-
