@@ -202,6 +202,7 @@ func minimum(limits []redislimit.Limit, margin time.Duration, requests int) time
 }
 
 func TestEightProcessesKeepTheLimits(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	j := job{
 		Addr:   s.addr,
