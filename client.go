@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/gate"
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -35,8 +36,8 @@ type Client struct {
 
 	base      *url.URL
 	userAgent []string
-	// apiKey is a function so that no way of printing a client shows the key.
-	apiKey    func() string
+	// apiKey is a function so that no way of printing a client shows the key, which is the one element.
+	apiKey    func() []string
 	transport http.RoundTripper
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
@@ -62,10 +63,11 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, invalid("%s", joined(err))
 	}
+	header := []string{apiKey}
 	c := &Client{
 		base:      base,
 		userAgent: []string{cfg.app + userAgent()},
-		apiKey:    func() string { return apiKey },
+		apiKey:    func() []string { return header },
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
@@ -155,9 +157,9 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
-	keep := func(body []byte) error {
-		reply = body
-		return validJSON(body)
+	keep := func(r *jsonread.Reader) error {
+		reply = r.Raw()
+		return r.End()
 	}
 	var resp Response
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
@@ -235,15 +237,17 @@ func (r request) encode() ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// url is the address of the request. Its path is escaped already.
-func (r request) url(base *url.URL) *url.URL {
-	u := *base
+// setURL makes u the address of the request. Its path is escaped already.
+func (r request) setURL(u, base *url.URL) {
+	*u = *base
 	plain, err := url.PathUnescape(r.path)
 	if err != nil {
 		plain = r.path // cannot be: paths are checked before
 	}
 	u.RawPath = base.EscapedPath() + r.path
-	u.Path = base.Path + plain
+	u.Path = u.RawPath
+	if base.Path != base.EscapedPath() || plain != r.path {
+		u.Path = base.Path + plain
+	}
 	u.RawQuery = r.query.Encode()
-	return &u
 }

@@ -29,8 +29,10 @@ func (k *call) decodeError(rep *reply) *Error {
 		RequestID:  requestID(rep.header),
 		RetryAfter: headers.RetryAfter(rep.header, time.Now()),
 	}
-	key := k.client.apiKey()
-	body := bytes.ReplaceAll(rep.body, []byte(key), []byte(scrub.Gone))
+	key, body := k.client.apiKey()[0], rep.body
+	if bytes.Contains(body, []byte(key)) {
+		body = bytes.ReplaceAll(body, []byte(key), []byte(scrub.Gone))
+	}
 	switch {
 	case e.readBody(body):
 	case rep.status/100 == 3:
@@ -103,12 +105,6 @@ func requestID(h http.Header) string {
 	return ""
 }
 
-func validJSON(body []byte) error {
-	r := jsonread.New(body)
-	r.Skip()
-	return r.End()
-}
-
 // decodable is an object of the API. It reads itself over what it holds already;
 // without its id, what was read is not one.
 type decodable[T any] interface {
@@ -121,51 +117,49 @@ var errEnvelope = errors.New(`it has no "data" of the documented shape`)
 
 // one reads the envelope of a single object, {"data": {…}}, over *v. If it fails,
 // *v stays as it was, for the next attempt.
-func one[T any, P decodable[T]](v P) func([]byte) error {
-	return func(body []byte) error {
-		got := *v
+func one[T any, P decodable[T]](v P) func(*jsonread.Reader) error {
+	before := *v
+	return func(r *jsonread.Reader) error {
 		found := false
-		r := jsonread.New(body)
 		for r.Object(); r.Member(); {
 			if string(r.Key()) == "data" {
 				found = true
-				P(&got).decode(&r)
+				v.decode(r)
 			} else {
 				r.Skip()
 			}
 		}
-		switch {
-		case r.End() != nil:
-			return r.Err()
-		case !found || P(&got).identity() == "":
-			return errEnvelope
+		err := r.End()
+		if err == nil && (!found || v.identity() == "") {
+			err = errEnvelope
 		}
-		*v = got
-		return nil
+		if err != nil {
+			*v = before
+		}
+		return err
 	}
 }
 
 // list reads the envelope of a list, {"data": […], "meta": {…}}, into *p.
-func list[T any, P decodable[T]](p *Page[T]) func([]byte) error {
-	return func(body []byte) error {
+func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
+	return func(r *jsonread.Reader) error {
 		got := Page[T]{}
 		meta := false
-		r := jsonread.New(body)
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
 				got.Items = make([]T, 0, 100) // the most that a page holds
 				for r.Array(); r.Element(); {
-					var item T
-					P(&item).decode(&r)
-					if P(&item).identity() == "" && r.Err() == nil {
+					got.Items = append(got.Items, *new(T))
+					item := P(&got.Items[len(got.Items)-1])
+					item.decode(r)
+					if item.identity() == "" && r.Err() == nil {
 						return errEnvelope
 					}
-					got.Items = append(got.Items, item)
 				}
 			case "meta":
 				meta = true
-				got.decodeMeta(&r)
+				got.decodeMeta(r)
 			default:
 				r.Skip()
 			}
