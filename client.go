@@ -1,7 +1,6 @@
 package demeterrr
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -216,25 +215,6 @@ func withID(method, route, id string) (request, error) {
 	}
 	r.path = strings.Replace(route, "{id}", url.PathEscape(id), 1)
 	return r, nil
-}
-
-// encode is the request's body as JSON; nil if it has none.
-func (r request) encode() ([]byte, error) {
-	if r.body == nil {
-		return nil, nil
-	}
-	if b, ok := r.body.(checker); ok {
-		if err := b.check(); err != nil {
-			return nil, err
-		}
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r.body); err != nil {
-		return nil, fmt.Errorf("the body cannot be encoded as JSON: %w", err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 // setURL makes u the address of the request. Its path is escaped already.
