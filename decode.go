@@ -118,8 +118,8 @@ var errEnvelope = errors.New(`it has no "data" of the documented shape`)
 // one reads the envelope of a single object, {"data": {…}}, over *v. If it fails,
 // *v stays as it was, for the next attempt.
 func one[T any, P decodable[T]](v P) func(*jsonread.Reader) error {
-	before := *v
 	return func(r *jsonread.Reader) error {
+		before := *v
 		found := false
 		for r.Object(); r.Member(); {
 			if string(r.Key()) == "data" {
