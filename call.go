@@ -45,7 +45,8 @@ type reply struct {
 	status    int // 0 if nothing came
 	header    http.Header
 	body      []byte
-	err       error // why the reply is not whole
+	err       error     // why the reply is not whole
+	at        time.Time // when it had come, or failed to
 	rateLimit RateLimit
 }
 
@@ -106,13 +107,16 @@ func (k *call) run(body []byte) *Error {
 	if k.last == nil {
 		return nil
 	}
-	failed := *k.last
+	failed := k.last
+	if failed == errNotSent { // everybody's
+		failed = &Error{Message: errNotSent.Message}
+	}
 	if k.waiting {
 		failed.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
 	}
 	failed.Method, failed.Path = k.method, k.path
 	failed.Attempts, failed.unknown = k.attempts, k.unknown
-	return &failed
+	return failed
 }
 
 var errNotSent = &Error{Message: "the request could not be made"}
@@ -163,10 +167,11 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
 	rep := k.exchange(req, buf)
+	rep.at = time.Now()
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
 	k.done(rep.rateLimit)
-	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", time.Since(started)))
+	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	if rep.status == 0 {
 		return nil, rep.err
 	}
@@ -235,7 +240,7 @@ func (k *call) exchange(req *http.Request, buf *[]byte) reply {
 // reply itself for the caller who asked for it.
 func (k *call) learn(rep *reply) {
 	if rep.status != 0 {
-		if limit, remaining, reset, ok := headers.RateLimit(rep.header, time.Now()); ok {
+		if limit, remaining, reset, ok := headers.RateLimit(rep.header, rep.at); ok {
 			reported := RateLimit{Limit: limit, Remaining: remaining, Reset: reset}
 			k.client.rateLimit.Store(&reported)
 			rep.rateLimit = reported

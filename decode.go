@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
@@ -27,7 +26,7 @@ func (k *call) decodeError(rep *reply) *Error {
 	e := &Error{
 		StatusCode: rep.status,
 		RequestID:  requestID(rep.header),
-		RetryAfter: headers.RetryAfter(rep.header, time.Now()),
+		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
 	key, body := k.client.apiKey()[0], rep.body
 	if bytes.Contains(body, []byte(key)) {
@@ -148,7 +147,7 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
-				got.Items = make([]T, 0, 100) // the most that a page holds
+				got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // a usual contact has more bytes
 				for r.Array(); r.Element(); {
 					got.Items = append(got.Items, *new(T))
 					item := P(&got.Items[len(got.Items)-1])
@@ -264,11 +263,10 @@ func (e *Execution) decode(r *jsonread.Reader) {
 		case "sendingsCreated":
 			e.SendingsCreated = r.Int()
 		case "results":
-			e.Results = []ExecutionResult{}
+			e.Results = make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
 			for r.Array(); r.Element(); {
-				var result ExecutionResult
-				result.decode(r)
-				e.Results = append(e.Results, result)
+				e.Results = append(e.Results, ExecutionResult{})
+				e.Results[len(e.Results)-1].decode(r)
 			}
 		default:
 			keep(&e.Extra, r)

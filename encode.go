@@ -38,21 +38,21 @@ func (r request) encode() ([]byte, error) {
 
 func (p *ContactParams) encode() (_ []byte, err error) {
 	b := append(make([]byte, 0, 256), '{')
-	b = jsonwrite.NonEmpty(b, "email", p.Email)
-	b = jsonwrite.NonEmpty(b, "firstName", p.FirstName)
-	b = jsonwrite.NonEmpty(b, "lastName", p.LastName)
-	b = jsonwrite.NonEmpty(b, "phone", p.Phone)
-	b = jsonwrite.NonEmpty(b, "title", p.Title)
-	b = jsonwrite.NonEmpty(b, "preferredLanguage", string(p.PreferredLanguage))
-	b = jsonwrite.NonEmpty(b, "locationId", p.LocationID)
-	b = jsonwrite.NonEmpty(b, "contactOrganizationId", p.ContactOrganizationID)
+	b = jsonwrite.NonEmpty(b, `"email":`, p.Email)
+	b = jsonwrite.NonEmpty(b, `"firstName":`, p.FirstName)
+	b = jsonwrite.NonEmpty(b, `"lastName":`, p.LastName)
+	b = jsonwrite.NonEmpty(b, `"phone":`, p.Phone)
+	b = jsonwrite.NonEmpty(b, `"title":`, p.Title)
+	b = jsonwrite.NonEmpty(b, `"preferredLanguage":`, string(p.PreferredLanguage))
+	b = jsonwrite.NonEmpty(b, `"locationId":`, p.LocationID)
+	b = jsonwrite.NonEmpty(b, `"contactOrganizationId":`, p.ContactOrganizationID)
 	if p.CustomFields != nil {
-		if b, err = jsonwrite.Any(jsonwrite.Member(b, "customFields"), p.CustomFields); err != nil {
+		if b, err = jsonwrite.Any(jsonwrite.Member(b, `"customFields":`), p.CustomFields); err != nil {
 			return nil, err
 		}
 	}
 	if p.Tags != nil {
-		b = jsonwrite.Texts(jsonwrite.Member(b, "tags"), p.Tags)
+		b = jsonwrite.Texts(jsonwrite.Member(b, `"tags":`), p.Tags)
 	}
 	return append(b, '}'), nil
 }
@@ -71,16 +71,50 @@ func (p *ExecuteParams) encode() ([]byte, error) {
 		b = p.Contacts[i].append(b)
 	}
 	b = append(b, ']')
-	b = jsonwrite.NonEmpty(b, "locationId", p.LocationID)
-	b = jsonwrite.NonEmpty(b, "employeeId", p.EmployeeID)
+	b = jsonwrite.NonEmpty(b, `"locationId":`, p.LocationID)
+	b = jsonwrite.NonEmpty(b, `"employeeId":`, p.EmployeeID)
 	return append(b, '}'), nil
 }
 
 func (c *ExecuteContact) append(b []byte) []byte {
 	b = append(b, '{')
-	b = jsonwrite.NonEmpty(b, "email", c.Email)
-	b = jsonwrite.NonEmpty(b, "firstName", c.FirstName)
-	b = jsonwrite.NonEmpty(b, "lastName", c.LastName)
-	b = jsonwrite.NonEmpty(b, "phone", c.Phone)
+	b = jsonwrite.NonEmpty(b, `"email":`, c.Email)
+	b = jsonwrite.NonEmpty(b, `"firstName":`, c.FirstName)
+	b = jsonwrite.NonEmpty(b, `"lastName":`, c.LastName)
+	b = jsonwrite.NonEmpty(b, `"phone":`, c.Phone)
 	return append(b, '}')
+}
+
+func (p *ContactUpdate) encode() ([]byte, error) {
+	b := append(make([]byte, 0, 256), '{')
+	b = appendOpt(b, `"email":`, p.Email)
+	b = appendOpt(b, `"firstName":`, p.FirstName)
+	b = appendOpt(b, `"lastName":`, p.LastName)
+	b = appendOpt(b, `"phone":`, p.Phone)
+	b = appendOpt(b, `"title":`, p.Title)
+	b = appendOpt(b, `"preferredLanguage":`, p.PreferredLanguage)
+	if !p.CustomFields.IsZero() {
+		var err error
+		if b, err = jsonwrite.Any(jsonwrite.Member(b, `"customFields":`), p.CustomFields); err != nil {
+			return nil, err
+		}
+	}
+	if tags, ok := p.Tags.Get(); ok {
+		b = jsonwrite.Texts(jsonwrite.Member(b, `"tags":`), tags)
+	} else if p.Tags.IsNull() {
+		b = append(jsonwrite.Member(b, `"tags":`), "null"...)
+	}
+	return append(b, '}'), nil
+}
+
+// appendOpt appends a member that is not unset.
+func appendOpt[T ~string](b []byte, name string, o Opt[T]) []byte {
+	text, ok := o.Get()
+	switch {
+	case ok:
+		return jsonwrite.Text(jsonwrite.Member(b, name), string(text))
+	case o.IsNull():
+		return append(jsonwrite.Member(b, name), "null"...)
+	}
+	return b
 }

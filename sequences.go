@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
@@ -176,6 +177,9 @@ func (p *ExecuteParams) check() error {
 func (c ExecuteContact) check() error {
 	if err := validate.Email(c.Email); err != nil {
 		return err
+	}
+	if utf8.ValidString(c.FirstName) && utf8.ValidString(c.LastName) && utf8.ValidString(c.Phone) {
+		return nil
 	}
 	return checkText(c.FirstName, c.LastName, c.Phone)
 }

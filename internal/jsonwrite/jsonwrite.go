@@ -8,14 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Member appends the name of a member, which must need no escapes, and before it what separates it from what there is.
+// Member appends the name of a member, given with its quotes and colon, and a comma before it where one is due.
 func Member(b []byte, name string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	b = append(b, '"')
-	b = append(b, name...)
-	return append(b, '"', ':')
+	return append(b, name...)
 }
 
 // NonEmpty appends a member with a text, unless the text is empty.

@@ -114,12 +114,24 @@ func Email(email string) error {
 		return errors.New("the email is empty")
 	case at < 1 || at == len(email)-1:
 		return errors.New("the email is not of the form name@host")
+	case graphic(email): // nearly all: spare them the rest
+		return nil
 	case !utf8.ValidString(email):
 		return errors.New("the email is not valid UTF-8")
 	case strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return errors.New("the email holds white space or a control character; trim it")
 	}
 	return nil
+}
+
+// graphic reports whether there is nothing in s but ASCII letters, digits and punctuation.
+func graphic(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // Token checks a name or version for the User-Agent header.
