@@ -64,13 +64,13 @@ const (
 	someTooMany = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":0,"limit":1000,"window":"1 hour"}}}`
 )
 
-func contactJSON(i int) string { return fmt.Sprintf(someContact, i, i) }
+func hotContact(i int) string { return fmt.Sprintf(someContact, i, i) }
 
-// pageJSON is page n of pages with 100 contacts each.
-func pageJSON(n, pages int) string {
+// hotPage is page n of pages with 100 contacts each.
+func hotPage(n, pages int) string {
 	contacts := make([]string, 100)
 	for i := range contacts {
-		contacts[i] = contactJSON(100*n + i)
+		contacts[i] = hotContact(100*n + i)
 	}
 	return fmt.Sprintf(`{"data":[%s],"meta":{"page":%d,"perPage":100,"total":%d,"totalPages":%d}}`, strings.Join(contacts, ","), n, 100*pages, pages)
 }
@@ -111,12 +111,12 @@ func hotCalls() []hotCall {
 		return err
 	}
 	return []hotCall{
-		{"A get", 30, []string{`200 {"data":` + contactJSON(0) + `}`}, get},
-		{"B list 100", 640, []string{"200 " + pageJSON(1, 1)}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"A get", 30, []string{`200 {"data":` + hotContact(0) + `}`}, get},
+		{"B list 100", 640, []string{"200 " + hotPage(1, 1)}, func(ctx context.Context, c *demeterrr.Client) error {
 			_, err := c.Contacts.List(ctx, &demeterrr.ContactListParams{Page: 1, Limit: 100})
 			return err
 		}},
-		{"C iterate 500", 3200, []string{"200 " + pageJSON(1, 5), "200 " + pageJSON(2, 5), "200 " + pageJSON(3, 5), "200 " + pageJSON(4, 5), "200 " + pageJSON(5, 5)}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"C iterate 500", 3200, []string{"200 " + hotPage(1, 5), "200 " + hotPage(2, 5), "200 " + hotPage(3, 5), "200 " + hotPage(4, 5), "200 " + hotPage(5, 5)}, func(ctx context.Context, c *demeterrr.Client) error {
 			for _, err := range c.Contacts.All(ctx, nil) {
 				if err != nil {
 					return err
@@ -139,7 +139,7 @@ func hotCalls() []hotCall {
 			_, err := c.Sequences.Execute(ctx, id, hundred)
 			return err
 		}},
-		{"G retry", 55, []string{"429 " + someTooMany, `200 {"data":` + contactJSON(0) + `}`}, get},
+		{"G retry", 55, []string{"429 " + someTooMany, `200 {"data":` + hotContact(0) + `}`}, get},
 	}
 }
 

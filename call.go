@@ -160,7 +160,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	k.attempts++
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), k.client.timeout)
+	ctx, cancel := context.WithDeadline(k.ctx, started.Add(k.client.timeout))
 	defer cancel()
 	req = req.WithContext(ctx)
 	req.Header = k.header()
@@ -170,7 +170,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	rep.at = time.Now()
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
-	k.done(rep.rateLimit)
+	k.done(rep.rateLimit, k.last)
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	if rep.status == 0 {
 		return nil, rep.err
@@ -196,21 +196,22 @@ func (k *call) admit() error {
 		return err
 	}
 	if err := k.passGate(); err != nil {
-		k.done(RateLimit{}) // gives the limiter's place back
+		k.done(RateLimit{}, nil) // gives the limiter's place back
 		return err
 	}
 	return nil
 }
 
-// done tells the limiter that the attempt which it let pass is over.
-func (k *call) done(reported RateLimit) {
+// done tells the limiter that the attempt which it let pass is over, and what it
+// failed with.
+func (k *call) done(reported RateLimit, failed *Error) {
 	observer, ok := k.client.limiter.(LimitObserver)
 	if !ok {
 		return
 	}
 	var retryAfter time.Duration
-	if k.last != nil && k.last.StatusCode == http.StatusTooManyRequests {
-		retryAfter = k.last.RetryAfter
+	if failed != nil && failed.StatusCode == http.StatusTooManyRequests {
+		retryAfter = failed.RetryAfter
 	}
 	observer.Done(reported, retryAfter)
 }
@@ -222,14 +223,17 @@ func (k *call) exchange(req *http.Request, buf *[]byte) reply {
 	switch {
 	case err != nil:
 		return reply{err: err}
-	case resp == nil || resp.Body == nil:
+	case resp == nil || resp.StatusCode == 0:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
-	defer resp.Body.Close()
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
+	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
+		return rep
+	}
+	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
 		rep.body, rep.err = readAll(buf, resp.Body, resp.ContentLength)
 	}

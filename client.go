@@ -52,14 +52,14 @@ type Client struct {
 // is wrong with the key and the options, and matches [ErrMissingAPIKey],
 // [ErrInvalidAPIKeyFormat] or [ErrValidation].
 func New(apiKey string, opts ...Option) (*Client, error) {
-	if apiKey == "" {
-		return nil, &Error{Code: CodeMissingAPIKey, Message: "no API key was given; make one in the dashboard"}
-	}
-	if err := validate.APIKey(apiKey); err != nil {
-		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: err.Error()}
-	}
 	cfg, base, err := readOptions(opts)
-	if err != nil {
+	switch keyErr := validate.APIKey(apiKey); {
+	case apiKey == "":
+		keyErr = errors.New("no API key was given; make one in the dashboard")
+		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(keyErr, err))}
+	case keyErr != nil:
+		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: joined(errors.Join(keyErr, err))}
+	case err != nil:
 		return nil, invalid("%s", joined(err))
 	}
 	header := []string{apiKey}
@@ -94,8 +94,10 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 // RateLimit is what the last reply that said anything about the quota reported;
 // zero if none did.
 func (c *Client) RateLimit() RateLimit {
-	if r := c.rateLimit.Load(); r != nil {
-		return *r
+	if c != nil {
+		if r := c.rateLimit.Load(); r != nil {
+			return *r
+		}
 	}
 	return RateLimit{}
 }
@@ -149,6 +151,9 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	if req.Body != nil && req.Method == http.MethodGet {
 		return r.refuse(errors.New("a GET request has no body; use Query"))
 	}
+	if err := validate.Text(req.Body); err != nil {
+		return r.refuse(err)
+	}
 	if out == nil {
 		return c.do(ctx, r, nil, opts)
 	}
@@ -156,13 +161,20 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
-	keep := func(r *jsonread.Reader) error {
-		reply = r.Raw()
-		return r.End()
-	}
 	var resp Response
+	keep := func(r *jsonread.Reader) error {
+		whole := r.Raw()
+		if err := r.End(); err != nil {
+			return err
+		}
+		reply = whole
+		return nil
+	}
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
 		return err
+	}
+	if reply == nil {
+		return nil // a repeated DELETE that met a 404: it has succeeded, and there is no result
 	}
 	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
 	if err := json.Unmarshal(reply, out); err != nil {
@@ -224,9 +236,10 @@ func (r request) setURL(u, base *url.URL) {
 	if err != nil {
 		plain = r.path // cannot be: paths are checked before
 	}
-	u.RawPath = base.EscapedPath() + r.path
+	escaped := base.EscapedPath()
+	u.RawPath = escaped + r.path
 	u.Path = u.RawPath
-	if base.Path != base.EscapedPath() || plain != r.path {
+	if escaped != base.Path || plain != r.path {
 		u.Path = base.Path + plain
 	}
 	u.RawQuery = r.query.Encode()

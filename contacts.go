@@ -1,6 +1,7 @@
 package demeterrr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,6 +104,14 @@ type ContactListParams struct {
 // ContactsService has the methods for contacts; it is [Client.Contacts].
 type ContactsService struct{ client *Client }
 
+// caller is nil-safe: a Client that New did not make has no services.
+func (s *ContactsService) caller() *Client {
+	if s == nil {
+		return nil
+	}
+	return s.client
+}
+
 const routeContacts = "/contacts"
 
 // List returns one page of the contacts that params select; nil params are the
@@ -110,7 +119,7 @@ const routeContacts = "/contacts"
 // API docs, page "contacts/list".
 func (s *ContactsService) List(ctx context.Context, params *ContactListParams, opts ...CallOption) (*Page[Contact], error) {
 	const route = routeContacts
-	return fetchPage[Contact](ctx, s.client, route, params.query(), opts)
+	return fetchPage[Contact](ctx, s.caller(), route, params.query(), opts)
 }
 
 // All returns all the contacts that params select, page by page as the loop goes
@@ -120,7 +129,7 @@ func (s *ContactsService) List(ctx context.Context, params *ContactListParams, o
 // It takes the scope contacts:read. API docs, page "contacts/list".
 func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
 	const route = routeContacts
-	return fetchAll[Contact](ctx, s.client, route, params.query(), opts)
+	return fetchAll[Contact](ctx, s.caller(), route, params.query(), opts)
 }
 
 // Get returns the contact with the id. Without one the error matches [ErrNotFound].
@@ -131,7 +140,7 @@ func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, s.client, r, new(Contact), opts)
+	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
 // FindByEmail returns the contact with the email, ignoring case. Without one the
@@ -145,7 +154,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 	}
 	var page Page[Contact]
 	var resp Response
-	if err := s.client.do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
+	if err := s.caller().do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
 		return nil, err
 	}
 	for i := range page.Items {
@@ -168,7 +177,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
 	r := request{method: http.MethodPost, path: route, body: params}
-	return fetch(ctx, s.client, r, new(Contact), opts)
+	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
 // Update changes the fields of a contact that are set in params, and no others.
@@ -187,7 +196,7 @@ func (s *ContactsService) update(ctx context.Context, id string, params *Contact
 		return nil, err
 	}
 	r.body = params
-	return fetch(ctx, s.client, r, base, opts)
+	return fetch(ctx, s.caller(), r, base, opts)
 }
 
 // Delete removes a contact. If a reply was lost, it is repeated, and not finding
@@ -200,7 +209,7 @@ func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOpt
 	if err != nil {
 		return err
 	}
-	return s.client.do(ctx, r, nil, opts)
+	return s.caller().do(ctx, r, nil, opts)
 }
 
 // query is nil-safe: nil params select everything.
@@ -227,8 +236,8 @@ func (p *ContactParams) check() error {
 	if p.FirstName == "" {
 		return errors.New("the first name is empty; the API requires one")
 	}
-	return checkText(p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
-		p.LocationID, p.ContactOrganizationID, p.CustomFields, p.Tags)
+	return checkText(p.CustomFields, p.Tags, p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
+		p.LocationID, p.ContactOrganizationID)
 }
 
 func (p *ContactUpdate) check() error {
@@ -243,8 +252,8 @@ func (p *ContactUpdate) check() error {
 			return err
 		}
 	}
-	return checkText(p.FirstName.value, p.LastName.value, p.Phone.value, p.Title.value,
-		string(p.PreferredLanguage.value), p.CustomFields.value, p.Tags.value)
+	return checkText(p.CustomFields.value, p.Tags.value, p.FirstName.value, p.LastName.value, p.Phone.value, p.Title.value,
+		string(p.PreferredLanguage.value))
 }
 
 func (p *ContactUpdate) isZero() bool {
@@ -253,11 +262,6 @@ func (p *ContactUpdate) isZero() bool {
 }
 
 // checkText refuses text that JSON cannot carry: the encoder would change it silently.
-func checkText(values ...any) error {
-	for _, v := range values {
-		if !validate.Text(v) {
-			return errors.New("a text is not valid UTF-8; convert it first")
-		}
-	}
-	return nil
+func checkText(fields map[string]any, tags []string, texts ...string) error {
+	return cmp.Or(validate.Texts(texts), validate.Texts(tags), validate.Text(fields))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // maxExcerpt is how many bytes of a body that is not the API's an error shows.
@@ -29,11 +30,14 @@ func (k *call) decodeError(rep *reply) *Error {
 		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
 	key, body := k.client.apiKey()[0], rep.body
-	if bytes.Contains(body, []byte(key)) {
+	if bytes.Contains(body, []byte(validate.KeyPrefix)) { // hardly ever
 		body = bytes.ReplaceAll(body, []byte(key), []byte(scrub.Gone))
 	}
 	switch {
 	case e.readBody(body):
+		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
+			*text = scrub.Key(*text, key) // it may have been escaped in the body
+		}
 	case rep.status/100 == 3:
 		e.Message = "redirects are refused, so that the API key goes to no other address; check the base URL"
 	default:
@@ -68,8 +72,7 @@ func (e *Error) readBody(body []byte) bool {
 	return true
 }
 
-// decode reads the members of an error, or of its details: retryAfter and
-// requiredScope are documented in both places.
+// decode reads the members of an error.
 func (e *Error) decode(r *jsonread.Reader) {
 	for r.Record(); r.Member(); {
 		switch key, kind := string(r.Key()), r.Kind(); {
@@ -77,23 +80,39 @@ func (e *Error) decode(r *jsonread.Reader) {
 			e.Code = Code(r.Text())
 		case key == "message" && kind == '"':
 			e.Message = r.Text()
-		case key == "requiredScope" && kind == '"':
-			e.RequiredScope = r.Text()
-		case key == "retryAfter" && (kind == '0' || kind == '"'):
-			if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
-				e.RetryAfter = max(e.RetryAfter, wait)
-			}
 		case key == "details" && kind != 'n':
 			e.Details = r.Raw()
 			if kind == '{' {
-				details, inner := jsonread.New(e.Details), Error{}
-				inner.decode(&details)
-				e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
-				e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
+				e.decodeDetails()
 			}
 		default:
-			r.Skip()
+			e.decodeAdvice(r)
 		}
+	}
+}
+
+// decodeDetails takes from the details what the error itself does not say. Details of details are not documented.
+func (e *Error) decodeDetails() {
+	var inner Error
+	r := jsonread.New(e.Details)
+	for r.Record(); r.Member(); {
+		inner.decodeAdvice(&r)
+	}
+	e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
+	e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
+}
+
+// decodeAdvice reads a member that is documented in an error and in its details, or skips it.
+func (e *Error) decodeAdvice(r *jsonread.Reader) {
+	switch key, kind := string(r.Key()), r.Kind(); {
+	case key == "requiredScope" && kind == '"':
+		e.RequiredScope = r.Text()
+	case key == "retryAfter" && (kind == '0' || kind == '"'):
+		if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
+			e.RetryAfter = max(e.RetryAfter, wait)
+		}
+	default:
+		r.Skip()
 	}
 }
 
@@ -166,8 +185,8 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 		switch {
 		case r.End() != nil:
 			return r.Err()
-		case got.Items == nil || !meta:
-			return errEnvelope
+		case got.Items == nil || !meta || got.Page < 1 || len(got.Items) > 0 && got.TotalPages < 1:
+			return errEnvelope // without the number of pages, All would silently leave out the rest
 		}
 		got.Items = slices.Clip(got.Items)
 		*p = got
@@ -263,6 +282,10 @@ func (e *Execution) decode(r *jsonread.Reader) {
 		case "sendingsCreated":
 			e.SendingsCreated = r.Int()
 		case "results":
+			e.Results = nil
+			if r.Null() {
+				continue
+			}
 			e.Results = make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
 			for r.Array(); r.Element(); {
 				e.Results = append(e.Results, ExecutionResult{})
@@ -305,5 +328,5 @@ func withoutContent(err error) error {
 	if errors.As(err, &wrong) {
 		return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
 	}
-	return err
+	return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
 }

@@ -73,7 +73,7 @@ func (p RetryPolicy) backoff(attempts int) time.Duration {
 		}
 		wait *= 2
 	}
-	return min(wait, p.MaxWait)
+	return wait
 }
 
 // judge says what a reply, or the lack of one, means: the error to return, nil
@@ -101,7 +101,7 @@ func (k *call) judge(rep *reply) (failed *Error, again bool) {
 	if effect && k.method != http.MethodGet {
 		k.unknown = true
 	}
-	return failed, again && !ended(k.ctx)
+	return failed, again
 }
 
 // judgeStatus is the table of retries for replies that are errors. effect says
@@ -268,6 +268,7 @@ func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 		return false, nil // it would sleep in vain
 	}
 	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
+	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
 	return true, nil
 }

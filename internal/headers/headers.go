@@ -33,7 +33,8 @@ func Seconds(text string) (time.Duration, bool) {
 
 // RetryAfter is the longest wait that the Retry-After headers ask for: seconds,
 // or an HTTP date, which is read against the reply's own Date so that a wrong
-// clock on either side does no harm. It is 0 if they ask for none.
+// clock on either side does no harm. The Date is cut to the second, which makes
+// the wait too long rather than too short. It is 0 if they ask for none.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	var longest time.Duration
 	for _, value := range h["Retry-After"] {
@@ -43,7 +44,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 			if err != nil {
 				continue
 			}
-			wait = at.Sub(serverNow(h, now))
+			wait = at.Sub(date(h, now))
 		}
 		longest = max(longest, wait)
 	}
@@ -53,38 +54,43 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 // RateLimit reads X-RateLimit-Limit, -Remaining and -Reset (Unix seconds). ok is
 // false unless the first two are there. The reset is given by the local clock.
 func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.Time, ok bool) {
-	limit, ok1 := count(h, "X-Ratelimit-Limit")
-	remaining, ok2 := count(h, "X-Ratelimit-Remaining")
+	most, ok1 := count(h, "X-Ratelimit-Limit", math.MaxInt)
+	left, ok2 := count(h, "X-Ratelimit-Remaining", math.MaxInt)
 	if !ok1 || !ok2 {
 		return 0, 0, time.Time{}, false
 	}
-	if at, ok := count(h, "X-Ratelimit-Reset"); ok && at <= maxUnix {
-		reset = time.Unix(int64(at), 0).Add(now.Sub(serverNow(h, now)))
+	if at, ok := count(h, "X-Ratelimit-Reset", maxUnix); ok {
+		reset = time.Unix(at, 0).Add(now.Sub(serverNow(h, now)))
 	}
-	return limit, remaining, reset, true
+	return int(most), int(left), reset, true
 }
 
 // maxUnix is the year 9999: later is a mistake, and overflows what is done with it.
 const maxUnix = 253402300799
 
-func count(h http.Header, name string) (int, bool) {
+func count(h http.Header, name string, most int64) (int64, bool) {
 	values := h[name]
 	if len(values) != 1 {
 		return 0, false
 	}
-	n, err := strconv.Atoi(values[0])
-	return n, err == nil && n >= 0
+	n, err := strconv.ParseInt(values[0], 10, 64)
+	return n, err == nil && n >= 0 && n <= most
 }
 
 // serverNow is the time by the server's clock. A Date is cut to the second and
 // has travelled, so that a difference below two seconds is none.
 func serverNow(h http.Header, now time.Time) time.Time {
-	date := h.Get("Date")
-	if date == "" {
+	server := date(h, now)
+	if now.Sub(server).Abs() < 2*time.Second {
 		return now
 	}
-	server, err := parseTime(date)
-	if err != nil || now.Sub(server).Abs() < 2*time.Second {
+	return server
+}
+
+// date is the reply's Date; now if it has none.
+func date(h http.Header, now time.Time) time.Time {
+	server, err := parseTime(h.Get("Date"))
+	if err != nil {
 		return now
 	}
 	return server

@@ -1,0 +1,272 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// diary is a limiter and the transport below it: it writes down in which order
+// they are used.
+type diary struct {
+	*script
+	holds []time.Duration // how long each Wait lasts; the rest do not
+	fails map[int]error   // what a Wait returns, by its number, from 1
+
+	mu     sync.Mutex
+	waits  int
+	events []string
+}
+
+func (d *diary) write(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, fmt.Sprintf(format, args...))
+}
+
+func (d *diary) Wait(ctx context.Context) error {
+	d.mu.Lock()
+	d.waits++
+	n, hold := d.waits, time.Duration(0)
+	if len(d.holds) >= n {
+		hold = d.holds[n-1]
+	}
+	d.mu.Unlock()
+	d.write("wait")
+	select {
+	case <-time.After(hold):
+		return d.fails[n]
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *diary) Done(r demeterrr.RateLimit, retryAfter time.Duration) {
+	d.write("done %d/%d %v", r.Remaining, r.Limit, retryAfter)
+}
+
+func (d *diary) RoundTrip(req *http.Request) (*http.Response, error) {
+	d.write("send")
+	return d.script.RoundTrip(req)
+}
+
+func keepDiary(t *testing.T, d *diary, steps []step, opts ...demeterrr.Option) *demeterrr.Client {
+	t.Helper()
+	d.script = &script{t: t, begin: time.Now(), steps: steps}
+	opts = append([]demeterrr.Option{demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d})}, opts...)
+	return d.script.client(opts...)
+}
+
+// quota are headers that report what is left.
+func (s step) quota(remaining string) step {
+	return s.with("X-RateLimit-Limit", "1000", "X-RateLimit-Remaining", remaining)
+}
+
+func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		steps []step
+		want  []string
+	}{
+		"a success without headers": {[]step{okCreated}, []string{"wait", "send", "done 0/0 0s"}},
+		"a success with headers":    {[]step{okCreated.quota("987")}, []string{"wait", "send", "done 987/1000 0s"}},
+		"retries": {
+			[]step{limitedFor("60").quota("0"), internal.quota("999"), okCreated.quota("998")},
+			[]string{"wait", "send", "done 0/1000 1m0s", "wait", "send", "done 999/1000 0s", "wait", "send", "done 998/1000 0s"},
+		},
+		"retryAfter in the body": {[]step{{status: 429, body: limited60JSON}, okCreated}, []string{"wait", "send", "done 0/0 1m0s", "wait", "send", "done 0/0 0s"}},
+		"retryAfter of a 503":    {[]step{step{status: 503}.with("Retry-After", "7"), okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
+		"network failures":       {[]step{refused, reset, okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
+		"a 429, then nothing":    {[]step{limitedFor("60"), reset, okCreated}, []string{"wait", "send", "done 0/0 1m0s", "wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
+		"no reply in time":       {[]step{stalled, okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
+		"a body that is cut":     {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"wait", "send", "done 5/1000 0s", "wait", "send", "done 0/0 0s"}},
+		"a final error":          {[]step{exists.quota("3")}, []string{"wait", "send", "done 3/1000 0s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				d := &diary{}
+				c := keepDiary(t, d, tt.steps)
+				_ = create(t.Context(), c)
+				wantEqual(t, "events", d.events, tt.want)
+			})
+		})
+	}
+}
+
+func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
+	for name, first := range map[string]step{"in flight": stalled, "in the body": {body: okContact.body, freeze: true}} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				d := &diary{}
+				c := keepDiary(t, d, []step{first})
+				wantError(t, get(ctx, c), 1, context.DeadlineExceeded)
+				wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
+			})
+		})
+	}
+}
+
+var errLimiter = errors.New("redis is away")
+
+func TestALimitersErrorComesBack(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		d := &diary{fails: map[int]error{1: errLimiter}}
+		c := keepDiary(t, d, nil)
+		err := create(t.Context(), c)
+		e := wantError(t, err, 0, errLimiter)
+		wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+		if e.Method != "POST" || e.Path != "/contacts" || e.StatusCode != 0 {
+			t.Errorf("got %v", e)
+		}
+		wantEqual(t, "events", d.events, []string{"wait"}) // no Done without a place
+	})
+}
+
+func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		d := &diary{fails: map[int]error{2: errLimiter}}
+		c := keepDiary(t, d, []step{internal})
+		e := wantError(t, create(t.Context(), c), 1, errLimiter, demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome)
+		if e.StatusCode != 500 {
+			t.Errorf("got %v", e)
+		}
+		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
+	})
+}
+
+// waitOnly is a limiter such as *rate.Limiter: it has no Done.
+type waitOnly struct{ wait func(context.Context) error }
+
+func (w waitOnly) Wait(ctx context.Context) error { return w.wait(ctx) }
+
+func TestALimiterNeedsNoDone(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		asked := 0
+		limiter := waitOnly{func(context.Context) error { asked++; return nil }}
+		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(limiter))
+		wantNil(t, get(t.Context(), c))
+		s.wantSent(2)
+		if asked != 2 {
+			t.Errorf("the limiter was asked %d times", asked)
+		}
+	})
+}
+
+func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		d := &diary{holds: []time.Duration{time.Hour}}
+		c := keepDiary(t, d, nil)
+		err := create(ctx, c)
+		wantError(t, err, 0, context.DeadlineExceeded)
+		wantIsNot(t, err, demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout)
+		if took := time.Since(begin); took != 10*time.Second {
+			t.Errorf("it returned after %v", took)
+		}
+		wantEqual(t, "events", d.events, []string{"wait"})
+	})
+}
+
+func TestTheTimeLimitOfAnAttemptStartsAfterTheLimiter(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		slow := okContact
+		slow.took = 29 * time.Second
+		d := &diary{holds: []time.Duration{time.Hour}}
+		c := keepDiary(t, d, []step{slow})
+		wantNil(t, get(t.Context(), c))
+		d.wantSent(1)
+	})
+}
+
+func TestTheTimeLimitOfAnAttemptStartsAfterTheGate(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		slow := okContact
+		slow.took = 29 * time.Second
+		c, s := play(t, []step{limitedFor("120"), slow})
+		closeGate(t, c)
+		wantNil(t, get(t.Context(), c))
+		s.wantSent(2)
+	})
+}
+
+// While the limiter holds a call back, another one meets a 429.
+func closedWhileLimited(t *testing.T, d *diary, steps []step, call func(*demeterrr.Client) error) error {
+	t.Helper()
+	d.holds = []time.Duration{0, 5 * time.Second}
+	steps[0].took = 2 * time.Second
+	c := keepDiary(t, d, steps)
+	go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
+	synctest.Wait()
+	return call(c)
+}
+
+func TestTheGateIsAskedAgainAfterTheLimiter(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		d := &diary{}
+		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(t.Context(), c) })
+		wantNil(t, err)
+		d.wantHeldUntil(1, 62*time.Second, time.Second)
+	})
+}
+
+func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		d := &diary{}
+		err := closedWhileLimited(t, d, []step{limitedFor("60").quota("0"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
+		e := wantError(t, err, 0, demeterrr.ErrRateLimited)
+		if e.RetryAfter != 57*time.Second {
+			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
+		}
+		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
+	})
+}
+
+func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Second, cancel)
+		d := &diary{}
+		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
+		wantError(t, err, 0, context.Canceled)
+		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
+	})
+}
+
+// A place that is given back was no attempt: the retryAfter of the attempt before
+// it is old, and would hold the limiter back a second time.
+func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		// The first call meets a 429 and is held back by the limiter on its way to the
+		// retry. The second one was on its way and closes the gate for an hour.
+		d := &diary{holds: []time.Duration{0, 0, 5 * time.Second}}
+		late := limitedFor("3600")
+		late.took = 3 * time.Second
+		c := keepDiary(t, d, []step{late, limitedFor("1")})
+		go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
+		synctest.Wait()
+		wantError(t, create(t.Context(), c), 1, demeterrr.ErrRateLimited)
+		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
+	})
+}
+
+func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		d := &diary{}
+		c := keepDiary(t, d, []step{limitedFor("3600")})
+		closeGate(t, c)
+		wantError(t, get(t.Context(), c), 0, demeterrr.ErrRateLimited)
+		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
+	})
+}

@@ -1,0 +1,119 @@
+package demeterrr_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// logTo makes a client that logs to the buffer, without times, which are left to chance.
+func logTo(t *testing.T, out *bytes.Buffer, level slog.Level, steps []step) (*demeterrr.Client, *script) {
+	t.Helper()
+	return play(t, steps, demeterrr.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
+		Level: level,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "wait" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))))
+}
+
+func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		var out bytes.Buffer
+		c, _ := logTo(t, &out, slog.LevelDebug, []step{internal, reset, okContacts})
+		_, err := c.Contacts.FindByEmail(t.Context(), email)
+		wantNil(t, err)
+		want := []string{
+			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=1 status=500 took=0s`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
+			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=2 status=0 took=0s`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
+			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
+		}
+		wantEqual(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
+	})
+}
+
+func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		var out bytes.Buffer
+		c, _ := logTo(t, &out, slog.LevelWarn, []step{gateway, okContact, missing})
+		wantNil(t, get(t.Context(), c))
+		wantError(t, get(t.Context(), c), 1) // what the caller is told is not logged
+		if got := strings.Count(out.String(), "\n"); got != 1 || !strings.Contains(out.String(), "502") {
+			t.Errorf("got %d lines:\n%s", got, &out)
+		}
+	})
+}
+
+// No line shows the key, a query, or a body, whatever comes back.
+func TestTheLogKeepsSecrets(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		secrets := []string{testKey, email, "john.doe%40example.com", "+15551234567", "15551234567", "details-4711", contactJSON[:60]}
+		echo := step{status: 502, body: "<html>no upstream for /contacts?email=john.doe%40example.com, key " + testKey + ", " + email + "</html>"}
+		ownError := step{status: 500, body: `{"error":{"code":"INTERNAL_ERROR","message":"failed with ` + testKey + `","details":{"x":"details-4711"}}}`}
+		for name, steps := range map[string][]step{
+			"a page that echoes the request": {echo, echo, echo, echo},
+			"the API's error":                {ownError, ownError, ownError, ownError},
+			"a body that is cut":             repeat(step{body: okContacts.body, cut: true}, 4),
+			"a body that is not the API's":   repeat(step{body: `{"data":"` + email + `"}`}, 4),
+			"success":                        {okContacts},
+		} {
+			for call, do := range map[string]func(*demeterrr.Client) error{
+				"find": func(c *demeterrr.Client) error {
+					_, err := c.Contacts.List(t.Context(), &demeterrr.ContactListParams{Email: email, Phone: "+15551234567"})
+					return err
+				},
+				"create": func(c *demeterrr.Client) error {
+					_, err := c.Contacts.Create(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "John", Phone: "+15551234567"})
+					return err
+				},
+			} {
+				var out bytes.Buffer
+				c, _ := logTo(t, &out, slog.LevelDebug, steps)
+				err := do(c)
+				logged := out.String()
+				if err != nil {
+					logged += err.Error()
+				}
+				if out.Len() == 0 {
+					t.Errorf("%s, %s: nothing was logged", name, call)
+				}
+				for _, secret := range secrets {
+					if strings.Contains(logged, secret) {
+						t.Errorf("%s, %s: the log or the error shows %q:\n%s", name, call, secret, logged)
+					}
+				}
+			}
+		}
+	})
+}
+
+// A handler may take a trace from the context.
+func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
+	type key struct{}
+	virtual(t, func(t *testing.T) {
+		var seen []any
+		handler := contextHandler{func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
+		c, _ := play(t, []step{gateway, okContact}, demeterrr.WithLogger(slog.New(handler)))
+		wantNil(t, get(context.WithValue(t.Context(), key{}, "trace"), c))
+		wantEqual(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
+	})
+}
+
+type contextHandler struct{ handle func(context.Context) }
+
+func (h contextHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h contextHandler) Handle(ctx context.Context, _ slog.Record) error {
+	h.handle(ctx)
+	return nil
+}
+func (h contextHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h contextHandler) WithGroup(string) slog.Handler      { return h }

@@ -1,0 +1,333 @@
+package demeterrr_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// The documented sample values (contract, sections 5, 6 and 10).
+const (
+	testKey    = "dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+	contactID  = "550e8400-e29b-41d4-a716-446655440000"
+	sequenceID = "880e8400-e29b-41d4-a716-446655440000"
+	email      = "john.doe@example.com"
+
+	contactJSON = `{"id":"550e8400-e29b-41d4-a716-446655440000","email":"john.doe@example.com","firstName":"John","lastName":"Doe","phone":"+15551234567","title":"Mr.","preferredLanguage":"en","locationId":"660e8400-e29b-41d4-a716-446655440000","contactOrganizationId":null,"customFields":{"birthday":"1990-01-15","membershipTier":"Gold"},"tags":["vip","frequent-customer"],"unsubscribed":false,"createdAt":"2026-01-15T10:30:00.000Z","updatedAt":"2026-02-10T14:20:00.000Z"}`
+
+	internalJSON  = `{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}`
+	existsJSON    = `{"error":{"code":"CONTACT_EXISTS","message":"Contact already exists"}}`
+	notFoundJSON  = `{"error":{"code":"NOT_FOUND","message":"Contact not found"}}`
+	limitedJSON   = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later."}}`
+	limited60JSON = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":60,"limit":1000,"window":"1 hour"}}}`
+	badGateway    = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
+)
+
+// step is what the scripted transport does with one request. The zero value
+// answers 200 with the sample contact.
+type step struct {
+	status int // 200 if 0
+	header []string
+	body   string
+	err    error         // instead of a reply
+	took   time.Duration // passes before the reply, or the error
+	stall  bool          // no reply comes: the request's context must end it
+	cut    bool          // the body breaks off in the middle
+	freeze bool          // the body stops coming in the middle
+}
+
+// The steps that most scripts are made of.
+var (
+	okContact   = step{body: `{"data":` + contactJSON + `}`}
+	okCreated   = step{status: 201, body: `{"data":` + contactJSON + `}`}
+	okContacts  = step{body: `{"data":[` + contactJSON + `],"meta":{"page":1,"perPage":50,"total":1,"totalPages":1}}`}
+	okNobody    = step{body: `{"data":[],"meta":{"page":1,"perPage":50,"total":0,"totalPages":0}}`}
+	okDeleted   = step{status: 204}
+	okExecution = step{body: `{"data":{"sequenceId":"880e8400-e29b-41d4-a716-446655440000","sequenceName":"Post-Purchase Satisfaction Survey","contactsProcessed":1,"sendingsCreated":1,"results":[{"email":"customer1@example.com","contactId":"990e8400-e29b-41d4-a716-446655440000","status":"queued"}]}}`}
+	okSurvey    = step{body: `{"data":{"id":"s1"}}`}
+
+	limited  = step{status: 429, body: limitedJSON}
+	internal = step{status: 500, body: internalJSON}
+	gateway  = step{status: 502, body: badGateway}
+	exists   = step{status: 409, body: existsJSON}
+	missing  = step{status: 404, body: notFoundJSON}
+	reset    = step{err: &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}}
+	refused  = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+	noHost   = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "app.demeterrr.com", IsNotFound: true}}}
+	badCert  = step{err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "app.demeterrr.com"}}
+	stalled  = step{stall: true}
+)
+
+// limitedFor is a 429 with a Retry-After header.
+func limitedFor(retryAfter string) step {
+	return step{status: 429, body: limitedJSON, header: []string{"Retry-After", retryAfter}}
+}
+
+// sent is one request as it arrived.
+type sent struct {
+	at     time.Duration // since the script began
+	method string
+	host   string
+	path   string
+	header http.Header
+	body   string
+}
+
+// script is an http.RoundTripper that plays its steps, one for each request, and
+// keeps what arrived and when. After the last step it answers 418, which no rule
+// repeats.
+type script struct {
+	t     *testing.T
+	begin time.Time
+
+	mu    sync.Mutex
+	steps []step
+	sent  []sent
+}
+
+// play makes a client whose requests meet the steps.
+func play(t *testing.T, steps []step, opts ...demeterrr.Option) (*demeterrr.Client, *script) {
+	t.Helper()
+	s := &script{t: t, begin: time.Now(), steps: steps}
+	return s.client(opts...), s
+}
+
+// client makes one more client whose requests meet the steps.
+func (s *script) client(opts ...demeterrr.Option) *demeterrr.Client {
+	s.t.Helper()
+	opts = append([]demeterrr.Option{demeterrr.WithHTTPClient(&http.Client{Transport: s})}, opts...)
+	c, err := demeterrr.New(testKey, opts...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	next := s.arrived(req)
+	if next.stall {
+		<-req.Context().Done()
+		return nil, context.Cause(req.Context())
+	}
+	select {
+	case <-time.After(next.took):
+	case <-req.Context().Done():
+		return nil, context.Cause(req.Context())
+	}
+	if next.err != nil {
+		return nil, next.err
+	}
+	if next.status == 0 {
+		next.status = 200
+		if next.body == "" {
+			next.body = okContact.body
+		}
+	}
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i < len(next.header); i += 2 {
+		h.Add(next.header[i], next.header[i+1])
+	}
+	resp := &http.Response{StatusCode: next.status, Header: h, ContentLength: int64(len(next.body)), Request: req}
+	var body io.Reader = strings.NewReader(next.body)
+	switch half := next.body[:len(next.body)/2]; {
+	case next.cut:
+		body = io.MultiReader(strings.NewReader(half), broken{err: io.ErrUnexpectedEOF})
+	case next.freeze:
+		body = io.MultiReader(strings.NewReader(half), broken{until: req.Context()})
+	}
+	resp.Body = io.NopCloser(body)
+	return resp, nil
+}
+
+// arrived records the request and takes the next step.
+func (s *script) arrived(req *http.Request) step {
+	got := sent{at: time.Since(s.begin), method: req.Method, host: req.URL.Host, path: req.URL.RequestURI(), header: req.Header.Clone()}
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil || int64(len(body)) != req.ContentLength {
+			s.t.Errorf("request body: %d bytes, Content-Length %d, error %v", len(body), req.ContentLength, err)
+		}
+		got.body = string(body)
+		req.Body.Close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = append(s.sent, got)
+	if len(s.steps) == 0 {
+		return step{status: http.StatusTeapot, body: "the script is over"}
+	}
+	next := s.steps[0]
+	s.steps = s.steps[1:]
+	return next
+}
+
+// CloseIdleConnections is what go-retryablehttp would do to the caller's client.
+func (s *script) CloseIdleConnections() {
+	s.t.Error("the idle connections of the caller's transport were closed")
+}
+
+// broken is the second half of a body that never comes.
+type broken struct {
+	err   error
+	until context.Context
+}
+
+func (b broken) Read([]byte) (int, error) {
+	if b.until == nil {
+		return 0, b.err
+	}
+	<-b.until.Done()
+	return 0, context.Cause(b.until)
+}
+
+// virtual runs f in a bubble of virtual time.
+func virtual(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+// wantWaits checks how many requests arrived, and when: each after its wait or up
+// to a quarter later, counted from the request before.
+func (s *script) wantWaits(waits ...time.Duration) {
+	s.t.Helper()
+	s.wantSent(len(waits) + 1)
+	for i, want := range waits {
+		if i+1 >= len(s.sent) {
+			return
+		}
+		if got := s.sent[i+1].at - s.sent[i].at; got < want || got >= want+want/4 {
+			s.t.Errorf("wait %d took %v, want %v or up to a quarter more", i+1, got, want)
+		}
+	}
+}
+
+func (s *script) wantSent(n int) {
+	s.t.Helper()
+	if len(s.sent) != n {
+		s.t.Errorf("%d requests were sent, want %d", len(s.sent), n)
+	}
+}
+
+// wantError checks that err is an *Error after so many attempts that matches all
+// of want.
+func wantError(t *testing.T, err error, attempts int, want ...error) *demeterrr.Error {
+	t.Helper()
+	var e *demeterrr.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v (%T), want an *Error", err, err)
+	}
+	if e.Attempts != attempts {
+		t.Errorf("Attempts is %d, want %d: %v", e.Attempts, attempts, err)
+	}
+	wantIs(t, err, want...)
+	return e
+}
+
+func wantIs(t *testing.T, err error, want ...error) {
+	t.Helper()
+	for _, target := range want {
+		if !errors.Is(err, target) {
+			t.Errorf("%q does not match %v", err, target)
+		}
+	}
+}
+
+func wantIsNot(t *testing.T, err error, not ...error) {
+	t.Helper()
+	for _, target := range not {
+		if errors.Is(err, target) {
+			t.Errorf("%q matches %v", err, target)
+		}
+	}
+}
+
+func wantEqual[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func wantNil(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// repeat is n times the same step.
+func repeat(s step, n int) []step {
+	steps := make([]step, n)
+	for i := range steps {
+		steps[i] = s
+	}
+	return steps
+}
+
+// The calls that the tests make.
+
+var (
+	createParams  = &demeterrr.ContactParams{Email: email, FirstName: "John"}
+	executeParams = &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "customer1@example.com"}}}
+)
+
+func get(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+	_, err := c.Contacts.Get(ctx, contactID, opts...)
+	return err
+}
+
+func update(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+	_, err := c.Contacts.Update(ctx, contactID, &demeterrr.ContactUpdate{LastName: demeterrr.Set("Doe-Smith")}, opts...)
+	return err
+}
+
+func remove(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+	return c.Contacts.Delete(ctx, contactID, opts...)
+}
+
+func create(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+	_, err := c.Contacts.Create(ctx, createParams, opts...)
+	return err
+}
+
+func execute(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+	_, err := c.Sequences.Execute(ctx, sequenceID, executeParams, opts...)
+	return err
+}
+
+// do is a raw call that wants its reply decoded.
+func do(method, path string, body any) func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
+	return func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+		var out struct{ Data struct{ ID string } }
+		if err := c.Do(ctx, &demeterrr.Request{Method: method, Path: path, Body: body}, &out, opts...); err != nil {
+			return err
+		}
+		if out.Data.ID == "" {
+			return fmt.Errorf("%s %s: success without a result", method, path)
+		}
+		return nil
+	}
+}
