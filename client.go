@@ -232,9 +232,11 @@ func withID(method, route, id string) (request, error) {
 // setURL makes u the address of the request. Its path is escaped already.
 func (r request) setURL(u, base *url.URL) {
 	*u = *base
-	plain, err := url.PathUnescape(r.path)
-	if err != nil {
-		plain = r.path // cannot be: paths are checked before
+	plain := r.path
+	if strings.Contains(plain, "%") {
+		if p, err := url.PathUnescape(plain); err == nil { // it is: paths are checked before
+			plain = p
+		}
 	}
 	escaped := base.EscapedPath()
 	u.RawPath = escaped + r.path

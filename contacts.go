@@ -263,5 +263,8 @@ func (p *ContactUpdate) isZero() bool {
 
 // checkText refuses text that JSON cannot carry: the encoder would change it silently.
 func checkText(fields map[string]any, tags []string, texts ...string) error {
-	return cmp.Or(validate.Texts(texts), validate.Texts(tags), validate.Text(fields))
+	if err := cmp.Or(validate.Texts(texts), validate.Texts(tags)); err != nil || len(fields) == 0 {
+		return err
+	}
+	return validate.Text(fields)
 }

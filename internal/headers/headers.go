@@ -89,11 +89,12 @@ func serverNow(h http.Header, now time.Time) time.Time {
 
 // date is the reply's Date; now if it has none.
 func date(h http.Header, now time.Time) time.Time {
-	server, err := parseTime(h.Get("Date"))
-	if err != nil {
-		return now
+	if values := h["Date"]; len(values) > 0 {
+		if server, err := parseTime(values[0]); err == nil {
+			return server
+		}
 	}
-	return server
+	return now
 }
 
 // parseTime is http.ParseTime, at a fifth of the time for the one form that servers send:
@@ -109,7 +110,7 @@ func parseTime(s string) (time.Time, error) {
 		return http.ParseTime(s)
 	}
 	t := time.Date(year, time.Month(month/3+1), day, hour, minute, second, 0, time.UTC)
-	if t.Day() != day || t.Weekday().String()[:3] != s[:3] {
+	if t.Day() != day || strings.Index("SunMonTueWedThuFriSat", s[:3])%3 != 0 {
 		return http.ParseTime(s)
 	}
 	return t, nil

@@ -79,7 +79,7 @@ func ID(id string) error {
 		return errors.New("the id is a dot segment, which would change the path")
 	case strings.ContainsAny(id, "/?#\\"):
 		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
-	case hasControl(id):
+	case !graphic(id) && hasControl(id):
 		return errors.New("the id holds a control character")
 	}
 	return nil
