@@ -160,9 +160,12 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	k.attempts++
 	started := time.Now()
-	ctx, cancel := context.WithDeadline(k.ctx, started.Add(k.client.timeout))
-	defer cancel()
-	req = req.WithContext(ctx)
+	end := started.Add(k.client.timeout)
+	if deadline, ok := k.ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
+		ctx, cancel := context.WithDeadline(k.ctx, end)
+		defer cancel()
+		req = req.WithContext(ctx)
+	}
 	req.Header = k.header()
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)

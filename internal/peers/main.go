@@ -30,18 +30,16 @@ type candidate struct {
 	folder  string // in by/
 	modules string // a pattern of those whose versions are printed
 	make    work.Maker
-
-	unlimited bool // in the time that a call may take
 }
 
 var candidates = []candidate{
-	{"demeterrr-go", "sdk", "", sdk.New, false},
-	{"net/http + encoding/json", "nethttp", "", nethttp.New, true},
-	{"go-retryablehttp + encoding/json", "retryable", "github.com/hashicorp/go-retryablehttp", retryable.New, true},
-	{"resty v2", "resty", "github.com/go-resty/resty/v2", resty.New, true},
-	{"oapi-codegen", "oapicodegen", "github.com/oapi-codegen/oapi-codegen/v2", oapicodegen.New, true},
-	{"ogen", "ogenclient", "github.com/ogen-go/ogen", ogenclient.New, true},
-	{"limit: http.Client + io.ReadAll", "limit", "", limit.New, false},
+	{"demeterrr-go", "sdk", "", sdk.New},
+	{"net/http + encoding/json", "nethttp", "", nethttp.New},
+	{"go-retryablehttp + encoding/json", "retryable", "github.com/hashicorp/go-retryablehttp", retryable.New},
+	{"resty v2", "resty", "github.com/go-resty/resty/v2", resty.New},
+	{"oapi-codegen", "oapicodegen", "github.com/oapi-codegen/oapi-codegen/v2", oapicodegen.New},
+	{"ogen", "ogenclient", "github.com/ogen-go/ogen", ogenclient.New},
+	{"limit: http.Client + io.ReadAll", "limit", "", limit.New},
 }
 
 // baseline is the index of what the others are divided by.

@@ -166,22 +166,17 @@ func (c *cell) round() error {
 func (c *cell) run(i, n int) (time.Duration, error) {
 	start := time.Now()
 	for range n {
-		if err := call(candidates[i], c.task, c.peers[i]); err != nil {
+		if err := call(c.task, c.peers[i]); err != nil {
 			return 0, err
 		}
 	}
 	return time.Since(start), nil
 }
 
-// call does a task once, in limited time. Of the clients, the SDK limits it by itself; with the others it is the
-// caller who has to, and the context's way is cheaper than http.Client's.
-func call(c candidate, t task, p work.Peer) error {
-	ctx := context.Background()
-	if c.unlimited {
-		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		ctx = limited
-	}
+// call does a task once, with a deadline as the context of a service's request has one.
+func call(t task, p work.Peer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	return t.do(ctx, p)
 }
 
@@ -257,7 +252,7 @@ func runCrowd(c candidate, replies *serve.Replies) (connections int, took time.D
 		go func() {
 			var errs error
 			for i := g; i < crowdRequests && errs == nil; i += goroutines {
-				errs = call(c, tasks[0], p)
+				errs = call(tasks[0], p)
 			}
 			failed <- errs
 		}()

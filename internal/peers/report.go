@@ -76,10 +76,9 @@ client's own work is left; "over loopback" is a server on 127.0.0.1 in the same 
 is written as its documentation shows, checks the status, and decodes the reply into its own types, all
 fields; a test holds all of them to the same requests and the same values. The limit decodes nothing.
 
-Every call is limited in time: this SDK does that by itself, for each attempt; with the others the caller gives the call a
-context with a timeout, which costs less than http.Client's own; the limit has none. This SDK also bounds the size of the reply, is
-ready to repeat each request, reads what the reply says of the rate limit, and checks its input; the others do as much of that as they do by
-default. The client made by ogen leaves custom fields as raw JSON; the generated clients and the limit retry
+Every call is given a context with a deadline of ten seconds, as the requests of a service have one, and its making is in the times. This
+SDK also limits each attempt and the size of the reply, is ready to repeat each request, reads what the reply says of the rate limit, and checks
+its input; the others do as much of that as they do by default. The client made by ogen leaves custom fields as raw JSON; the generated clients and the limit retry
 (work G) as net/http with go-retryablehttp does, or at once.
 
 `
