@@ -141,7 +141,11 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	k.attempts++
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), k.client.timeout)
+	ctx := req.Context()
+	if k.uncut {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.client.timeout)
 	defer cancel()
 	rep := k.exchange(req.WithContext(ctx))
 	k.learn(&rep)
@@ -165,16 +169,28 @@ func (k *call) admit() error {
 		return err
 	}
 	if k.client.limiter == nil {
-		return nil
+		return k.announce()
 	}
 	if err := k.client.limiter.Wait(k.ctx); err != nil {
 		return err
 	}
-	if err := k.passGate(); err != nil {
-		k.done(RateLimit{}, nil) // gives the limiter's place back
-		return err
+	err := k.passGate()
+	if err == nil {
+		err = k.announce()
 	}
-	return nil
+	if err != nil {
+		k.done(RateLimit{}, nil) // gives the limiter's place back
+	}
+	return err
+}
+
+// announce tells who wants to know that the attempt is sent now, and not before:
+// a limiter can hold it back for an hour, in which nothing has happened yet.
+func (k *call) announce() error {
+	if k.beforeAttempt == nil {
+		return nil
+	}
+	return k.beforeAttempt()
 }
 
 // done tells the limiter that the attempt which it let pass is over, and what it

@@ -85,3 +85,11 @@ func ExamplePacer_Done() {
 	fmt.Println(errors.Is(pacer.Wait(ctx), demeterrr.ErrRateLimited))
 	// Output: true
 }
+
+func ExampleWithLimiter_pacer() {
+	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.DefaultLimits()...)))
+
+	_, err := client.Contacts.List(ctx, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}
