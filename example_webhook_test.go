@@ -148,7 +148,8 @@ func Example_shopWebhook() {
 
 	deliver := func(order string) {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/webhooks/order-paid", strings.NewReader(order)))
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/webhooks/order-paid", strings.NewReader(order))
+		handler.ServeHTTP(w, r)
 		fmt.Println("answered", w.Code, "and surveys sent so far:", len(srv.Sendings()))
 	}
 

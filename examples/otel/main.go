@@ -108,11 +108,15 @@ func run(ctx context.Context, fake *demeterrrtest.Server, out io.Writer) error {
 	}
 
 	spans := exporter.GetSpans() // before Shutdown, which empties the exporter
-	printTree(out, spans)
+	if _, err := io.WriteString(out, tree(spans)); err != nil {
+		return err
+	}
 	if err := holdsNone(spans, fake.APIKey(), "jane.smith"); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d spans, and neither the API key nor an email in any of them.\n", len(spans))
+	if _, err := fmt.Fprintf(out, "%d spans, and neither the API key nor an email in any of them.\n", len(spans)); err != nil {
+		return err
+	}
 	return provider.Shutdown(ctx)
 }
 
@@ -131,20 +135,22 @@ func holdsNone(spans tracetest.SpanStubs, secrets ...string) error {
 	return nil
 }
 
-// printTree prints each call with its attempts below it. The exporter has the spans in the order in which they ended.
-func printTree(out io.Writer, spans tracetest.SpanStubs) {
+// tree is each call with its attempts below it, in the order in which they ended.
+func tree(spans tracetest.SpanStubs) string {
+	var b strings.Builder
 	for _, call := range spans {
 		if call.Parent.IsValid() {
 			continue
 		}
-		fmt.Fprintln(out, line(call))
+		b.WriteString(line(call) + "\n")
 		for _, attempt := range spans {
 			if attempt.Parent.SpanID() == call.SpanContext.SpanID() {
-				fmt.Fprintln(out, "    "+line(attempt))
+				b.WriteString("    " + line(attempt) + "\n")
 			}
 		}
-		fmt.Fprintln(out)
+		b.WriteString("\n")
 	}
+	return b.String()
 }
 
 // line is a span's name, then its URL and HTTP status if it has them, then its error.

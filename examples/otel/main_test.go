@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-const tree = `find the customer
+const printed = `find the customer
     HTTP GET https://demeterrr.test/api/v1/contacts 429
     HTTP GET https://demeterrr.test/api/v1/contacts 500
     HTTP GET https://demeterrr.test/api/v1/contacts 200
@@ -34,7 +34,7 @@ func TestEachAttemptIsASpanBelowItsCall(t *testing.T) {
 		if err := run(t.Context(), demeterrrtest.NewServer(), &out); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tree, out.String()); diff != "" {
+		if diff := cmp.Diff(printed, out.String()); diff != "" {
 			t.Errorf("the tree differs (-want +got):\n%s", diff)
 		}
 	})
