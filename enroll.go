@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"strings"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // ExecuteAllOptions change how ExecuteAll works. The zero value sends without a journal.
@@ -87,7 +89,7 @@ func (s *SequencesService) ExecuteAll(ctx context.Context, id string, contacts i
 	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
 		return &ExecuteReport{}, err
 	}
-	if err := checkText(opts.LocationID, opts.EmployeeID); err != nil {
+	if err := validate.Texts([]string{opts.LocationID, opts.EmployeeID}); err != nil {
 		return &ExecuteReport{}, invalid("%s", err)
 	}
 	if _, err := withID("", "{id}", id); err != nil {

@@ -245,14 +245,15 @@ func WithAtMostOnce() CallOption {
 	return func(c *callConfig) { c.atMostOnce = true }
 }
 
-func readCallOptions(opts []CallOption) (callConfig, error) {
-	c := callConfig{maxRetries: -1}
+// readOptions applies the options of one call.
+func (c *callConfig) readOptions(opts []CallOption) error {
+	c.maxRetries = -1
 	for i, opt := range opts {
 		if opt == nil {
 			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil", i+1))
 			continue
 		}
-		opt(&c)
+		opt(c)
 	}
-	return c, errors.Join(c.mistakes...)
+	return errors.Join(c.mistakes...)
 }

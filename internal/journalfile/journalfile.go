@@ -123,7 +123,7 @@ func (f *File) Close() error {
 	if f.file == nil {
 		return nil
 	}
-	err := f.file.Close() // which releases the lock
+	err := errors.Join(unlock(f.file), f.file.Close())
 	f.file, f.broken = nil, os.ErrClosed
 	return err
 }

@@ -23,6 +23,12 @@ func lock(f *os.File) error {
 	}
 }
 
+// unlock lets go before the file is closed: a child that this process is just
+// starting may hold a copy of the file for a moment longer.
+func unlock(f *os.File) error {
+	return os.NewSyscallError("flock", syscall.Flock(int(f.Fd()), syscall.LOCK_UN))
+}
+
 // syncDir makes the name of a new file last.
 func syncDir(path string) error {
 	dir, err := os.Open(path)

@@ -31,5 +31,8 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("LockFileEx", err)
 }
 
+// unlock has nothing to do: closing the file lets go.
+func unlock(*os.File) error { return nil }
+
 // syncDir has nothing to do: directories cannot be synced, NTFS journals them.
 func syncDir(string) error { return nil }
