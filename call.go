@@ -63,15 +63,18 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if err := k.readOptions(opts); err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
+	for _, r := range k.responses {
+		*r = Response{}
+	}
+	if r.mistake != nil {
+		return r.refuse(r.mistake)
+	}
 	body, err := r.encode()
 	if err != nil {
 		return r.refuse(err)
 	}
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
-	}
-	for _, r := range k.responses {
-		*r = Response{}
 	}
 	if failed := k.run(body); failed != nil { // a nil *Error in an error would not be nil
 		return failed
@@ -160,11 +163,14 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	k.attempts++
 	started := time.Now()
-	end := started.Add(k.client.timeout)
-	if deadline, ok := k.ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
-		ctx, cancel := context.WithDeadline(k.ctx, end)
+	ctx, end := k.ctx, started.Add(k.client.timeout)
+	if k.uncut {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
+		limited, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
-		req = req.WithContext(ctx)
+		req = req.WithContext(limited)
 	}
 	req.Header = k.header()
 	buf := buffers.Get().(*[]byte)
@@ -193,16 +199,28 @@ func (k *call) admit() error {
 		return err
 	}
 	if k.client.limiter == nil {
-		return nil
+		return k.announce()
 	}
 	if err := k.client.limiter.Wait(k.ctx); err != nil {
 		return err
 	}
-	if err := k.passGate(); err != nil {
-		k.done(RateLimit{}, nil) // gives the limiter's place back
-		return err
+	err := k.passGate()
+	if err == nil {
+		err = k.announce()
 	}
-	return nil
+	if err != nil {
+		k.done(RateLimit{}, nil) // gives the limiter's place back
+	}
+	return err
+}
+
+// announce tells who wants to know that the attempt is sent now, and not before:
+// a limiter can hold it back for an hour, in which nothing has happened yet.
+func (k *call) announce() error {
+	if k.beforeAttempt == nil {
+		return nil
+	}
+	return k.beforeAttempt()
 }
 
 // done tells the limiter that the attempt which it let pass is over, and what it

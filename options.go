@@ -202,6 +202,11 @@ type callConfig struct {
 	maxRetries int // -1: as the client's policy says
 	atMostOnce bool
 	mistakes   []error
+
+	// For bulk operations: what is called when an attempt is about to be sent, and may refuse it; and whether
+	// an attempt that has been sent is let finish when the context ends.
+	beforeAttempt func() error
+	uncut         bool
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last
