@@ -63,15 +63,18 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if err := k.readOptions(opts); err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
+	for _, r := range k.responses {
+		*r = Response{}
+	}
+	if r.mistake != nil {
+		return r.refuse(r.mistake)
+	}
 	body, err := r.encode()
 	if err != nil {
 		return r.refuse(err)
 	}
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
-	}
-	for _, r := range k.responses {
-		*r = Response{}
 	}
 	if failed := k.run(body); failed != nil { // a nil *Error in an error would not be nil
 		return failed

@@ -186,9 +186,9 @@ func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []strin
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, email := range emails {
+	for i, email := range emails {
 		if e := j.entry(email); e.State != JournalNew {
-			return fmt.Errorf("the journal has %s as %s already", email, e.State)
+			return fmt.Errorf("email %d of the batch is in the journal as %s already", i+1, e.State)
 		}
 	}
 	return j.write(&journalLine{Begun: emails})
@@ -231,10 +231,10 @@ func (j *FileJournal) Forget(emails ...string) error {
 	l := &journalLine{}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, email := range emails {
+	for i, email := range emails {
 		key := emailKey(email)
 		if _, ok := j.begun[key]; !ok {
-			return invalid("the journal does not have %s in doubt", email)
+			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
 		}
 		l.Forgotten = append(l.Forgotten, key)
 	}

@@ -215,21 +215,17 @@ func (k *call) interrupted(cause error) *Error {
 	if ended(k.ctx) {
 		cause = contextError(k.ctx)
 	}
-	var limited *Error
-	isError := errors.As(cause, &limited)
+	failed := Error{Message: "not sent", cause: cause}
 	if k.attempts > 0 {
-		failed := *k.last
+		failed = *k.last
 		failed.cause = cause
-		if isError && limited.RetryAfter > 0 {
-			failed.RetryAfter = limited.RetryAfter
-		}
-		return &failed
+	} else if own, ok := cause.(*Error); ok { //nolint:errorlint // one that wraps it has more to say
+		failed = *own
 	}
-	if isError {
-		failed := *limited
-		return &failed
+	if limited, ok := errors.AsType[*Error](cause); ok && limited.RetryAfter > 0 {
+		failed.RetryAfter = limited.RetryAfter
 	}
-	return &Error{Message: "not sent", cause: cause}
+	return &failed
 }
 
 // passGate waits while a 429 has closed the client's gate, by the same rules as
