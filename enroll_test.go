@@ -275,7 +275,8 @@ func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
 	torn := errors.New("line 151 is torn")
 	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, thenFail(recipients(0, 150), torn), nil)
 	executeAdds(t, report)
-	if !errors.Is(err, torn) || report.Sent != 100 || len(report.Failed) != 50 || !errors.Is(report.Failed[0].Err, torn) {
+	// The first batch may have been on its way by then, or not; the second never is.
+	if !errors.Is(err, torn) || report.Sent != len(srv.Sendings()) || report.Sent > 100 || report.Sent+len(report.Failed) != 150 || !errors.Is(report.Failed[0].Err, torn) {
 		t.Error(err, totals(report))
 	}
 }

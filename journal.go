@@ -206,6 +206,9 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 			l.Done[e.Status] = append(l.Done[e.Status], e.Email)
 		case JournalNew:
 			l.NotSent = append(l.NotSent, e.Email)
+		case JournalBegun: // it stays in doubt
+		default:
+			return invalid("the journal knows no state %q", e.State)
 		}
 	}
 	j.mu.Lock()

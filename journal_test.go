@@ -49,13 +49,9 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 	}
 }
 
-// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
-// crash may, and looks at what is left: never more than what was written whole.
-func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
-	t.Parallel()
-	const id = "s1"
-	dir := t.TempDir()
-	path := filepath.Join(dir, "whole")
+// wholeJournal is a journal with two batches, of which the second sends to one whom the first did not reach.
+func wholeJournal(t *testing.T, path, id string) []byte {
+	t.Helper()
 	j := openJournal(t, path, id)
 	ctx := t.Context()
 	entry := func(email string) demeterrr.JournalEntry {
@@ -73,6 +69,17 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return data
+}
+
+// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
+// crash may, and looks at what is left: never more than what was written whole.
+func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
+	t.Parallel()
+	const id = "s1"
+	dir := t.TempDir()
+	path := filepath.Join(dir, "whole")
+	ctx, data := t.Context(), wholeJournal(t, path, id)
 	wants := []string{",,", "begun,begun,", "done,,", "done,begun,begun", "done,done,done"} // after each line
 	for cut := range len(data) + 1 {
 		for _, tail := range []string{"", "\x00\x00\x00", "\x00\x00\n"} {
