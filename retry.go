@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -244,34 +243,6 @@ func (k *call) passGate() error {
 			return err
 		}
 	}
-}
-
-// checkRetry is what go-retryablehttp asks after each attempt. The wait is
-// computed here, where the reply is known, as the library drops it before it
-// calls Backoff.
-func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	if !k.again || k.attempts > k.maxRetries {
-		return false, nil
-	}
-	floor := k.last.RetryAfter
-	if floor > k.client.policy.MaxRetryAfter {
-		return false, nil
-	}
-	if floor == 0 {
-		floor = k.client.policy.backoff(k.attempts)
-	}
-	if floor >= room(ctx) {
-		return false, nil // it would sleep in vain
-	}
-	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
-	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
-	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
-	return true, nil
-}
-
-// backoff hands go-retryablehttp the wait that checkRetry found.
-func (k *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	return k.wait
 }
 
 // lengthen adds chance to a wait, at most most, so that clients which were
