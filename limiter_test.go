@@ -70,6 +70,7 @@ func (s step) quota(remaining string) step {
 }
 
 func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []step
 		want  []string
@@ -89,7 +90,8 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 		"a final error":          {[]step{exists.quota("3")}, []string{"wait", "send", "done 3/1000 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				d := &diary{}
 				c := keepDiary(t, d, tt.steps)
 				_ = create(t.Context(), c)
@@ -100,9 +102,11 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 }
 
 func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{"in flight": stalled, "in the body": {body: okContact.body, freeze: true}} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				d := &diary{}
@@ -117,7 +121,8 @@ func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
 var errLimiter = errors.New("redis is away")
 
 func TestALimitersErrorComesBack(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{fails: map[int]error{1: errLimiter}}
 		c := keepDiary(t, d, nil)
 		err := create(t.Context(), c)
@@ -131,7 +136,8 @@ func TestALimitersErrorComesBack(t *testing.T) {
 }
 
 func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
 		wantNil(t, pacer.Wait(t.Context()))
 		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
@@ -155,7 +161,8 @@ func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 }
 
 func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{fails: map[int]error{2: errLimiter}}
 		c := keepDiary(t, d, []step{internal})
 		e := wantError(t, create(t.Context(), c), 1, errLimiter, demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome)
@@ -172,7 +179,8 @@ type waitOnly struct{ wait func(context.Context) error }
 func (w waitOnly) Wait(ctx context.Context) error { return w.wait(ctx) }
 
 func TestALimiterNeedsNoDone(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		limiter := waitOnly{func(context.Context) error { asked++; return nil }}
 		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(limiter))
@@ -185,7 +193,8 @@ func TestALimiterNeedsNoDone(t *testing.T) {
 }
 
 func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -202,7 +211,8 @@ func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
 }
 
 func TestTheTimeLimitOfAnAttemptStartsAfterTheLimiter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := okContact
 		slow.took = 29 * time.Second
 		d := &diary{holds: []time.Duration{time.Hour}}
@@ -213,7 +223,8 @@ func TestTheTimeLimitOfAnAttemptStartsAfterTheLimiter(t *testing.T) {
 }
 
 func TestTheTimeLimitOfAnAttemptStartsAfterTheGate(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := okContact
 		slow.took = 29 * time.Second
 		c, s := play(t, []step{limitedFor("120"), slow})
@@ -235,7 +246,8 @@ func closedWhileLimited(t *testing.T, d *diary, steps []step, call func(*demeter
 }
 
 func TestTheGateIsAskedAgainAfterTheLimiter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
 		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(t.Context(), c) })
 		wantNil(t, err)
@@ -244,7 +256,8 @@ func TestTheGateIsAskedAgainAfterTheLimiter(t *testing.T) {
 }
 
 func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		d := &diary{}
@@ -258,7 +271,8 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 }
 
 func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Second, cancel)
 		d := &diary{}
@@ -271,7 +285,8 @@ func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T)
 // A place that is given back was no attempt: the retryAfter of the attempt before
 // it is old, and would hold the limiter back a second time.
 func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		// The first call meets a 429 and is held back by the limiter on its way to the
 		// retry. The second one was on its way and closes the gate for an hour.
 		d := &diary{holds: []time.Duration{0, 0, 5 * time.Second}}
@@ -286,7 +301,8 @@ func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 }
 
 func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
 		c := keepDiary(t, d, []step{limitedFor("3600")})
 		closeGate(t, c)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -25,7 +26,8 @@ func logTo(t *testing.T, out *bytes.Buffer, level slog.Level, steps []step) (*de
 }
 
 func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		c, _ := logTo(t, &out, slog.LevelDebug, []step{internal, reset, okContacts})
 		_, err := c.Contacts.FindByEmail(t.Context(), email)
@@ -42,7 +44,8 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 }
 
 func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		c, _ := logTo(t, &out, slog.LevelWarn, []step{gateway, okContact, missing})
 		wantNil(t, get(t.Context(), c))
@@ -55,7 +58,8 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 
 // No line shows the key, a query, or a body, whatever comes back.
 func TestTheLogKeepsSecrets(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		secrets := []string{testKey, email, "john.doe%40example.com", "+15551234567", "15551234567", "details-4711", contactJSON[:60]}
 		echo := step{status: 502, body: "<html>no upstream for /contacts?email=john.doe%40example.com, key " + testKey + ", " + email + "</html>"}
 		ownError := step{status: 500, body: `{"error":{"code":"INTERNAL_ERROR","message":"failed with ` + testKey + `","details":{"x":"details-4711"}}}`}
@@ -98,8 +102,9 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 
 // A handler may take a trace from the context.
 func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
+	t.Parallel()
 	type key struct{}
-	virtual(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var seen []any
 		handler := contextHandler{func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
 		c, _ := play(t, []step{gateway, okContact}, demeterrr.WithLogger(slog.New(handler)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -23,6 +24,7 @@ func readResponse(r demeterrr.Response) read {
 func (s step) named(name string) step { return s.with("X-Step", name, "X-Request-Id", "id-"+name) }
 
 func TestWithResponseHoldsTheLastReply(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []step
 		want  read
@@ -40,7 +42,8 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 		"beyond MaxRetryAfter":   {[]step{limitedFor("3600").named("a")}, read{429, 1, 0, "id-a", "a"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				first := demeterrr.Response{StatusCode: 1, RequestID: "old", Attempts: 9}
 				var second demeterrr.Response
 				c, _ := play(t, tt.steps)
@@ -60,7 +63,8 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 }
 
 func TestWithResponseIsEmptyIfNothingWasSent(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{limitedFor("3600").named("a")})
 		r := demeterrr.Response{StatusCode: 1, RequestID: "old", Attempts: 9}
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(&r)), 1)
@@ -76,7 +80,8 @@ func TestWithResponseIsEmptyIfNothingWasSent(t *testing.T) {
 }
 
 func TestWithResponseOfSeveralCallsHoldsTheLast(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{exists.named("a"), okContacts.named("b"), gateway.named("c"), okContact.named("d")})
 		var r demeterrr.Response
 		_, _, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"}, demeterrr.WithResponse(&r))
@@ -87,7 +92,8 @@ func TestWithResponseOfSeveralCallsHoldsTheLast(t *testing.T) {
 
 // The clock of a bubble starts at midnight of 2000-01-01 UTC.
 func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		midnight := time.Now()
 		reset := step{err: reset.err}
 		c, _ := play(t, []step{
@@ -112,13 +118,15 @@ func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
 }
 
 func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
+	t.Parallel()
 	for name, date := range map[string]string{
 		"the clocks agree":              "",
 		"the client is 24 years behind": "Sat, 10 Feb 2024 10:00:00 GMT",
 		"the client is a day ahead":     "Fri, 31 Dec 1999 00:00:00 GMT",
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				server, header := time.Now(), okContact
 				if date != "" {
 					server = must(time.Parse(time.RFC1123, date))
@@ -137,7 +145,8 @@ func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
 }
 
 func TestARateLimitThatIsNoneIsIgnored(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for _, headers := range [][]string{
 			{"X-RateLimit-Limit", "1000"},
 			{"X-RateLimit-Remaining", "5"},

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,13 +192,6 @@ func (b broken) Read([]byte) (int, error) {
 	}
 	<-b.until.Done()
 	return 0, context.Cause(b.until)
-}
-
-// virtual runs f in a bubble of virtual time.
-func virtual(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, f)
 }
 
 // wantWaits checks how many requests arrived, and when: each after its wait or up
