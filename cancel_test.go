@@ -113,7 +113,11 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 			})
 		})
 	}
-	t.Run("while waiting", func(t *testing.T) {
+}
+
+func TestTheCauseOfAContextThatEndsWhileACallWaitsIsKept(t *testing.T) {
+	t.Parallel()
+	t.Run("for its retry", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -132,7 +136,7 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 			wantError(t, get(ctx, c), 0, context.Canceled, errShutdown)
 		})
 	})
-	t.Run("deadline", func(t *testing.T) {
+	t.Run("for a reply until its deadline", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, errShutdown)

@@ -57,11 +57,10 @@ func (d *diary) RoundTrip(req *http.Request) (*http.Response, error) {
 	return d.script.RoundTrip(req)
 }
 
-func keepDiary(t *testing.T, d *diary, steps []step, opts ...demeterrr.Option) *demeterrr.Client {
+func keepDiary(t *testing.T, d *diary, steps []step) *demeterrr.Client {
 	t.Helper()
 	d.script = &script{t: t, begin: time.Now(), steps: steps}
-	opts = append([]demeterrr.Option{demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d})}, opts...)
-	return d.script.client(opts...)
+	return d.client(demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d}))
 }
 
 // quota are headers that report what is left.

@@ -109,7 +109,7 @@ func TestPacerKeepsEveryLimitInEveryIntervalWhateverTheLatency(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a failure must be repeatable
+				rng := rand.New(rand.NewPCG(seed, 1)) // so that a failure comes again
 				limits := []demeterrr.Limit{
 					{Requests: 1 + rng.IntN(10), Window: time.Duration(1+rng.IntN(20)) * time.Second},
 					{Requests: 5 + rng.IntN(60), Window: time.Duration(30+rng.IntN(90)) * time.Second},

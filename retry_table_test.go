@@ -181,6 +181,7 @@ func (s step) lasts() time.Duration {
 // attempt would succeed.
 func TestRetryTableThenSuccess(t *testing.T) {
 	t.Parallel()
+	//nolint:thelper // this is a cell's test
 	eachCell(t, func(t *testing.T, r row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
 		c, s := play(t, []step{fails, op.success}, demeterrr.WithTimeout(attemptLimit))
 		err := op.call(t.Context(), c, opts...)
@@ -209,6 +210,7 @@ func TestRetryTableThenSuccess(t *testing.T) {
 // to the error in the end.
 func TestRetryTableExhausted(t *testing.T) {
 	t.Parallel()
+	//nolint:thelper // this is a cell's test
 	eachCell(t, func(t *testing.T, r row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
 		c, s := play(t, repeat(fails, 10), demeterrr.WithTimeout(attemptLimit))
 		err := op.call(t.Context(), c, opts...)
@@ -258,59 +260,64 @@ func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 	})
 }
 
+// played is a reply of a script.
+type played struct {
+	step
+	wait time.Duration // after it; 0: the call ends here
+}
+
+// mixedReplies are scripts of replies that differ, and the error in the end; neither want nor not: there is none.
+var mixedReplies = []struct {
+	name  string
+	op    string
+	opts  []demeterrr.CallOption
+	steps []played
+	want  []error
+	not   []error
+}{
+	{
+		"the last one succeeds", "Get", nil,
+		[]played{{gateway, 1 * time.Second}, {limitedFor("7"), 7 * time.Second}, {reset, 4 * time.Second}, {okContact, 0}},
+		nil, nil,
+	},
+	{
+		"execute: 429, then a lost reply", "Execute", nil,
+		[]played{{limited, 1 * time.Second}, {reset, 0}, {okExecution, 0}},
+		[]error{demeterrr.ErrUnknownOutcome},
+		[]error{demeterrr.ErrRateLimited},
+	},
+	{
+		"execute: no connection, 429, INTERNAL_ERROR, 502", "Execute", nil,
+		[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 4 * time.Second}, {gateway, 0}},
+		[]error{demeterrr.ErrServer, demeterrr.ErrUnknownOutcome},
+		[]error{demeterrr.ErrInternal},
+	},
+	{
+		"execute at most once: no connection, 429, INTERNAL_ERROR", "Execute",
+		[]demeterrr.CallOption{demeterrr.WithAtMostOnce()},
+		[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 0}},
+		[]error{demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome},
+		nil,
+	},
+	{
+		"a certificate goes bad between attempts", "Create", nil,
+		[]played{{refused, 1 * time.Second}, {badCert, 0}},
+		nil,
+		[]error{demeterrr.ErrUnknownOutcome},
+	},
+	{
+		"validation ends it", "Update", nil,
+		[]played{{limited, 1 * time.Second}, {step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`}, 0}},
+		[]error{demeterrr.ErrValidation},
+		[]error{demeterrr.ErrUnknownOutcome},
+	},
+}
+
 // TestEachReplyIsJudgedByItsOwnRow plays mixed replies: each one is
 // judged by its own row, and waits are counted over all of them.
 func TestEachReplyIsJudgedByItsOwnRow(t *testing.T) {
 	t.Parallel()
-	type played struct {
-		step
-		wait time.Duration // after it; 0: the call ends here
-	}
-	for _, tt := range []struct {
-		name  string
-		op    string
-		opts  []demeterrr.CallOption
-		steps []played
-		want  []error
-		not   []error
-	}{
-		{
-			"the last one succeeds", "Get", nil,
-			[]played{{gateway, 1 * time.Second}, {limitedFor("7"), 7 * time.Second}, {reset, 4 * time.Second}, {okContact, 0}},
-			nil, nil,
-		},
-		{
-			"execute: 429, then a lost reply", "Execute", nil,
-			[]played{{limited, 1 * time.Second}, {reset, 0}, {okExecution, 0}},
-			[]error{demeterrr.ErrUnknownOutcome},
-			[]error{demeterrr.ErrRateLimited},
-		},
-		{
-			"execute: no connection, 429, INTERNAL_ERROR, 502", "Execute", nil,
-			[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 4 * time.Second}, {gateway, 0}},
-			[]error{demeterrr.ErrServer, demeterrr.ErrUnknownOutcome},
-			[]error{demeterrr.ErrInternal},
-		},
-		{
-			"execute at most once: no connection, 429, INTERNAL_ERROR", "Execute",
-			[]demeterrr.CallOption{demeterrr.WithAtMostOnce()},
-			[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 0}},
-			[]error{demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome},
-			nil,
-		},
-		{
-			"a certificate goes bad between attempts", "Create", nil,
-			[]played{{refused, 1 * time.Second}, {badCert, 0}},
-			nil,
-			[]error{demeterrr.ErrUnknownOutcome},
-		},
-		{
-			"validation ends it", "Update", nil,
-			[]played{{limited, 1 * time.Second}, {step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`}, 0}},
-			[]error{demeterrr.ErrValidation},
-			[]error{demeterrr.ErrUnknownOutcome},
-		},
-	} {
+	for _, tt := range mixedReplies {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

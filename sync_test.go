@@ -307,20 +307,10 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 			input[i].LastName = "Changed"
 		}
 		for i, f := range []demeterrrtest.Fault{
-			{Status: 429, RetryAfter: 3 * time.Second},
-			{Status: 429},
-			{Status: 500},
-			{Status: 502},
-			{Status: 503},
-			{Status: 504},
-			{Status: 500, AfterWork: true},
-			{Status: 502, AfterWork: true},
-			{Drop: demeterrrtest.NoConnection},
-			{Drop: demeterrrtest.DropBefore},
-			{Drop: demeterrrtest.DropAfter},
-			{Drop: demeterrrtest.Truncate},
-			{Body: "<html>", ContentType: "text/html"},
-			{Delay: time.Minute},
+			{Status: 429, RetryAfter: 3 * time.Second}, {Status: 429}, {Status: 500}, {Status: 502}, {Status: 503}, {Status: 504},
+			{Status: 500, AfterWork: true}, {Status: 502, AfterWork: true},
+			{Drop: demeterrrtest.NoConnection}, {Drop: demeterrrtest.DropBefore}, {Drop: demeterrrtest.DropAfter}, {Drop: demeterrrtest.Truncate},
+			{Body: "<html>", ContentType: "text/html"}, {Delay: time.Minute},
 		} {
 			for _, route := range []string{"GET /contacts", "POST /contacts", "PATCH /contacts/{id}"} {
 				f.Route, f.Skip, f.Times = route, i%4, 3 // 126 faults

@@ -230,7 +230,7 @@ func TestTrapCookiesAreSentOnceInEveryAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jar := must(cookiejar.New(nil))
 		address := must(url.Parse(demeterrr.DefaultBaseURL))
-		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a", Path: "/"}})
+		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}})
 		s := &script{t: t, begin: time.Now(), steps: []step{
 			gateway, gateway.with("Set-Cookie", "route=b; Path=/"), gateway, okContact,
 		}}
