@@ -94,7 +94,7 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 				d := &diary{}
 				c := keepDiary(t, d, tt.steps)
 				_ = create(t.Context(), c)
-				wantEqual(t, "events", d.events, tt.want)
+				same(t, "events", d.events, tt.want)
 			})
 		})
 	}
@@ -111,7 +111,7 @@ func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
 				d := &diary{}
 				c := keepDiary(t, d, []step{first})
 				wantError(t, get(ctx, c), 1, context.DeadlineExceeded)
-				wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
+				same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
 			})
 		})
 	}
@@ -130,7 +130,7 @@ func TestALimitersErrorComesBack(t *testing.T) {
 		if e.Method != "POST" || e.Path != "/contacts" || e.StatusCode != 0 {
 			t.Errorf("got %v", e)
 		}
-		wantEqual(t, "events", d.events, []string{"wait"}) // no Done without a place
+		same(t, "events", d.events, []string{"wait"}) // no Done without a place
 	})
 }
 
@@ -142,7 +142,7 @@ func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
 		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
 		c := keepDiary(t, &diary{fails: map[int]error{1: wrapped}}, nil)
 		e := wantError(t, create(t.Context(), c), 0, errLimiter, demeterrr.ErrRateLimited)
-		wantEqual(t, "RetryAfter", e.RetryAfter, time.Hour)
+		same(t, "RetryAfter", e.RetryAfter, time.Hour)
 	})
 }
 
@@ -168,7 +168,7 @@ func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 		if e.StatusCode != 500 {
 			t.Errorf("got %v", e)
 		}
-		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
+		same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
 	})
 }
 
@@ -205,7 +205,7 @@ func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
 		if took := time.Since(begin); took != 10*time.Second {
 			t.Errorf("it returned after %v", took)
 		}
-		wantEqual(t, "events", d.events, []string{"wait"})
+		same(t, "events", d.events, []string{"wait"})
 	})
 }
 
@@ -265,7 +265,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 		if e.RetryAfter != 57*time.Second {
 			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
 		}
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
 	})
 }
 
@@ -277,7 +277,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T)
 		d := &diary{}
 		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
 		wantError(t, err, 0, context.Canceled)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
 	})
 }
 
@@ -295,7 +295,7 @@ func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 		go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
 		synctest.Wait()
 		wantError(t, create(t.Context(), c), 1, demeterrr.ErrRateLimited)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
 	})
 }
 
@@ -306,6 +306,6 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 		c := keepDiary(t, d, []step{limitedFor("3600")})
 		closeGate(t, c)
 		wantError(t, get(t.Context(), c), 0, demeterrr.ErrRateLimited)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
+		same(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
 	})
 }

@@ -39,7 +39,7 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
 		}
-		wantEqual(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
+		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
 	})
 }
 
@@ -109,7 +109,7 @@ func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
 		handler := contextHandler{func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
 		c, _ := play(t, []step{gateway, okContact}, demeterrr.WithLogger(slog.New(handler)))
 		wantNil(t, get(context.WithValue(t.Context(), key{}, "trace"), c))
-		wantEqual(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
+		same(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
 	})
 }
 

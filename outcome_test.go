@@ -217,7 +217,7 @@ func TestRawDeleteRepeatedAfterALostReplySucceedsOn404(t *testing.T) {
 				out := map[string]any{"kept": true}
 				wantNil(t, c.Do(t.Context(), &demeterrr.Request{Method: "DELETE", Path: "/surveys/s1"}, &out))
 				s.wantSent(2)
-				wantEqual(t, "out", out, map[string]any{"kept": true})
+				same(t, "out", out, map[string]any{"kept": true})
 			})
 		})
 	}

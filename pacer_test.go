@@ -592,7 +592,7 @@ func BenchmarkPacerWait(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	b.Run("Wait", func(b *testing.B) {
-		free := demeterrr.NewPacer(demeterrr.Limit{Requests: 1 << 40, Window: time.Minute}, demeterrr.Limit{Requests: 1 << 41, Window: time.Hour})
+		free := demeterrr.NewPacer(demeterrr.Limit{Requests: 1 << 29, Window: time.Minute}, demeterrr.Limit{Requests: 1 << 30, Window: time.Hour})
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := free.Wait(ctx); err != nil {

@@ -51,8 +51,8 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 				if tt.fails != (err != nil) {
 					t.Fatalf("got %v", err)
 				}
-				wantEqual(t, "response", readResponse(first), tt.want)
-				wantEqual(t, "second response", readResponse(second), tt.want)
+				same(t, "response", readResponse(first), tt.want)
+				same(t, "second response", readResponse(second), tt.want)
 				var e *demeterrr.Error
 				if errors.As(err, &e) && e.StatusCode != 0 && e.RequestID != tt.want.RequestID {
 					t.Errorf("the error's RequestID is %q", e.RequestID)
@@ -69,12 +69,12 @@ func TestWithResponseIsEmptyIfNothingWasSent(t *testing.T) {
 		r := demeterrr.Response{StatusCode: 1, RequestID: "old", Attempts: 9}
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(&r)), 1)
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(&r)), 0, demeterrr.ErrRateLimited) // the gate
-		wantEqual(t, "response", readResponse(r), read{})
+		same(t, "response", readResponse(r), read{})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.Attempts = 9
 		wantError(t, get(ctx, c, demeterrr.WithResponse(&r)), 0, context.Canceled)
-		wantEqual(t, "response", readResponse(r), read{})
+		same(t, "response", readResponse(r), read{})
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(nil)), 0, demeterrr.ErrValidation)
 	})
 }
@@ -86,7 +86,7 @@ func TestWithResponseOfSeveralCallsHoldsTheLast(t *testing.T) {
 		var r demeterrr.Response
 		_, _, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"}, demeterrr.WithResponse(&r))
 		wantNil(t, err)
-		wantEqual(t, "response", readResponse(r), read{200, 2, 0, "id-d", "d"})
+		same(t, "response", readResponse(r), read{200, 2, 0, "id-d", "d"})
 	})
 }
 
@@ -102,18 +102,18 @@ func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
 			missing.quota("986"),
 			limitedFor("60").quota("0"),
 		})
-		wantEqual(t, "before any call", c.RateLimit(), demeterrr.RateLimit{})
+		same(t, "before any call", c.RateLimit(), demeterrr.RateLimit{})
 		first := demeterrr.RateLimit{Limit: 1000, Remaining: 987, Reset: midnight.Add(time.Minute)}
 		wantNil(t, get(t.Context(), c))
-		wantEqual(t, "a success", c.RateLimit(), first)
+		same(t, "a success", c.RateLimit(), first)
 		wantNil(t, get(t.Context(), c))
-		wantEqual(t, "a reply that says nothing", c.RateLimit(), first)
+		same(t, "a reply that says nothing", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1)
-		wantEqual(t, "no reply", c.RateLimit(), first)
+		same(t, "no reply", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c), 1)
-		wantEqual(t, "an error", c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 986})
+		same(t, "an error", c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 986})
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1)
-		wantEqual(t, "a 429", c.RateLimit(), demeterrr.RateLimit{Limit: 1000})
+		same(t, "a 429", c.RateLimit(), demeterrr.RateLimit{Limit: 1000})
 	})
 }
 
@@ -137,8 +137,8 @@ func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
 				var r demeterrr.Response
 				wantNil(t, get(t.Context(), c, demeterrr.WithResponse(&r)))
 				want := demeterrr.RateLimit{Limit: 1000, Remaining: 987, Reset: time.Now().Add(90 * time.Second)}
-				wantEqual(t, "of the client", c.RateLimit(), want)
-				wantEqual(t, "of the response", r.RateLimit, want)
+				same(t, "of the client", c.RateLimit(), want)
+				same(t, "of the response", r.RateLimit, want)
 			})
 		})
 	}
@@ -157,12 +157,12 @@ func TestARateLimitThatIsNoneIsIgnored(t *testing.T) {
 		} {
 			c, _ := play(t, []step{okContact.with(headers...)})
 			wantNil(t, get(t.Context(), c))
-			wantEqual(t, "rate limit", c.RateLimit(), demeterrr.RateLimit{})
+			same(t, "rate limit", c.RateLimit(), demeterrr.RateLimit{})
 		}
 		for _, resets := range []string{"soon", "-1", "99999999999999999999", "253402300800"} {
 			c, _ := play(t, []step{okContact.quota("5").with("X-RateLimit-Reset", resets)})
 			wantNil(t, get(t.Context(), c))
-			wantEqual(t, "reset "+resets, c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 5})
+			same(t, "reset "+resets, c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 5})
 		}
 	})
 }

@@ -204,19 +204,7 @@ func TestChanceDoesNotPushARetryAfterPastTheDeadline(t *testing.T) {
 
 func TestChanceLengthensARetryAfterByLessThanAQuarter(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		shortest, longest := time.Hour, time.Duration(0)
-		for range 300 {
-			c, s := play(t, []step{limitedFor("100"), okContact})
-			wantNil(t, get(t.Context(), c))
-			s.wantWaits(100 * time.Second)
-			wait := s.sent[1].at - s.sent[0].at
-			shortest, longest = min(shortest, wait), max(longest, wait)
-		}
-		if shortest > 105*time.Second || longest < 120*time.Second {
-			t.Errorf("waits are between %v and %v, want them spread over [100s, 125s)", shortest, longest)
-		}
-	})
+	wantSpread(t, limitedFor("100"), 100*time.Second)
 }
 
 // The waits of the retries without a retryAfter go on doubling after one that had it.
@@ -238,6 +226,6 @@ func TestTheLastRetryAfterIsInTheError(t *testing.T) {
 		if e.RetryAfter != time.Minute || e.Message != "Rate limit exceeded. Please try again later." {
 			t.Errorf("got %v, RetryAfter %v", e, e.RetryAfter)
 		}
-		wantEqual(t, "details", string(e.Details), `{"retryAfter":60,"limit":1000,"window":"1 hour"}`)
+		same(t, "details", string(e.Details), `{"retryAfter":60,"limit":1000,"window":"1 hour"}`)
 	})
 }

@@ -252,7 +252,7 @@ func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 		wantNil(t, create(t.Context(), c))
 		s.wantWaits(1*time.Second, 2*time.Second, 4*time.Second)
 		for i, got := range s.sent {
-			wantEqual(t, fmt.Sprintf("attempt %d", i+1), got.header, s.sent[0].header)
+			same(t, fmt.Sprintf("attempt %d", i+1), got.header, s.sent[0].header)
 		}
 		if got := s.sent[3].header["X-Api-Key"]; len(got) != 1 || got[0] != testKey {
 			t.Errorf("the last attempt has the key %q", got)

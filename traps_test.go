@@ -85,7 +85,7 @@ func TestTrapExhaustedRetriesKeepTheLastError(t *testing.T) {
 		var e *demeterrr.Error
 		errors.As(err, &e)
 		got := []string{string(e.Code), e.Message, string(e.Details), e.RequestID, e.Method, e.Path}
-		wantEqual(t, "error", got, []string{"INTERNAL_ERROR", "The fourth", `{"trace":"t4"}`, "r4", "PATCH", "/contacts/" + contactID})
+		same(t, "error", got, []string{"INTERNAL_ERROR", "The fourth", `{"trace":"t4"}`, "r4", "PATCH", "/contacts/" + contactID})
 	})
 }
 
