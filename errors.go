@@ -215,8 +215,9 @@ func (e *Error) advice() string {
 		return "update the existing contact, or use Upsert"
 	case CodeInternal:
 		return "temporary; contact support if it persists"
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (e *Error) notes() []string {

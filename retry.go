@@ -239,7 +239,7 @@ func (k *call) passGate() error {
 		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= room(k.ctx) {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
-		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), k.ctx)); err != nil {
+		if err := sleep(k.ctx, lengthen(k.ctx, left, min(left/20, time.Second))); err != nil {
 			return err
 		}
 	}
@@ -248,9 +248,9 @@ func (k *call) passGate() error {
 // lengthen adds chance to a wait, at most most, so that clients which were
 // stopped together do not come back together. It never uses up more than half of
 // what the deadline leaves.
-func lengthen(wait, most time.Duration, ctx context.Context) time.Duration {
+func lengthen(ctx context.Context, wait, most time.Duration) time.Duration {
 	most = min(most, (room(ctx)-wait)/2)
-	return wait + time.Duration(rand.Float64()*float64(most))
+	return wait + time.Duration(rand.Float64()*float64(most)) //nolint:gosec // nobody gains by guessing it
 }
 
 // room is the time until the deadline of the context; a very long one if it has none.

@@ -73,8 +73,9 @@ func (f *fault) answer(c *call) *reply {
 			scope = r.scope
 		}
 		return scopeError(scope)
+	default:
+		return errorReply(status, errorBody{Code: code, Message: documented[code].message})
 	}
-	return errorReply(status, errorBody{Code: code, Message: documented[code].message})
 }
 
 // proxyPage is what something between the client and the API answers.

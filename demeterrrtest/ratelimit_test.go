@@ -179,6 +179,8 @@ func TestLongestWaitIsReported(t *testing.T) {
 	}
 }
 
+//
+//nolint:thelper // the functions of its table are steps of the test
 func TestWhatCountsAsARequest(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -23,8 +23,8 @@ func TestPortAndMemoryAnswerAlike(t *testing.T) {
 	s := NewServer()
 	defer s.Close()
 	s.AddContact(john())
-	if s.URL() != s.URL() || !strings.HasPrefix(s.URL(), "http://127.0.0.1:") || !strings.HasSuffix(s.URL(), "/api/v1") {
-		t.Errorf("URL %q", s.URL())
+	if url := s.URL(); url != s.URL() || !strings.HasPrefix(url, "http://127.0.0.1:") || !strings.HasSuffix(url, "/api/v1") {
+		t.Errorf("URL %q, then %q", url, s.URL())
 	}
 	for _, target := range []string{"GET /contacts", "POST /contacts", "PATCH /contacts/" + john().ID, "DELETE /contacts/none", "GET /nothing?x=1"} {
 		method, path, _ := strings.Cut(target, " ")

@@ -22,22 +22,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
 	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { bulkcli.Main(run) }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Writer) int {
 	var flags bulkcli.Flags

@@ -3,15 +3,18 @@
 package bulkcli
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -27,6 +30,16 @@ const (
 	ExitPartly      = 3   // it came to the end, but not with all contacts: see the errors file
 	ExitInterrupted = 130 // Ctrl-C: run it again
 )
+
+// Main runs a program and exits with its code. A first Ctrl-C ends the context,
+// for the program to stop when it can; a second one ends it at once.
+func Main(run func(ctx context.Context, args []string, stdin io.Reader, out, errs io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
 
 // Flags are those of both programs.
 type Flags struct {
@@ -70,7 +83,7 @@ func (f *Flags) Open(path string, stdin io.Reader) (*csvinput.Reader, io.Closer,
 		if filepath.Clean(path) == filepath.Clean(f.Errors) {
 			return nil, nil, fmt.Errorf("-errors %s would overwrite the contacts; name another file", f.Errors)
 		}
-		file, err := os.Open(path)
+		file, err := os.Open(path) //nolint:gosec // the user names it
 		if err != nil {
 			return nil, nil, err
 		}
