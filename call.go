@@ -42,6 +42,7 @@ type reply struct {
 	header    http.Header
 	body      []byte
 	err       error // why the reply is not whole
+	unsent    bool  // certainly nothing of the request was sent
 	rateLimit RateLimit
 }
 
@@ -201,10 +202,11 @@ func (k *call) exchange(req *http.Request) reply {
 			req.AddCookie(cookie)
 		}
 	}
+	req, unsent := k.watched(req)
 	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		return reply{err: err}
+		return reply{err: err, unsent: unsent()}
 	case resp == nil || resp.Body == nil:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}

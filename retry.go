@@ -128,7 +128,7 @@ func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
 	case badCertificate(rep.err):
 		failed.Message = "the server's certificate is not valid for this address"
 		return failed, false, false
-	case neverConnected(rep.err):
+	case rep.unsent || neverConnected(rep.err):
 		failed.Message = "no connection"
 		return failed, true, false
 	case ended(k.ctx):
