@@ -207,14 +207,17 @@ func (k *call) exchange(req *http.Request) reply {
 	switch {
 	case err != nil:
 		return reply{err: err, unsent: unsent()}
-	case resp == nil || resp.Body == nil:
+	case resp == nil || resp.StatusCode == 0:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
-	defer resp.Body.Close()
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
+	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
+		return rep
+	}
+	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
 		rep.body, rep.err = readAll(resp.Body, resp.ContentLength)
 	}

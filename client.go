@@ -52,14 +52,14 @@ type Client struct {
 // is wrong with the key and the options, and matches [ErrMissingAPIKey],
 // [ErrInvalidAPIKeyFormat] or [ErrValidation].
 func New(apiKey string, opts ...Option) (*Client, error) {
-	if apiKey == "" {
-		return nil, &Error{Code: CodeMissingAPIKey, Message: "no API key was given; make one in the dashboard"}
-	}
-	if err := validate.APIKey(apiKey); err != nil {
-		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: err.Error()}
-	}
 	cfg, base, err := readOptions(opts)
-	if err != nil {
+	switch keyErr := validate.APIKey(apiKey); {
+	case apiKey == "":
+		keyErr = errors.New("no API key was given; make one in the dashboard")
+		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(keyErr, err))}
+	case keyErr != nil:
+		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: joined(errors.Join(keyErr, err))}
+	case err != nil:
 		return nil, invalid("%s", joined(err))
 	}
 	c := &Client{
@@ -93,8 +93,10 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 // RateLimit is what the last reply that said anything about the quota reported;
 // zero if none did.
 func (c *Client) RateLimit() RateLimit {
-	if r := c.rateLimit.Load(); r != nil {
-		return *r
+	if c != nil {
+		if r := c.rateLimit.Load(); r != nil {
+			return *r
+		}
 	}
 	return RateLimit{}
 }
@@ -148,6 +150,9 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	if req.Body != nil && req.Method == http.MethodGet {
 		return r.refuse(errors.New("a GET request has no body; use Query"))
 	}
+	if err := validate.Text(req.Body); err != nil {
+		return r.refuse(err)
+	}
 	if out == nil {
 		return c.do(ctx, r, nil, opts)
 	}
@@ -155,6 +160,7 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
+	var resp Response
 	keep := func(body []byte) error {
 		if err := validJSON(body); err != nil {
 			return err
@@ -162,7 +168,6 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		reply = body
 		return nil
 	}
-	var resp Response
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
 		return err
 	}

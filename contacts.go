@@ -103,6 +103,14 @@ type ContactListParams struct {
 // ContactsService has the methods for contacts; it is [Client.Contacts].
 type ContactsService struct{ client *Client }
 
+// caller is nil-safe: a Client that New did not make has no services.
+func (s *ContactsService) caller() *Client {
+	if s == nil {
+		return nil
+	}
+	return s.client
+}
+
 const routeContacts = "/contacts"
 
 // List returns one page of the contacts that params select; nil params are the
@@ -110,7 +118,7 @@ const routeContacts = "/contacts"
 // API docs, page "contacts/list".
 func (s *ContactsService) List(ctx context.Context, params *ContactListParams, opts ...CallOption) (*Page[Contact], error) {
 	const route = routeContacts
-	return fetchPage[Contact](ctx, s.client, route, params.query(), opts)
+	return fetchPage[Contact](ctx, s.caller(), route, params.query(), opts)
 }
 
 // All returns all the contacts that params select, page by page as the loop goes
@@ -120,7 +128,7 @@ func (s *ContactsService) List(ctx context.Context, params *ContactListParams, o
 // It takes the scope contacts:read. API docs, page "contacts/list".
 func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
 	const route = routeContacts
-	return fetchAll[Contact](ctx, s.client, route, params.query(), opts)
+	return fetchAll[Contact](ctx, s.caller(), route, params.query(), opts)
 }
 
 // Get returns the contact with the id. Without one the error matches [ErrNotFound].
@@ -131,7 +139,7 @@ func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, s.client, r, new(Contact), opts)
+	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
 // FindByEmail returns the contact with the email, ignoring case. Without one the
@@ -145,7 +153,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 	}
 	var page Page[Contact]
 	var resp Response
-	if err := s.client.do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
+	if err := s.caller().do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
 		return nil, err
 	}
 	for i := range page.Items {
@@ -168,7 +176,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
 	r := request{method: http.MethodPost, path: route, body: params}
-	return fetch(ctx, s.client, r, new(Contact), opts)
+	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
 // Update changes the fields of a contact that are set in params, and no others.
@@ -187,7 +195,7 @@ func (s *ContactsService) update(ctx context.Context, id string, params *Contact
 		return nil, err
 	}
 	r.body = params
-	return fetch(ctx, s.client, r, base, opts)
+	return fetch(ctx, s.caller(), r, base, opts)
 }
 
 // Delete removes a contact. If a reply was lost, it is repeated, and not finding
@@ -200,7 +208,7 @@ func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOpt
 	if err != nil {
 		return err
 	}
-	return s.client.do(ctx, r, nil, opts)
+	return s.caller().do(ctx, r, nil, opts)
 }
 
 // query is nil-safe: nil params select everything.
@@ -255,8 +263,8 @@ func (p *ContactUpdate) isZero() bool {
 // checkText refuses text that JSON cannot carry: the encoder would change it silently.
 func checkText(values ...any) error {
 	for _, v := range values {
-		if !validate.Text(v) {
-			return errors.New("a text is not valid UTF-8; convert it first")
+		if err := validate.Text(v); err != nil {
+			return err
 		}
 	}
 	return nil

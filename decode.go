@@ -33,6 +33,9 @@ func (k *call) decodeError(rep *reply) *Error {
 	body := bytes.ReplaceAll(rep.body, []byte(key), []byte(scrub.Gone))
 	switch {
 	case e.readBody(body):
+		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
+			*text = scrub.Key(*text, key) // it may have been escaped in the body
+		}
 	case rep.status/100 == 3:
 		e.Message = "redirects are refused, so that the API key goes to no other address; check the base URL"
 	default:
@@ -54,7 +57,7 @@ func (e *Error) readBody(body []byte) bool {
 	for r.Object(); r.Member(); {
 		if string(r.Key()) == "error" && r.Kind() == '{' {
 			isError = true
-			found.decode(&r)
+			found.decode(&r, true)
 		} else {
 			r.Skip()
 		}
@@ -68,8 +71,8 @@ func (e *Error) readBody(body []byte) bool {
 }
 
 // decode reads the members of an error, or of its details: retryAfter and
-// requiredScope are documented in both places.
-func (e *Error) decode(r *jsonread.Reader) {
+// requiredScope are documented in both places. Details of details are not.
+func (e *Error) decode(r *jsonread.Reader, withDetails bool) {
 	for r.Record(); r.Member(); {
 		switch key, kind := string(r.Key()), r.Kind(); {
 		case key == "code" && kind == '"':
@@ -82,11 +85,11 @@ func (e *Error) decode(r *jsonread.Reader) {
 			if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
 				e.RetryAfter = max(e.RetryAfter, wait)
 			}
-		case key == "details" && kind != 'n':
+		case key == "details" && kind != 'n' && withDetails:
 			e.Details = r.Raw()
 			if kind == '{' {
 				details, inner := jsonread.New(e.Details), Error{}
-				inner.decode(&details)
+				inner.decode(&details, false)
 				e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
 				e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
 			}
@@ -173,8 +176,8 @@ func list[T any, P decodable[T]](p *Page[T]) func([]byte) error {
 		switch {
 		case r.End() != nil:
 			return r.Err()
-		case got.Items == nil || !meta:
-			return errEnvelope
+		case got.Items == nil || !meta || got.Page < 1 || len(got.Items) > 0 && got.TotalPages < 1:
+			return errEnvelope // without the number of pages, All would silently leave out the rest
 		}
 		got.Items = slices.Clip(got.Items)
 		*p = got
@@ -270,6 +273,10 @@ func (e *Execution) decode(r *jsonread.Reader) {
 		case "sendingsCreated":
 			e.SendingsCreated = r.Int()
 		case "results":
+			e.Results = nil
+			if r.Null() {
+				continue
+			}
 			e.Results = []ExecutionResult{}
 			for r.Array(); r.Element(); {
 				var result ExecutionResult
@@ -313,5 +320,5 @@ func withoutContent(err error) error {
 	if errors.As(err, &wrong) {
 		return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
 	}
-	return err
+	return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
 }

@@ -47,8 +47,9 @@
 // # Quota
 //
 // The API's rate limit is one for the whole organization. A [Limiter] given with
-// [WithLimiter] is asked before every attempt. [Client.RateLimit] is what the API
-// reported last.
+// [WithLimiter] is asked before every attempt: a [Pacer] keeps one process within
+// the limits so that it meets no 429, the module redislimit a whole fleet.
+// [Client.RateLimit] is what the API reported last.
 //
 // # Tests
 //

@@ -16,7 +16,11 @@ type timestamp time.Time
 func (t timestamp) IsZero() bool { return time.Time(t).IsZero() }
 
 func (t timestamp) MarshalJSON() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+	utc := time.Time(t).UTC()
+	if utc.Year() < 0 || utc.Year() > 9999 {
+		return time.Time(t).MarshalJSON() // in its own zone it may be a year of four digits, else this is an error
+	}
+	return []byte(utc.Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
 // orNull writes an empty text as null, for members that the API documents as such.
@@ -111,6 +115,9 @@ func inline(known any, extra map[string]json.RawMessage) ([]byte, error) {
 		out.WriteByte(',')
 		out.Write(key)
 		out.WriteByte(':')
+		if extra[name] == nil {
+			out.WriteString("null")
+		}
 		out.Write(extra[name])
 	}
 	out.WriteByte('}')

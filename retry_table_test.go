@@ -109,6 +109,7 @@ var retryTable = []row{
 		"host":      badCert,
 		"authority": {err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}},
 		"bare":      {err: x509.UnknownAuthorityError{}},
+		"platform":  {err: &tls.CertificateVerificationError{Err: errors.New("x509: the certificate is revoked")}},
 		"expired":   {err: x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired}},
 		"proxy's":   dialError("proxyconnect", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "proxy"}),
 	}},

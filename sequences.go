@@ -89,13 +89,21 @@ type ExecutionResult struct {
 // SequencesService has the methods for sequences; it is [Client.Sequences].
 type SequencesService struct{ client *Client }
 
+// caller is nil-safe: a Client that New did not make has no services.
+func (s *SequencesService) caller() *Client {
+	if s == nil {
+		return nil
+	}
+	return s.client
+}
+
 const routeSequences = "/sequences"
 
 // List returns one page of the sequences; nil params are the first one. It takes
 // the scope sequences:read. API docs, page "sequences".
 func (s *SequencesService) List(ctx context.Context, params *SequenceListParams, opts ...CallOption) (*Page[Sequence], error) {
 	const route = routeSequences
-	return fetchPage[Sequence](ctx, s.client, route, params.query(), opts)
+	return fetchPage[Sequence](ctx, s.caller(), route, params.query(), opts)
 }
 
 // All returns all the sequences, page by page as the loop goes on. It starts at
@@ -104,7 +112,7 @@ func (s *SequencesService) List(ctx context.Context, params *SequenceListParams,
 // API docs, page "sequences".
 func (s *SequencesService) All(ctx context.Context, params *SequenceListParams, opts ...CallOption) iter.Seq2[*Sequence, error] {
 	const route = routeSequences
-	return fetchAll[Sequence](ctx, s.client, route, params.query(), opts)
+	return fetchAll[Sequence](ctx, s.caller(), route, params.query(), opts)
 }
 
 // Get returns the sequence with the id. Without one the error matches
@@ -115,7 +123,7 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, s.client, r, new(Sequence), opts)
+	return fetch(ctx, s.caller(), r, new(Sequence), opts)
 }
 
 // Execute sends a sequence to 1 to 100 contacts. It is one request, and it is
@@ -137,7 +145,7 @@ func (s *SequencesService) Execute(ctx context.Context, id string, params *Execu
 		return nil, err
 	}
 	r.body = params
-	return fetch(ctx, s.client, r, new(Execution), opts)
+	return fetch(ctx, s.caller(), r, new(Execution), opts)
 }
 
 // query is nil-safe: nil params are the first page.

@@ -221,7 +221,7 @@ func TestTrapCookiesAreSentOnceInEveryAttempt(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		jar := must(cookiejar.New(nil))
 		address := must(url.Parse(demeterrr.DefaultBaseURL))
-		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a"}})
+		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a", Path: "/"}})
 		s := &script{t: t, begin: time.Now(), steps: []step{
 			gateway, gateway.with("Set-Cookie", "route=b; Path=/"), gateway, okContact,
 		}}

@@ -53,27 +53,27 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 // RateLimit reads X-RateLimit-Limit, -Remaining and -Reset (Unix seconds). ok is
 // false unless the first two are there. The reset is given by the local clock.
 func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.Time, ok bool) {
-	limit, ok1 := count(h, "X-Ratelimit-Limit")
-	remaining, ok2 := count(h, "X-Ratelimit-Remaining")
+	most, ok1 := count(h, "X-Ratelimit-Limit", math.MaxInt)
+	left, ok2 := count(h, "X-Ratelimit-Remaining", math.MaxInt)
 	if !ok1 || !ok2 {
 		return 0, 0, time.Time{}, false
 	}
-	if at, ok := count(h, "X-Ratelimit-Reset"); ok && at <= maxUnix {
-		reset = time.Unix(int64(at), 0).Add(now.Sub(serverNow(h, now)))
+	if at, ok := count(h, "X-Ratelimit-Reset", maxUnix); ok {
+		reset = time.Unix(at, 0).Add(now.Sub(serverNow(h, now)))
 	}
-	return limit, remaining, reset, true
+	return int(most), int(left), reset, true
 }
 
 // maxUnix is the year 9999: later is a mistake, and overflows what is done with it.
 const maxUnix = 253402300799
 
-func count(h http.Header, name string) (int, bool) {
+func count(h http.Header, name string, most int64) (int64, bool) {
 	values := h[name]
 	if len(values) != 1 {
 		return 0, false
 	}
-	n, err := strconv.Atoi(values[0])
-	return n, err == nil && n >= 0
+	n, err := strconv.ParseInt(values[0], 10, 64)
+	return n, err == nil && n >= 0 && n <= most
 }
 
 // serverNow is the time by the server's clock. A Date is cut to the second and

@@ -6,6 +6,7 @@ import (
 	"html"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,8 @@ func Key(text, key string) string {
 // on one line, without the key, the query's values and anything like an email.
 func Excerpt(body []byte, limit int, key string, query url.Values) string {
 	const enough = 16 << 10 // far more than is shown, so that nothing is cut before it is found
-	text := Key(strings.ToValidUTF8(string(body[:min(len(body), enough)]), "\uFFFD"), key)
+	text := Key(string(body[:min(len(body), enough)]), key)
+	var secrets []string
 	for name, values := range query {
 		if name == "page" || name == "limit" {
 			continue // plain numbers, which stand everywhere
@@ -32,12 +34,19 @@ func Excerpt(body []byte, limit int, key string, query url.Values) string {
 		for _, value := range values {
 			for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value)} {
 				if form != "" {
-					text = strings.ReplaceAll(text, form, Gone)
+					secrets = append(secrets, form)
 				}
 			}
 		}
 	}
-	text = address.ReplaceAllString(text, Gone)
+	// In one pass, so that nothing is looked for in what stands for another; the longest first.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	pairs := make([]string, 0, 2*len(secrets))
+	for _, secret := range secrets {
+		pairs = append(pairs, secret, Gone)
+	}
+	text = strings.NewReplacer(pairs...).Replace(text)
+	text = address.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), Gone)
 	return Cut(strings.Join(strings.Fields(text), " "), limit)
 }
 

@@ -3,9 +3,13 @@
 package validate
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,14 +54,16 @@ func BaseURL(raw string, insecure bool) (*url.URL, error) {
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
 		return nil, errors.New("the base URL is plain http, which would send the API key unencrypted; use https, or WithInsecureHTTP if you mean it")
 	}
-	if path := strings.TrimRight(u.EscapedPath(), "/"); path != "" && Path(path) != nil {
-		return nil, errors.New("the base URL's path must not have dot segments or characters that need escaping")
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if u.RawPath != "" && u.RawPath != u.EscapedPath() || path != "" && Path(path) != nil {
+		return nil, errors.New("the base URL's path must not have dot segments or characters that need escaping, such as a space at its end")
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}, nil
+	plain, err := url.PathUnescape(path)
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: plain, RawPath: path}, err
 }
 
 func loopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip := net.ParseIP(host)
@@ -93,12 +99,13 @@ func Path(path string) error {
 	if strings.HasPrefix(path, "//") || strings.Contains(path, "://") {
 		return errors.New("the path must be relative to the base URL, such as /surveys")
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		plain, err := url.PathUnescape(segment)
-		if err != nil {
-			return errors.New("the path holds a % that is not an escape; use url.PathEscape for ids")
-		}
-		if plain == "." || plain == ".." {
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return errors.New("the path holds a % that is not an escape; use url.PathEscape for ids")
+	}
+	// An escaped slash is one to many a server, so that dot segments between them count too.
+	for segment := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == "." || segment == ".." {
 			return errors.New("the path must not have dot segments")
 		}
 	}
@@ -135,34 +142,52 @@ func Token(text string) error {
 	return nil
 }
 
-// Text reports whether every string in v is valid UTF-8. JSON cannot carry other
-// bytes: the encoder would replace them silently. It looks into the values that
-// decoding JSON makes, and into []string.
-func Text(v any) bool {
+// maxDepth is how deep lists and maps may nest. It is what a reply may have, and
+// what ends the search in a map that holds itself.
+const maxDepth = 100
+
+// Text refuses a v that holds a string which is not valid UTF-8. JSON cannot
+// carry other bytes: the encoder would replace them silently.
+func Text(v any) error { return text(v, 0) }
+
+func text(v any, depth int) error {
+	if depth > maxDepth {
+		return errors.New("lists and maps are nested deeper than 100 levels; does one hold itself?")
+	}
+	ok := true
 	switch v := v.(type) {
+	case nil, bool, int, float64:
 	case string:
-		return utf8.ValidString(v)
+		ok = utf8.ValidString(v)
 	case []string:
-		for _, s := range v {
-			if !utf8.ValidString(s) {
-				return false
-			}
-		}
+		ok = !slices.ContainsFunc(v, func(s string) bool { return !utf8.ValidString(s) })
 	case []any:
 		for _, e := range v {
-			if !Text(e) {
-				return false
+			if err := text(e, depth+1); err != nil {
+				return err
 			}
 		}
 	case map[string]any:
 		for key, e := range v {
-			if !utf8.ValidString(key) || !Text(e) {
-				return false
+			if err := cmp.Or(text(key, depth), text(e, depth+1)); err != nil {
+				return err
 			}
 		}
+	case json.RawMessage:
+		ok = utf8.Valid(v)
+	default:
+		encoded, err := json.Marshal(v)
+		ok = err != nil || utf8.Valid(encoded) && !replaced.Match(encoded) // the error is the encoder's to tell
 	}
-	return true
+	if !ok {
+		return errors.New("a text is not valid UTF-8; convert it first")
+	}
+	return nil
 }
+
+// replaced matches what encoding/json writes for bytes that are not UTF-8. The
+// replacement character itself it writes as it is.
+var replaced = regexp.MustCompile(`(^|[^\\])(\\\\)*\\ufffd`)
 
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, unicode.IsControl)

@@ -1,0 +1,95 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// A Pacer keeps all the calls of a client, retries included, within the quota.
+func ExamplePacer() {
+	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
+		demeterrrtest.Limit{Requests: 5, Window: 10 * time.Millisecond}))
+	defer srv.Close()
+	client := srv.Client(demeterrr.WithLimiter(
+		demeterrr.NewPacer(demeterrr.Limit{Requests: 5, Window: 10 * time.Millisecond})))
+
+	for range 12 {
+		if _, err := client.Contacts.List(context.Background(), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(len(srv.Requests()), "requests for 12 calls")
+	// Output: 12 requests for 12 calls
+}
+
+// A job that shall leave 30 % of the quota to others paces itself to its share.
+func ExampleNewPacer() {
+	pacer := demeterrr.NewPacer(
+		demeterrr.Limit{Requests: 70, Window: time.Minute},
+		demeterrr.Limit{Requests: 700, Window: time.Hour},
+	)
+	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithLimiter(pacer))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.RateLimit().Limit) // nothing reported yet
+	// Output: 0
+}
+
+func ExampleDefaultLimits() {
+	for _, limit := range demeterrr.DefaultLimits() {
+		fmt.Println(limit.Requests, "requests in", limit.Window)
+	}
+	// Output:
+	// 100 requests in 1m0s
+	// 1000 requests in 1h0m0s
+}
+
+// A wait that would outlast the context is refused at once.
+func ExamplePacer_Wait() {
+	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
+	if err := pacer.Wait(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// … send a request …
+	pacer.Done(demeterrr.RateLimit{}, 0)
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := pacer.Wait(ctx)
+	var e *demeterrr.Error
+	if errors.As(err, &e) && errors.Is(err, demeterrr.ErrRateLimited) {
+		fmt.Println("try again in", e.RetryAfter.Round(time.Minute))
+	}
+	// Output: try again in 1h0m0s
+}
+
+// A client calls Done itself. Code that sends requests in another way tells the
+// Pacer what the reply said.
+func ExamplePacer_Done() {
+	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute})
+	if err := pacer.Wait(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// … send a request, and get a 429 that asks for 60 seconds …
+	pacer.Done(demeterrr.RateLimit{}, 60*time.Second)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	fmt.Println(errors.Is(pacer.Wait(ctx), demeterrr.ErrRateLimited))
+	// Output: true
+}
+
+func ExampleWithLimiter_pacer() {
+	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.DefaultLimits()...)))
+
+	_, err := client.Contacts.List(ctx, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}

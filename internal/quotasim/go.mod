@@ -1,0 +1,15 @@
+module github.com/demeterrr/demeterrr-go/internal/quotasim
+
+go 1.26
+
+require (
+	github.com/demeterrr/demeterrr-go v0.0.0
+	golang.org/x/time v0.14.0
+)
+
+require (
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+)
+
+replace github.com/demeterrr/demeterrr-go => ../..

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+	"golang.org/x/time/rate"
+)
+
+// setting is the world that a job runs in.
+type setting struct {
+	kind     demeterrrtest.WindowKind
+	phase    time.Duration // of fixed windows
+	limits   []demeterrr.Limit
+	latency  [2]time.Duration // the shortest and the longest
+	workers  int
+	requests int
+	others   time.Duration // another consumer sends a request so often; 0 if there is none
+	retries  int           // for each request; 0 means without end
+}
+
+// strategy is how a job keeps to the quota: what its client asks before each
+// attempt, and for how long each goroutine sleeps between two calls.
+type strategy struct {
+	name    string
+	limiter func([]demeterrr.Limit) demeterrr.Limiter // nil for none
+	pause   time.Duration
+}
+
+// strategies are what a job can do. All use the same client, which waits for the
+// retryAfter of a 429 with all of its calls, as the API documents.
+func strategies() []strategy {
+	return []strategy{
+		{name: "no pacing"},
+		{name: "sleep 0.6 s", pause: time.Minute / 100},
+		{name: "sleep 3.6 s", pause: time.Hour / 1000},
+		{name: "rate.Limiter", limiter: func([]demeterrr.Limit) demeterrr.Limiter {
+			return rate.NewLimiter(rate.Every(time.Minute/100), 100)
+		}},
+		pacer(),
+	}
+}
+
+func pacer() strategy {
+	return strategy{name: "Pacer", limiter: func(limits []demeterrr.Limit) demeterrr.Limiter {
+		return demeterrr.NewPacer(limits...)
+	}}
+}
+
+// result is what a job met. Times are counted from its start, when a request reached the server.
+type result struct {
+	accepted, refused []time.Duration
+	finish            time.Duration // of the last reply
+	lost              int           // requests that failed for good
+	worstRunOut       int           // the most 429s of ours while the quota was used up once
+}
+
+// simulate runs the job in virtual time.
+func simulate(t *testing.T, s setting, by strategy) (r result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		srv, note := newServer(s, start)
+		defer srv.Close()
+		contact := srv.AddContact(demeterrr.Contact{Email: "jane.smith@example.com"})
+		client := srv.Client(by.options(s)...)
+		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour) // else one that starves would run for ever
+		go consume(ctx, srv, s.others)
+
+		var next, lost atomic.Int64
+		var workers sync.WaitGroup
+		for range s.workers {
+			workers.Go(func() {
+				for next.Add(1) <= int64(s.requests) {
+					if _, err := client.Contacts.Get(ctx, contact.ID); err != nil {
+						t.Log(err)
+						lost.Add(1)
+					}
+					time.Sleep(by.pause)
+				}
+			})
+		}
+		workers.Wait()
+		cancel()
+		r = note.result
+		r.finish, r.lost = time.Since(start)-by.pause, int(lost.Load())
+	})
+	return r
+}
+
+func (by strategy) options(s setting) []demeterrr.Option {
+	policy := demeterrr.RetryPolicy{MaxRetries: s.retries, MaxRetryAfter: 2 * time.Hour}
+	if s.retries == 0 {
+		policy.MaxRetries = 1_000_000
+	}
+	options := []demeterrr.Option{demeterrr.WithRetryPolicy(policy)}
+	if by.limiter != nil {
+		options = append(options, demeterrr.WithLimiter(by.limiter(s.limits)))
+	}
+	return options
+}
+
+// notes are taken of what reaches the server.
+type notes struct {
+	mu     sync.Mutex
+	result result
+	runOut int
+}
+
+func newServer(s setting, start time.Time) (*demeterrrtest.Server, *notes) {
+	note := &notes{}
+	limits := make([]demeterrrtest.Limit, len(s.limits))
+	for i, l := range s.limits {
+		limits[i] = demeterrrtest.Limit(l)
+	}
+	return demeterrrtest.NewServer(
+		demeterrrtest.WithRateLimits(s.kind, limits...),
+		demeterrrtest.WithWindowPhase(s.phase),
+		demeterrrtest.WithLatency(s.latency[0], s.latency[1]),
+		demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) { note.take(r, start) }),
+	), note
+}
+
+// othersPath is what the other consumer asks for, and the job never does.
+const othersPath = "/sequences"
+
+func (n *notes) take(r demeterrrtest.Request, start time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at := r.At.Sub(start)
+	switch ours := r.Path != othersPath; {
+	case r.Status != http.StatusTooManyRequests:
+		n.runOut = 0 // there was a place, for somebody
+		if ours {
+			n.result.accepted = append(n.result.accepted, at)
+		}
+	case ours:
+		n.result.refused = append(n.result.refused, at)
+		n.runOut++
+		n.result.worstRunOut = max(n.result.worstRunOut, n.runOut)
+	}
+}
+
+// consume is somebody else in the organization, who asks once in every interval whatever comes back.
+func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration) {
+	if every == 0 {
+		return
+	}
+	client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{}))
+	for ctx.Err() == nil {
+		_ = client.Do(ctx, &demeterrr.Request{Method: http.MethodGet, Path: othersPath}, nil)
+		select {
+		case <-ctx.Done():
+		case <-time.After(every):
+		}
+	}
+}
+
+// schedule is when the requests of the soonest schedule begin that has the same
+// concurrency and latency, and keeps every limit in every interval of its length.
+// All requests take the same time and are counted at the same moment of it (the
+// fake counts half-way), so that the limits bind the starts. Each request begins as
+// soon as those before it allow: none can begin sooner in any schedule. Around the
+// edge of a fixed window a server lets twice the limit through, so that a job
+// which does not keep the limits in every interval may be quicker.
+func schedule(s setting) []time.Duration {
+	starts := make([]time.Duration, s.requests)
+	for i := range starts {
+		if i >= s.workers {
+			starts[i] = starts[i-s.workers] + s.latency[0]
+		}
+		for _, l := range s.limits {
+			if i >= l.Requests {
+				starts[i] = max(starts[i], starts[i-l.Requests]+l.Window)
+			}
+		}
+	}
+	return starts
+}
+
+// minimum is when the last reply of that schedule comes.
+func minimum(s setting) time.Duration {
+	starts := schedule(s)
+	return starts[len(starts)-1] + s.latency[0]
+}

@@ -1,0 +1,136 @@
+package validate_test
+
+import (
+	"encoding/json"
+	"math"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// check checks that the good pass, and that the bad do not and are not repeated.
+func check(t *testing.T, f func(string) error, good, bad []string) {
+	t.Helper()
+	for _, text := range good {
+		if err := f(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range bad {
+		err := f(text)
+		if err == nil {
+			t.Errorf("%q was accepted", text)
+		} else if len(text) > 4 && strings.Contains(err.Error(), text) {
+			t.Errorf("%q is repeated in %q", text, err)
+		}
+	}
+}
+
+func TestAPIKey(t *testing.T) {
+	t.Parallel()
+	check(t, validate.APIKey,
+		[]string{"dem_", "dem_abc", "dem_a!~\"'"},
+		[]string{"", "dem", "DEM_x", "xdem_x", "dem_a b", "dem_secret\n", "dem_secret\t", "dem_secret\x00", "dem_secret\x7f", "dem_secreté", "dem_secret\xff"})
+}
+
+func TestID(t *testing.T) {
+	t.Parallel()
+	check(t, validate.ID,
+		[]string{"550e8400-e29b-41d4-a716-446655440000", "...", "%2e%2e", "a b", "é", ":", "@"},
+		[]string{"", ".", "..", "/", "a/b", "a?b", "a#b", `a\b`, "a\x00", "a\n", "a\u0085"})
+}
+
+func TestPath(t *testing.T) {
+	t.Parallel()
+	check(t, validate.Path,
+		[]string{"/a", "/a/", "/a/b%20c", "/a%2Fb", "/...", "/a..b", "/..a", "/%252e%252e", "/a:b@c;d=e,f", "/a//b", "/!$&'()*+,;=:@-._~[]"},
+		[]string{
+			"", "/", "//a", "///a", "/a?b", "/a#b", "/a b", "/a\n", "/é", "/\x7f", `/a\b`, "/<a>", "/{a}", "/a|b", "/a^b", "/`", "/\"",
+			"/%", "/%2", "/%zz", "/.", "/..", "/a/../b", "/a/./b", "/%2e", "/%2E%2e", "/.%2e/b", "/a%2f..%2fb", "/..%5cb", "/https://evil", "https://evil",
+		})
+}
+
+func TestEmail(t *testing.T) {
+	t.Parallel()
+	check(t, validate.Email,
+		[]string{"a@b", "john.doe+x@example.com", `"a@b"@c`, "jörg@exämple.com"},
+		[]string{"", "a", "@", "a@", "@b", "a b@c", "a@b ", " a@b", "a@b\n", "a\u00a0@b", "a@b\x00", "a\xff@b"})
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	check(t, validate.Token,
+		[]string{"shop", "2.0-rc.1+b", "!#$%&'*+-.^_`|~"},
+		[]string{"", "a b", "a/b", "a(b)", "a\nb", "é", "a\x7f", "a:b", "a@b", "a,b", `a"b`, `a\b`, "a;b", "a=b", "a[b]", "a{b}", "a<b>", "a?b"})
+}
+
+func TestBaseURLIsReducedToItsParts(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"https://host": "https://host", "https://host/": "https://host", "https://host///": "https://host", "HTTPS://host/a/b//": "https://host/a/b",
+		"https://host/a%2Fb%20c/": "https://host/a%2Fb%20c", "http://localhost:1/x": "http://localhost:1/x",
+	} {
+		u, err := validate.BaseURL(raw, false)
+		if err != nil || u.String() != want || u.EscapedPath() != strings.TrimPrefix(want[strings.Index(want, "://")+3:], u.Host) {
+			t.Errorf("%q: got %v, %v", raw, u, err)
+		}
+	}
+	if _, err := validate.BaseURL("http://public.example", false); err == nil {
+		t.Error("plain http was accepted")
+	}
+	if _, err := validate.BaseURL("http://public.example", true); err != nil {
+		t.Errorf("insecure: %v", err)
+	}
+	for _, bad := range []string{"", "host", "https:", "https://u@h", "https://h?", "https://h#", "https://h/..", "https://h/a b", "https://h//a", "http://2130706433", "http://localhost.", "ws://localhost"} {
+		if u, err := validate.BaseURL(bad, false); err == nil || u != nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestTextIsUTF8AllTheWayDown(t *testing.T) {
+	t.Parallel()
+	const bad = "\xff"
+	type named string
+	for _, good := range []any{
+		nil, "", "é\uFFFD😀", 1, 1.5, true, []string{"a"}, []any{"a", nil, 1}, map[string]any{"a": map[string]any{"b": "c"}}, json.RawMessage(`"\ufffd"`), named("é"),
+		map[string]string{"a": "\uFFFD"}, []string(nil), struct{ A []string }{[]string{`\ufffd`, `\\ufffd`}}, math.NaN(), make(chan int), func() {},
+	} {
+		if err := validate.Text(good); err != nil {
+			t.Errorf("%#v: %v", good, err)
+		}
+	}
+	self := map[string]any{}
+	self["self"], self["again"] = self, self
+	for _, text := range []any{
+		bad, []string{"a", bad}, []any{bad}, map[string]any{bad: 1}, map[string]any{"a": []any{map[string]any{"b": bad}}}, json.RawMessage(`"` + bad + `"`), named(bad),
+		map[string]string{"a": bad}, map[named]int{bad: 1}, []named{bad}, &[]string{bad}, struct{ A any }{map[string]any{"a": bad}}, struct{ R json.RawMessage }{json.RawMessage(`"` + bad + `"`)}, []string{`\` + bad}, self,
+	} {
+		if err := validate.Text(text); err == nil {
+			t.Errorf("%T was accepted", text)
+		}
+	}
+}
+
+func FuzzBaseURL(f *testing.F) {
+	f.Add("https://host/a%2F/", false)
+	f.Add("http://[::1]:80//", true)
+	f.Fuzz(func(t *testing.T, raw string, insecure bool) {
+		u, err := validate.BaseURL(raw, insecure)
+		if err != nil {
+			return
+		}
+		again, err := validate.BaseURL(u.String(), insecure)
+		if err != nil || again.String() != u.String() {
+			t.Errorf("%q became %q, and that %v, %v", raw, u, again, err)
+		}
+		if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Hostname() == "" {
+			t.Errorf("%q became %q", raw, u)
+		}
+		if _, err := url.Parse(u.String() + "/x"); err != nil {
+			t.Errorf("%q: %v", raw, err)
+		}
+	})
+}

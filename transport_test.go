@@ -1,0 +1,162 @@
+package demeterrr_test
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// replacedVariable makes TestOwnTransportOpensFewConnections replace http.DefaultTransport, in a process of its own.
+const replacedVariable = "DEMETERRR_TEST_REPLACED_TRANSPORT"
+
+func TestOwnTransportOpensFewConnections(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(replacedVariable) != "" {
+		http.DefaultTransport = roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("http.DefaultTransport was used")
+		})
+	}
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(answer(200, johnBody))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c, err := demeterrr.New(canaryKey, once, demeterrr.WithBaseURL(server.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := c.Contacts.Get(t.Context(), johnID); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	// It needs 64, and some more where a connection comes free while another is being made. The standard
+	// transport, which keeps two, opens thousands.
+	if n := connections.Load(); n > 200 {
+		t.Errorf("64 goroutines with 50 calls each opened %d connections", n)
+	}
+}
+
+func TestOwnTransportDoesNotNeedTheDefaultTransport(t *testing.T) {
+	t.Parallel()
+	inAProcess(t, "TestOwnTransportOpensFewConnections", replacedVariable+"=1")
+}
+
+// inAProcess runs one test of this program with other environment variables.
+func inAProcess(t *testing.T, test string, env ...string) {
+	t.Helper()
+	if os.Getenv(childVariable) != "" {
+		t.Skip("this is the process that the test starts")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(append(os.Environ(), childVariable+"=1"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+test) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// childVariable is set in a process that inAProcess has started.
+const childVariable = "DEMETERRR_TEST_CHILD"
+
+func TestOwnTransportSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
+	var proto atomic.Value
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proto.Store(r.Proto)
+		answer(200, johnBody)(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	c, err := demeterrr.New(canaryKey, once, demeterrr.WithBaseURL(server.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Contacts.Get(t.Context(), johnID)
+	if os.Getenv(childVariable) == "" {
+		// Its certificate is not trusted here: nothing may be sent.
+		if err == nil || proto.Load() != nil || !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("got %v", err)
+		}
+		return
+	}
+	if err != nil || proto.Load() != "HTTP/2.0" {
+		t.Errorf("got %v over %v", err, proto.Load())
+	}
+}
+
+func TestOwnTransportSpeaksHTTP2WhereTheCertificateIsTrusted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux reads SSL_CERT_FILE")
+	}
+	server := httptest.NewTLSServer(answer(200, ""))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inAProcess(t, "TestOwnTransportSpeaksHTTP2", "SSL_CERT_FILE="+file)
+}
+
+func TestOwnTransportGoesThroughTheProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(childVariable) == "" {
+		var j journal
+		proxy := httptest.NewServer(j.record(answer(200, johnBody)))
+		t.Cleanup(proxy.Close)
+		inAProcess(t, t.Name(), "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "no_proxy=", "REQUEST_METHOD=")
+		same(t, "requests through the proxy", j.lines(), []string{"GET /api/contacts/" + johnID})
+		return
+	}
+	c, err := demeterrr.New(canaryKey, once, demeterrr.WithInsecureHTTP(), demeterrr.WithBaseURL("http://demeterrr.invalid/api"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Contacts.Get(t.Context(), johnID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAContextsValuesReachTheTransport(t *testing.T) {
+	t.Parallel()
+	type trace struct{}
+	var got any
+	hc := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		got = r.Context().Value(trace{})
+		return &http.Response{StatusCode: 204}, nil
+	})}
+	c := serving(t, nil, demeterrr.WithHTTPClient(hc))
+	if err := c.Contacts.Delete(context.WithValue(t.Context(), trace{}, "span"), "x"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "value", got, "span")
+}

@@ -1,0 +1,212 @@
+package demeterrr_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// turn is one request that is expected, and its reply.
+type turn struct {
+	want   string // method and path
+	status int
+	body   string
+}
+
+const (
+	existsBody   = `{"error":{"code":"CONTACT_EXISTS","message":"A contact with this email already exists"}}`
+	notFoundBody = `{"error":{"code":"NOT_FOUND","message":"Contact not found"}}`
+	nobodyBody   = `{"data":[],"meta":{"page":1,"perPage":50,"total":0,"totalPages":0}}`
+	johnBody     = `{"data":` + johnJSON + `}`
+)
+
+// The requests that an Upsert is made of.
+var (
+	creates      = turn{"POST /api/v1/contacts", 201, johnBody}
+	meetsOne     = turn{"POST /api/v1/contacts", 409, existsBody}
+	findsJohn    = turn{"GET /api/v1/contacts?email=john.doe%40example.com", 200, oneJohn}
+	findsNobody  = turn{"GET /api/v1/contacts?email=john.doe%40example.com", 200, nobodyBody}
+	patchesJohn  = turn{"PATCH /api/v1/contacts/" + johnID, 200, johnBody}
+	patchesNoone = turn{"PATCH /api/v1/contacts/" + johnID, 404, notFoundBody}
+)
+
+// inTurn is a server that answers these requests, in this order and no others.
+func inTurn(t *testing.T, j *journal, turns ...turn) *demeterrr.Client {
+	t.Helper()
+	next := 0
+	t.Cleanup(func() {
+		if next != len(turns) {
+			t.Errorf("%d requests came, want %d: %q", next, len(turns), j.lines())
+		}
+	})
+	return serving(t, j.record(func(w http.ResponseWriter, r *http.Request) {
+		if next++; next > len(turns) {
+			t.Errorf("request %d is one too many: %s %s", next, r.Method, r.URL)
+			answer(500, "")(w, r)
+			return
+		}
+		step := turns[next-1]
+		same(t, "request", r.Method+" "+r.URL.String(), step.want)
+		answer(step.status, step.body)(w, r)
+	}))
+}
+
+func TestUpsertOfANewContactIsOneRequest(t *testing.T) {
+	t.Parallel()
+	contact, created, err := inTurn(t, new(journal), creates).Contacts.Upsert(t.Context(), john())
+	if err != nil || !created || contact.ID != johnID {
+		t.Errorf("got %+v, %t, %v", contact, created, err)
+	}
+}
+
+func TestUpsertOfAnUnchangedContactIsTwoRequests(t *testing.T) {
+	t.Parallel()
+	for what, params := range map[string]demeterrr.ContactParams{
+		"same":                                {FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.", PreferredLanguage: "en"},
+		"empty fields":                        {FirstName: "John"},
+		"tags in another order":               {FirstName: "John", Tags: []string{"frequent-customer", "vip", "vip"}},
+		"fields":                              {FirstName: "John", CustomFields: map[string]any{"membershipTier": "Gold"}},
+		"no fields":                           {FirstName: "John", CustomFields: map[string]any{}},
+		"location, which only a new one gets": {FirstName: "John", LocationID: "other", ContactOrganizationID: "other"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			params.Email = "john.doe@example.com"
+			var resp demeterrr.Response
+			contact, created, err := inTurn(t, new(journal), meetsOne, findsJohn).Contacts.Upsert(t.Context(), &params, demeterrr.WithResponse(&resp))
+			if err != nil || created {
+				t.Fatalf("created %t, %v", created, err)
+			}
+			var want demeterrr.Contact
+			if err := json.Unmarshal([]byte(johnJSON), &want); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "contact", *contact, want)
+			same(t, "the last reply", resp.StatusCode, 200)
+		})
+	}
+}
+
+func TestUpsertPatchesOnlyWhatDiffers(t *testing.T) {
+	t.Parallel()
+	for want, params := range map[string]demeterrr.ContactParams{
+		`{"firstName":"Jon"}`:                        {FirstName: "Jon", LastName: "Doe", LocationID: "other"},
+		`{"lastName":"Smith","phone":"+1"}`:          {FirstName: "John", LastName: "Smith", Phone: "+1"},
+		`{"title":"Dr.","preferredLanguage":"fr"}`:   {FirstName: "John", Title: "Dr.", PreferredLanguage: "fr"},
+		`{"tags":[]}`:                                {FirstName: "John", Tags: []string{}},
+		`{"tags":["vip"]}`:                           {FirstName: "John", Tags: []string{"vip"}},
+		`{"customFields":{"new":[1]}}`:               {FirstName: "John", CustomFields: map[string]any{"new": []int{1}, "birthday": "1990-01-15"}},
+		`{"customFields":{"birthday":null}}`:         {FirstName: "John", CustomFields: map[string]any{"birthday": nil}},
+		`{"customFields":{"membershipTier":"gold"}}`: {FirstName: "John", CustomFields: map[string]any{"membershipTier": "gold"}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			params.Email = "John.Doe@Example.com"
+			find := findsJohn
+			find.want = "GET /api/v1/contacts?email=John.Doe%40Example.com"
+			var j journal
+			_, created, err := inTurn(t, &j, meetsOne, find, patchesJohn).Contacts.Upsert(t.Context(), &params)
+			if err != nil || created {
+				t.Fatalf("created %t, %v", created, err)
+			}
+			same(t, "patch", parsed(t, j.arrivals()[2].Body), parsed(t, want))
+		})
+	}
+}
+
+func TestUpsertComparesCustomFieldsExactly(t *testing.T) {
+	t.Parallel()
+	type visit struct {
+		B int `json:"b"`
+		A string
+	}
+	const fields = `{"points":5,"half":0.5,"big":9007199254740992,"on":true,"none":null,"list":[1,"a"],"visit":{"A":"x","b":2},"html":"<&>","day":"2026-02-10T00:00:00Z"}`
+	have := strings.Replace(oneJohn, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, fields, 1)
+	for _, test := range []struct {
+		key     string
+		value   any
+		differs bool
+	}{
+		{"points", 5, false}, {"points", 5.0, false}, {"points", uint8(5), false}, {"points", json.Number("5"), false}, {"points", "5", true}, {"points", 6, true},
+		{"half", 0.5, false}, {"half", float32(0.5), false}, {"half", 0, true},
+		{"big", int64(9007199254740992), false}, {"big", int64(9007199254740993), true}, {"big", json.Number("9007199254740993"), true},
+		{"on", true, false}, {"on", false, true}, {"on", "true", true}, {"none", nil, false}, {"none", "", true},
+		{"list", []any{1, "a"}, false}, {"list", []any{"a", 1}, true}, {"visit", visit{2, "x"}, false}, {"visit", map[string]any{"b": 2, "A": "x"}, false}, {"visit", visit{3, "x"}, true},
+		{"html", "<&>", false}, {"day", time.Date(2026, 2, 10, 0, 0, 0, 0, time.UTC), false}, {"missing", nil, true},
+	} {
+		params := john()
+		params.CustomFields = map[string]any{test.key: test.value}
+		turns := []turn{meetsOne, {findsJohn.want, 200, have}}
+		if test.differs {
+			turns = append(turns, patchesJohn)
+		}
+		if _, _, err := inTurn(t, new(journal), turns...).Contacts.Upsert(t.Context(), params); err != nil {
+			t.Errorf("%s %v: %v", test.key, test.value, err)
+		}
+	}
+}
+
+func TestUpsertGivesTheWholeContactAfterAPartialReply(t *testing.T) {
+	t.Parallel()
+	partial := turn{patchesJohn.want, 200, `{"data":{"id":"` + johnID + `","email":"john.doe@example.com","firstName":"John","lastName":"Doe-Smith","updatedAt":"2026-02-10T16:00:00.000Z"}}`}
+	fields := map[string]any{"points": 5, "visits": []int{1}}
+	params := &demeterrr.ContactParams{
+		Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith", Title: "Dr.", Tags: []string{"new"}, CustomFields: fields, LocationID: "other",
+	}
+	got, created, err := inTurn(t, new(journal), meetsOne, findsJohn, partial).Contacts.Upsert(t.Context(), params)
+	if err != nil || created {
+		t.Fatalf("created %t, %v", created, err)
+	}
+	same(t, "contact", got, &demeterrr.Contact{
+		ID: johnID, Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith", Phone: "+15551234567", Title: "Dr.", PreferredLanguage: "en",
+		LocationID: locationID, CustomFields: map[string]any{"birthday": "1990-01-15", "membershipTier": "Gold", "points": 5.0, "visits": []any{1.0}},
+		Tags: []string{"new"}, CreatedAt: time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC), UpdatedAt: time.Date(2026, 2, 10, 16, 0, 0, 0, time.UTC),
+	})
+	got.Tags[0] = "changed"
+	same(t, "the caller's params", []any{params.Tags, fields}, []any{[]string{"new"}, map[string]any{"points": 5, "visits": []int{1}}})
+}
+
+func TestAPatchReplyWithoutAnIDIsNoContact(t *testing.T) {
+	t.Parallel()
+	params := john()
+	params.LastName = "Smith"
+	got, _, err := inTurn(t, new(journal), meetsOne, findsJohn, turn{patchesJohn.want, 200, `{"data":{"lastName":"Smith"}}`}).Contacts.Upsert(t.Context(), params)
+	if got != nil || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
+	t.Parallel()
+	changed := john()
+	changed.LastName = "Smith"
+	for what, test := range map[string]struct {
+		turns   []turn
+		created bool
+		want    error
+	}{
+		"deleted before it was found":            {turns: []turn{meetsOne, findsNobody, creates}, created: true},
+		"deleted before it was patched":          {turns: []turn{meetsOne, findsJohn, patchesNoone, creates}, created: true},
+		"deleted and made again":                 {turns: []turn{meetsOne, findsJohn, patchesNoone, meetsOne, findsJohn, patchesJohn}},
+		"never found":                            {turns: []turn{meetsOne, findsNobody, meetsOne, findsNobody}, want: demeterrr.ErrContactExists},
+		"deleted each time":                      {turns: []turn{meetsOne, findsJohn, patchesNoone, meetsOne, findsJohn, patchesNoone}, want: demeterrr.ErrContactExists},
+		"only a stranger is found":               {turns: []turn{meetsOne, {findsJohn.want, 200, strings.Replace(oneJohn, "john.doe@", "stranger@", 1)}, meetsOne, findsNobody}, want: demeterrr.ErrContactExists},
+		"not allowed to create":                  {turns: []turn{{creates.want, 403, documented[4].body}}, want: demeterrr.ErrInsufficientPermissions},
+		"not allowed to read":                    {turns: []turn{meetsOne, {findsJohn.want, 403, documented[4].body}}, want: demeterrr.ErrInsufficientPermissions},
+		"not allowed to patch":                   {turns: []turn{meetsOne, findsJohn, {patchesJohn.want, 403, documented[4].body}}, want: demeterrr.ErrInsufficientPermissions},
+		"a conflict of another kind is an error": {turns: []turn{{creates.want, 409, `{"error":{"code":"LOCKED"}}`}}, want: demeterrr.ErrConflict},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			contact, created, err := inTurn(t, new(journal), test.turns...).Contacts.Upsert(t.Context(), changed)
+			if !errors.Is(err, test.want) || created != test.created || (contact == nil) != (test.want != nil) {
+				t.Errorf("got %+v, %t, %v", contact, created, err)
+			}
+		})
+	}
+}
