@@ -118,7 +118,7 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 	case http.StatusSeeOther:
 		return false, true // how many servers say "done, look there"
 	}
-	return false, e.StatusCode >= 500
+	return false, e.StatusCode >= 500 || e.StatusCode < 200 // 101: what came of it is said in another protocol
 }
 
 // judgeLost is the table of retries for attempts that no reply came back from.
