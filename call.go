@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // maxReply is the size in bytes beyond which the body of a reply is not read.
@@ -213,7 +214,7 @@ func (k *call) exchange(req *http.Request) reply {
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
-	rep := reply{status: resp.StatusCode, header: resp.Header}
+	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey())}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
 		return rep
 	}
