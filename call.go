@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -281,4 +283,20 @@ func withoutURL(err error) error {
 		err = u.Err
 	}
 	return err
+}
+
+// withoutEcho is err without what the other side sent. net/http quotes what it
+// cannot make sense of, and a server that echoes sends the request itself.
+func (k *call) withoutEcho(err error) error {
+	const all = 16 << 10 // of a text that is as it should be, nothing is cut
+	text, key := err.Error(), k.client.apiKey()
+	var protocol textproto.ProtocolError
+	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
+		return err
+	}
+	shown := scrub.Excerpt([]byte(text), all, key, k.query)
+	if shown == text {
+		return err
+	}
+	return errors.New(scrub.Cut(shown, maxExcerpt))
 }

@@ -161,9 +161,9 @@ func (k *call) lostBy(err error) error {
 	err = withoutURL(err)
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
-		return &attemptTimeout{err}
+		return &attemptTimeout{k.withoutEcho(err)}
 	}
-	return err
+	return k.withoutEcho(err)
 }
 
 // attemptTimeout is a time limit other than the caller's deadline. The errors of
