@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/textproto"
@@ -15,21 +14,20 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// maxReply is the size in bytes beyond which the body of a reply is not read.
-const maxReply = 10 << 20
-
 // call is one call of the API on its way: what is asked, and what its attempts
 // have met so far. It is the http.RoundTripper of its own http.Client, because
-// that is where go-retryablehttp makes an attempt.
+// that is where go-retryablehttp makes an attempt. What an attempt needs is in
+// it by value where it can be, so that a call is one allocation and not ten.
 type call struct {
 	client *Client
 	ctx    context.Context // the caller's
 	request
 	callConfig
-	decode func(body []byte) error // reads the body of a 2xx; nil if nobody wants it
+	decode func(*jsonread.Reader) error // reads the body of a 2xx; nil if nobody wants it
 
 	attempts int           // requests sent
 	last     *Error        // what the last attempt failed with; nil if it succeeded
@@ -37,6 +35,12 @@ type call struct {
 	unknown  bool          // a write may have taken effect in one of the attempts
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
+
+	url    url.URL
+	loop   retryablehttp.Client
+	http   http.Client
+	reader jsonread.Reader // of the last reply
+	seen   http.Response   // what http.Client is shown of the last reply
 }
 
 // reply is what came back for one attempt.
@@ -44,29 +48,29 @@ type reply struct {
 	status    int // 0 if nothing came
 	header    http.Header
 	body      []byte
-	err       error // why the reply is not whole
-	unsent    bool  // certainly nothing of the request was sent
+	err       error     // why the reply is not whole
+	unsent    bool      // certainly nothing of the request was sent
+	at        time.Time // when it had come, or failed to
 	rateLimit RateLimit
 }
 
 // do makes one call: it checks and encodes the request, sends it as often as the
 // retry policy says, and decodes the reply or the error.
-func (c *Client) do(ctx context.Context, r request, decode func([]byte) error, opts []CallOption) error {
+func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader) error, opts []CallOption) error {
 	if c == nil || c.apiKey == nil {
 		return r.refuse(errors.New("the client was not made by New"))
 	}
 	if ctx == nil {
 		return r.refuse(errors.New("the context is nil; pass context.Background() if there is no other"))
 	}
-	cfg, err := readCallOptions(opts)
-	if err != nil {
+	k := &call{client: c, ctx: ctx, request: r, decode: decode}
+	if err := k.readOptions(opts); err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
 	body, err := r.encode()
 	if err != nil {
 		return r.refuse(err)
 	}
-	k := &call{client: c, ctx: ctx, request: r, callConfig: cfg, decode: decode}
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
 	}
@@ -83,32 +87,40 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error, o
 // the state of the call out of everybody else's way; what it returns is not
 // looked at, because the call itself has kept all that it met.
 func (k *call) run(body []byte) *Error {
-	req := &retryablehttp.Request{Request: k.httpRequest()}
+	k.setURL(&k.url, k.client.base)
+	req := &retryablehttp.Request{Request: (&http.Request{
+		Method: k.method, URL: &k.url, Host: k.url.Host, Header: noHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(k.ctx)}
 	if body != nil {
 		if err := req.SetBody(body); err != nil {
 			return k.refuse(err)
 		}
 	}
-	loop := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: k, CheckRedirect: stayHere},
+	k.http = http.Client{Transport: k, CheckRedirect: stayHere}
+	k.loop = retryablehttp.Client{
+		HTTPClient:   &k.http,
 		Logger:       nil, // it would log URLs, which hold emails
 		RetryMax:     k.maxRetries,
 		CheckRetry:   k.checkRetry,
 		Backoff:      k.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler, // else it drops the last reply
 	}
-	k.last = errNotSent // until an attempt says otherwise
-	_, _ = loop.Do(req) //nolint:bodyclose // the attempt has read and closed it
+	k.last = errNotSent   // until an attempt says otherwise
+	_, _ = k.loop.Do(req) //nolint:bodyclose // the attempt has read and closed it
 	if k.last == nil {
 		return nil
 	}
-	failed := *k.last
+	failed := k.last
+	if failed == errNotSent { // everybody's
+		failed = &Error{Message: errNotSent.Message}
+	}
 	if k.waiting {
 		failed.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
 	}
 	failed.Method, failed.Path = k.method, k.path
 	failed.Attempts, failed.unknown = k.attempts, k.unknown
-	return &failed
+	return failed
 }
 
 var errNotSent = &Error{Message: "the request could not be made"}
@@ -117,20 +129,27 @@ var errNotSent = &Error{Message: "the request could not be made"}
 // take the key to another host and make a GET of a POST.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (k *call) httpRequest() *http.Request {
-	u := k.request.url(k.client.base)
+// noHeader is what http.Client, which copies them, sees of the headers. An attempt
+// has its own, because transports are known to add to what they are given.
+var noHeader = http.Header{}
+
+// header is the header of one attempt.
+func (k *call) header() http.Header {
 	h := make(http.Header, 4)
-	h["X-Api-Key"] = []string{k.client.apiKey()}
+	h["X-Api-Key"] = k.client.apiKey()
 	h["User-Agent"] = k.client.userAgent
 	h["Accept"] = acceptJSON
 	if k.body != nil {
 		h["Content-Type"] = acceptJSON
 	}
-	req := &http.Request{
-		Method: k.method, URL: u, Host: u.Host, Header: h,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	if k.client.jar != nil {
+		// Not left to http.Client, which would add the cookies once more with each retry.
+		with := http.Request{Header: h}
+		for _, cookie := range k.client.jar.Cookies(&k.url) {
+			with.AddCookie(cookie)
+		}
 	}
-	return req.WithContext(k.ctx)
+	return h
 }
 
 var acceptJSON = []string{"application/json"}
@@ -145,18 +164,30 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	k.attempts++
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), k.client.timeout)
-	defer cancel()
-	rep := k.exchange(req.WithContext(ctx))
+	ctx, end := k.ctx, started.Add(k.client.timeout)
+	if k.uncut {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
+		limited, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		req = req.WithContext(limited)
+	}
+	req.Header = k.header()
+	buf := buffers.Get().(*[]byte)
+	defer putBuffer(buf)
+	rep := k.exchange(req, buf)
+	rep.at = time.Now()
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
 	k.done(rep.rateLimit, k.last)
-	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", time.Since(started)))
+	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	if rep.status == 0 {
 		return nil, rep.err
 	}
 	// The body is read already. http.Client still looks at the status, to refuse redirects.
-	return &http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}, nil
+	k.seen = http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}
+	return &k.seen, nil
 }
 
 // admit waits until the attempt may be sent. The gate may have closed while the
@@ -169,16 +200,28 @@ func (k *call) admit() error {
 		return err
 	}
 	if k.client.limiter == nil {
-		return nil
+		return k.announce()
 	}
 	if err := k.client.limiter.Wait(k.ctx); err != nil {
 		return err
 	}
-	if err := k.passGate(); err != nil {
-		k.done(RateLimit{}, nil) // gives the limiter's place back
-		return err
+	err := k.passGate()
+	if err == nil {
+		err = k.announce()
 	}
-	return nil
+	if err != nil {
+		k.done(RateLimit{}, nil) // gives the limiter's place back
+	}
+	return err
+}
+
+// announce tells who wants to know that the attempt is sent now, and not before:
+// a limiter can hold it back for an hour, in which nothing has happened yet.
+func (k *call) announce() error {
+	if k.beforeAttempt == nil {
+		return nil
+	}
+	return k.beforeAttempt()
 }
 
 // done tells the limiter that the attempt which it let pass is over, and what it
@@ -195,16 +238,9 @@ func (k *call) done(reported RateLimit, failed *Error) {
 	observer.Done(reported, retryAfter)
 }
 
-// exchange sends the request and reads the whole reply, so that its connection
-// can be used again.
-func (k *call) exchange(req *http.Request) reply {
-	if k.client.jar != nil {
-		// Not left to http.Client, which would add the cookies once more with each retry.
-		req.Header = req.Header.Clone()
-		for _, cookie := range k.client.jar.Cookies(req.URL) {
-			req.AddCookie(cookie)
-		}
-	}
+// exchange sends the request and reads the whole reply into buf, so that its
+// connection can be used again.
+func (k *call) exchange(req *http.Request, buf *[]byte) reply {
 	req, unsent := k.watched(req)
 	resp, err := k.client.transport.RoundTrip(req)
 	switch {
@@ -216,38 +252,25 @@ func (k *call) exchange(req *http.Request) reply {
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
-	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey())}
+	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey()[0])}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
 		return rep
 	}
 	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
-		rep.body, rep.err = readAll(resp.Body, resp.ContentLength)
+		rep.body, rep.err = readAll(buf, resp.Body, resp.ContentLength)
 	}
 	return rep
-}
-
-// errTooLarge is final: asking again would only read as much again.
-var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
-
-func readAll(body io.Reader, size int64) ([]byte, error) {
-	if size > maxReply {
-		return nil, errTooLarge
-	}
-	data, err := io.ReadAll(io.LimitReader(body, maxReply+1))
-	if len(data) > maxReply {
-		return nil, errTooLarge
-	}
-	return data, err
 }
 
 // learn keeps what the reply says about the quota, for the whole client, and the
 // reply itself for the caller who asked for it.
 func (k *call) learn(rep *reply) {
 	if rep.status != 0 {
-		if limit, remaining, reset, ok := headers.RateLimit(rep.header, time.Now()); ok {
-			rep.rateLimit = RateLimit{Limit: limit, Remaining: remaining, Reset: reset}
-			k.client.rateLimit.Store(&rep.rateLimit)
+		if limit, remaining, reset, ok := headers.RateLimit(rep.header, rep.at); ok {
+			reported := RateLimit{Limit: limit, Remaining: remaining, Reset: reset}
+			k.client.rateLimit.Store(&reported)
+			rep.rateLimit = reported
 		}
 	}
 	for _, r := range k.responses {
@@ -289,7 +312,7 @@ func withoutURL(err error) error {
 // cannot make sense of, and a server that echoes sends the request itself.
 func (k *call) withoutEcho(err error) error {
 	const all = 16 << 10 // of a text that is as it should be, nothing is cut
-	text, key := err.Error(), k.client.apiKey()
+	text, key := err.Error(), k.client.apiKey()[0]
 	var protocol textproto.ProtocolError
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
 		return err

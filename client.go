@@ -1,7 +1,6 @@
 package demeterrr
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/gate"
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -35,8 +35,8 @@ type Client struct {
 
 	base      *url.URL
 	userAgent []string
-	// apiKey is a function so that no way of printing a client shows the key.
-	apiKey    func() string
+	// apiKey is a function so that no way of printing a client shows the key, which is the one element.
+	apiKey    func() []string
 	transport http.RoundTripper
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
@@ -62,10 +62,11 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	case err != nil:
 		return nil, invalid("%s", joined(err))
 	}
+	header := []string{apiKey}
 	c := &Client{
 		base:      base,
 		userAgent: []string{cfg.app + userAgent()},
-		apiKey:    func() string { return apiKey },
+		apiKey:    func() []string { return header },
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
@@ -161,11 +162,12 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	}
 	var reply []byte
 	var resp Response
-	keep := func(body []byte) error {
-		if err := validJSON(body); err != nil {
+	keep := func(r *jsonread.Reader) error {
+		whole := r.Raw()
+		if err := r.End(); err != nil {
 			return err
 		}
-		reply = body
+		reply = whole
 		return nil
 	}
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
@@ -227,34 +229,20 @@ func withID(method, route, id string) (request, error) {
 	return r, nil
 }
 
-// encode is the request's body as JSON; nil if it has none.
-func (r request) encode() ([]byte, error) {
-	if r.body == nil {
-		return nil, nil
-	}
-	if b, ok := r.body.(checker); ok {
-		if err := b.check(); err != nil {
-			return nil, err
+// setURL makes u the address of the request. Its path is escaped already.
+func (r request) setURL(u, base *url.URL) {
+	*u = *base
+	plain := r.path
+	if strings.Contains(plain, "%") {
+		if p, err := url.PathUnescape(plain); err == nil { // it is: paths are checked before
+			plain = p
 		}
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r.body); err != nil {
-		return nil, fmt.Errorf("the body cannot be encoded as JSON: %w", err)
+	escaped := base.EscapedPath()
+	u.RawPath = escaped + r.path
+	u.Path = u.RawPath
+	if escaped != base.Path || plain != r.path {
+		u.Path = base.Path + plain
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// url is the address of the request. Its path is escaped already.
-func (r request) url(base *url.URL) *url.URL {
-	u := *base
-	plain, err := url.PathUnescape(r.path)
-	if err != nil {
-		plain = r.path // cannot be: paths are checked before
-	}
-	u.RawPath = base.EscapedPath() + r.path
-	u.Path = base.Path + plain
 	u.RawQuery = r.query.Encode()
-	return &u
 }

@@ -1,6 +1,7 @@
 package demeterrr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -235,8 +236,8 @@ func (p *ContactParams) check() error {
 	if p.FirstName == "" {
 		return errors.New("the first name is empty; the API requires one")
 	}
-	return checkText(p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
-		p.LocationID, p.ContactOrganizationID, p.CustomFields, p.Tags)
+	return checkText(p.CustomFields, p.Tags, p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
+		p.LocationID, p.ContactOrganizationID)
 }
 
 func (p *ContactUpdate) check() error {
@@ -251,8 +252,8 @@ func (p *ContactUpdate) check() error {
 			return err
 		}
 	}
-	return checkText(p.FirstName.value, p.LastName.value, p.Phone.value, p.Title.value,
-		string(p.PreferredLanguage.value), p.CustomFields.value, p.Tags.value)
+	return checkText(p.CustomFields.value, p.Tags.value, p.FirstName.value, p.LastName.value, p.Phone.value, p.Title.value,
+		string(p.PreferredLanguage.value))
 }
 
 func (p *ContactUpdate) isZero() bool {
@@ -261,11 +262,9 @@ func (p *ContactUpdate) isZero() bool {
 }
 
 // checkText refuses text that JSON cannot carry: the encoder would change it silently.
-func checkText(values ...any) error {
-	for _, v := range values {
-		if err := validate.Text(v); err != nil {
-			return err
-		}
+func checkText(fields map[string]any, tags []string, texts ...string) error {
+	if err := cmp.Or(validate.Texts(texts), validate.Texts(tags)); err != nil || len(fields) == 0 {
+		return err
 	}
-	return nil
+	return validate.Text(fields)
 }

@@ -10,11 +10,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // maxExcerpt is how many bytes of a body that is not the API's an error shows.
@@ -27,10 +27,12 @@ func (k *call) decodeError(rep *reply) *Error {
 	e := &Error{
 		StatusCode: rep.status,
 		RequestID:  requestID(rep.header),
-		RetryAfter: headers.RetryAfter(rep.header, time.Now()),
+		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
-	key := k.client.apiKey()
-	body := bytes.ReplaceAll(rep.body, []byte(key), []byte(scrub.Gone))
+	key, body := k.client.apiKey()[0], rep.body
+	if bytes.Contains(body, []byte(validate.KeyPrefix)) { // hardly ever
+		body = bytes.ReplaceAll(body, []byte(key), []byte(scrub.Gone))
+	}
 	switch {
 	case e.readBody(body):
 		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
@@ -57,7 +59,7 @@ func (e *Error) readBody(body []byte) bool {
 	for r.Object(); r.Member(); {
 		if string(r.Key()) == "error" && r.Kind() == '{' {
 			isError = true
-			found.decode(&r, true)
+			found.decode(&r)
 		} else {
 			r.Skip()
 		}
@@ -70,32 +72,47 @@ func (e *Error) readBody(body []byte) bool {
 	return true
 }
 
-// decode reads the members of an error, or of its details: retryAfter and
-// requiredScope are documented in both places. Details of details are not.
-func (e *Error) decode(r *jsonread.Reader, withDetails bool) {
+// decode reads the members of an error.
+func (e *Error) decode(r *jsonread.Reader) {
 	for r.Record(); r.Member(); {
 		switch key, kind := string(r.Key()), r.Kind(); {
 		case key == "code" && kind == '"':
 			e.Code = Code(r.Text())
 		case key == "message" && kind == '"':
 			e.Message = r.Text()
-		case key == "requiredScope" && kind == '"':
-			e.RequiredScope = r.Text()
-		case key == "retryAfter" && (kind == '0' || kind == '"'):
-			if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
-				e.RetryAfter = max(e.RetryAfter, wait)
-			}
-		case key == "details" && kind != 'n' && withDetails:
+		case key == "details" && kind != 'n':
 			e.Details = r.Raw()
 			if kind == '{' {
-				details, inner := jsonread.New(e.Details), Error{}
-				inner.decode(&details, false)
-				e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
-				e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
+				e.decodeDetails()
 			}
 		default:
-			r.Skip()
+			e.decodeAdvice(r)
 		}
+	}
+}
+
+// decodeDetails takes from the details what the error itself does not say. Details of details are not documented.
+func (e *Error) decodeDetails() {
+	var inner Error
+	r := jsonread.New(e.Details)
+	for r.Record(); r.Member(); {
+		inner.decodeAdvice(&r)
+	}
+	e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
+	e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
+}
+
+// decodeAdvice reads a member that is documented in an error and in its details, or skips it.
+func (e *Error) decodeAdvice(r *jsonread.Reader) {
+	switch key, kind := string(r.Key()), r.Kind(); {
+	case key == "requiredScope" && kind == '"':
+		e.RequiredScope = r.Text()
+	case key == "retryAfter" && (kind == '0' || kind == '"'):
+		if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
+			e.RetryAfter = max(e.RetryAfter, wait)
+		}
+	default:
+		r.Skip()
 	}
 }
 
@@ -104,12 +121,6 @@ func requestID(h http.Header) string {
 		return ids[0]
 	}
 	return ""
-}
-
-func validJSON(body []byte) error {
-	r := jsonread.New(body)
-	r.Skip()
-	return r.End()
 }
 
 // decodable is an object of the API. It reads itself over what it holds already;
@@ -124,51 +135,49 @@ var errEnvelope = errors.New(`it has no "data" of the documented shape`)
 
 // one reads the envelope of a single object, {"data": {…}}, over *v. If it fails,
 // *v stays as it was, for the next attempt.
-func one[T any, P decodable[T]](v P) func([]byte) error {
-	return func(body []byte) error {
-		got := *v
+func one[T any, P decodable[T]](v P) func(*jsonread.Reader) error {
+	return func(r *jsonread.Reader) error {
+		before := *v
 		found := false
-		r := jsonread.New(body)
 		for r.Object(); r.Member(); {
 			if string(r.Key()) == "data" {
 				found = true
-				P(&got).decode(&r)
+				v.decode(r)
 			} else {
 				r.Skip()
 			}
 		}
-		switch {
-		case r.End() != nil:
-			return r.Err()
-		case !found || P(&got).identity() == "":
-			return errEnvelope
+		err := r.End()
+		if err == nil && (!found || v.identity() == "") {
+			err = errEnvelope
 		}
-		*v = got
-		return nil
+		if err != nil {
+			*v = before
+		}
+		return err
 	}
 }
 
 // list reads the envelope of a list, {"data": […], "meta": {…}}, into *p.
-func list[T any, P decodable[T]](p *Page[T]) func([]byte) error {
-	return func(body []byte) error {
+func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
+	return func(r *jsonread.Reader) error {
 		got := Page[T]{}
 		meta := false
-		r := jsonread.New(body)
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
-				got.Items = make([]T, 0, 100) // the most that a page holds
+				got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // a usual contact has more bytes
 				for r.Array(); r.Element(); {
-					var item T
-					P(&item).decode(&r)
-					if P(&item).identity() == "" && r.Err() == nil {
+					got.Items = append(got.Items, *new(T))
+					item := P(&got.Items[len(got.Items)-1])
+					item.decode(r)
+					if item.identity() == "" && r.Err() == nil {
 						return errEnvelope
 					}
-					got.Items = append(got.Items, item)
 				}
 			case "meta":
 				meta = true
-				got.decodeMeta(&r)
+				got.decodeMeta(r)
 			default:
 				r.Skip()
 			}
@@ -277,11 +286,10 @@ func (e *Execution) decode(r *jsonread.Reader) {
 			if r.Null() {
 				continue
 			}
-			e.Results = []ExecutionResult{}
+			e.Results = make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
 			for r.Array(); r.Element(); {
-				var result ExecutionResult
-				result.decode(r)
-				e.Results = append(e.Results, result)
+				e.Results = append(e.Results, ExecutionResult{})
+				e.Results[len(e.Results)-1].decode(r)
 			}
 		default:
 			keep(&e.Extra, r)

@@ -202,6 +202,11 @@ type callConfig struct {
 	maxRetries int // -1: as the client's policy says
 	atMostOnce bool
 	mistakes   []error
+
+	// For bulk operations: what is called when an attempt is about to be sent, and may refuse it; and whether
+	// an attempt that has been sent is let finish when the context ends.
+	beforeAttempt func() error
+	uncut         bool
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last
@@ -240,14 +245,15 @@ func WithAtMostOnce() CallOption {
 	return func(c *callConfig) { c.atMostOnce = true }
 }
 
-func readCallOptions(opts []CallOption) (callConfig, error) {
-	c := callConfig{maxRetries: -1}
+// readOptions applies the options of one call.
+func (c *callConfig) readOptions(opts []CallOption) error {
+	c.maxRetries = -1
 	for i, opt := range opts {
 		if opt == nil {
 			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil", i+1))
 			continue
 		}
-		opt(&c)
+		opt(c)
 	}
-	return c, errors.Join(c.mistakes...)
+	return errors.Join(c.mistakes...)
 }

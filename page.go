@@ -98,13 +98,9 @@ func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, route strin
 			if len(page.Items) == 0 {
 				return
 			}
-			// A server that ignores ?page= would give the first page again and again.
 			first := P(&page.Items[0]).identity()
 			if page.Page != q.page || first == last {
-				yield(nil, &Error{
-					StatusCode: resp.StatusCode, Method: http.MethodGet, Path: route, RequestID: resp.RequestID, Attempts: resp.Attempts,
-					Message: fmt.Sprintf("asked for page %d, the server sent page %d again", q.page, page.Page),
-				})
+				yield(nil, wrongPage(route, q.page, page.Page, &resp))
 				return
 			}
 			for i := range page.Items {
@@ -118,5 +114,14 @@ func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, route strin
 			q.page++
 			last = first
 		}
+	}
+}
+
+// wrongPage is the error for a server that ignores ?page=: it would give the
+// first page again and again.
+func wrongPage(route string, asked, got int, resp *Response) *Error {
+	return &Error{
+		StatusCode: resp.StatusCode, Method: http.MethodGet, Path: route, RequestID: resp.RequestID, Attempts: resp.Attempts,
+		Message: fmt.Sprintf("asked for page %d, the server sent page %d again", asked, got),
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
 // RetryPolicy says how often a call is repeated and how long the client waits in
@@ -312,7 +314,8 @@ func (k *call) decodeReply(rep *reply) *Error {
 	if rep.err != nil {
 		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: requestID(rep.header), cause: k.lostBy(rep.err)}
 	}
-	if err := k.decode(rep.body); err != nil {
+	k.reader = jsonread.New(rep.body)
+	if err := k.decode(&k.reader); err != nil {
 		return &Error{StatusCode: rep.status, RequestID: requestID(rep.header), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
 	}
 	return nil

@@ -178,12 +178,12 @@ func (p *ExecuteParams) check() error {
 		}
 		seen[email] = i + 1
 	}
-	return checkText(p.LocationID, p.EmployeeID)
+	return validate.Texts([]string{p.LocationID, p.EmployeeID})
 }
 
 func (c ExecuteContact) check() error {
 	if err := validate.Email(c.Email); err != nil {
 		return err
 	}
-	return checkText(c.FirstName, c.LastName, c.Phone)
+	return validate.Texts([]string{c.FirstName, c.LastName, c.Phone})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -26,33 +27,76 @@ import (
 // takes the scopes contacts:write and contacts:read.
 // API docs, page "errors", under CONTACT_EXISTS.
 func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (contact *Contact, created bool, err error) {
-	for range 2 {
-		contact, err = s.Create(ctx, params, opts...)
-		if !errors.Is(err, ErrContactExists) {
-			return contact, err == nil, err
-		}
-		contact, errExisting := s.updateExisting(ctx, params, opts)
-		if !errors.Is(errExisting, ErrNotFound) {
-			return contact, false, errExisting
-		}
-	}
-	return nil, false, err // it exists, and cannot be found: the API's own words say it best
+	contact, done, err := s.bring(ctx, params, nil, opts)
+	return contact, done == outcomeCreated, err
 }
 
-// updateExisting brings the contact that has the email of params to what they say.
-func (s *ContactsService) updateExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, error) {
-	contact, err := s.FindByEmail(ctx, params.Email, opts...)
+// outcome is what bringing the account to what a caller has took.
+type outcome int8
+
+const (
+	outcomeNone outcome = iota // nothing was reached: there is an error
+	outcomeCreated
+	outcomeUpdated
+	outcomeUnchanged
+)
+
+// bring makes the account have the contact that params describe. have is the one
+// that it is believed to have, nil for none: if somebody else created or deleted
+// it meanwhile, that is found out by the API's 409 or 404.
+func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have *Contact, opts []CallOption) (contact *Contact, done outcome, err error) {
+	if have != nil {
+		contact, done, err = s.adapt(ctx, params, have, opts)
+		if !errors.Is(err, ErrNotFound) {
+			return contact, done, err
+		}
+	}
+	for range 2 {
+		contact, err = s.Create(ctx, params, opts...)
+		if err == nil {
+			return contact, outcomeCreated, nil
+		}
+		if !emailTaken(err) {
+			return nil, outcomeNone, err
+		}
+		contact, done, errExisting := s.adaptExisting(ctx, params, opts)
+		if !errors.Is(errExisting, ErrNotFound) {
+			return contact, done, errExisting
+		}
+	}
+	return nil, outcomeNone, err // it exists, and cannot be found: the API's own words say it best
+}
+
+// emailTaken reports whether a create met a contact that has the email. The body
+// that says so can get lost, so a 409 that gives no reason counts as one.
+func emailTaken(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
+}
+
+// adaptExisting finds the contact that has the email of params, and adapts it.
+func (s *ContactsService) adaptExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, outcome, error) {
+	have, err := s.FindByEmail(ctx, params.Email, opts...)
 	if err != nil {
-		return nil, err
+		return nil, outcomeNone, err
 	}
-	changes := params.changes(contact)
+	return s.adapt(ctx, params, have, opts)
+}
+
+// adapt changes what differs between a contact and params, if anything does.
+func (s *ContactsService) adapt(ctx context.Context, params *ContactParams, have *Contact, opts []CallOption) (*Contact, outcome, error) {
+	changes := params.changes(have)
 	if changes.isZero() {
-		return contact, nil
+		return have, outcomeUnchanged, nil
 	}
-	id := contact.ID
-	contact.apply(changes)
-	contact.ID = "" // the reply must name it
-	return s.update(ctx, id, changes, contact, opts)
+	id := have.ID
+	have.apply(changes)
+	have.ID = "" // the reply must name it
+	contact, err := s.update(ctx, id, changes, have, opts)
+	if err != nil {
+		return nil, outcomeNone, err
+	}
+	return contact, outcomeUpdated, nil
 }
 
 // changes is what must be sent to bring have to what p says; zero if nothing.

@@ -156,6 +156,9 @@ func (r *Reader) Key() []byte { return r.key }
 // KeyText returns a copy of the key that Member read last, to be kept like the result of Text.
 func (r *Reader) KeyText() string { return r.arena.keep(r.key) }
 
+// Left returns how many bytes are left to read, from which a caller can guess how many elements are to come.
+func (r *Reader) Left() int { return len(r.data) - r.pos }
+
 // Kind returns what the next value is, without reading it: '{', '[', '"', '0' for any number, 't' for
 // either boolean, 'n' for null; 0 if there is no value.
 func (r *Reader) Kind() byte {

@@ -79,7 +79,7 @@ func ID(id string) error {
 		return errors.New("the id is a dot segment, which would change the path")
 	case strings.ContainsAny(id, "/?#\\"):
 		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
-	case hasControl(id):
+	case !graphic(id) && hasControl(id):
 		return errors.New("the id holds a control character")
 	}
 	return nil
@@ -121,12 +121,24 @@ func Email(email string) error {
 		return errors.New("the email is empty")
 	case at < 1 || at == len(email)-1:
 		return errors.New("the email is not of the form name@host")
+	case graphic(email): // nearly all: spare them the rest
+		return nil
 	case !utf8.ValidString(email):
 		return errors.New("the email is not valid UTF-8")
 	case strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return errors.New("the email holds white space or a control character; trim it")
 	}
 	return nil
+}
+
+// graphic reports whether there is nothing in s but ASCII letters, digits and punctuation.
+func graphic(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // Token checks a name or version for the User-Agent header.
@@ -180,7 +192,19 @@ func text(v any, depth int) error {
 		ok = err != nil || utf8.Valid(encoded) && !replaced.Match(encoded) // the error is the encoder's to tell
 	}
 	if !ok {
-		return errors.New("a text is not valid UTF-8; convert it first")
+		return errNotUTF8
+	}
+	return nil
+}
+
+var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
+
+// Texts is Text for strings only, at less cost.
+func Texts(texts []string) error {
+	for _, s := range texts {
+		if !utf8.ValidString(s) {
+			return errNotUTF8
+		}
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package demeterrr
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+)
+
+// maxReply is the size in bytes beyond which the body of a reply is not read.
+const maxReply = 10 << 20
+
+// errTooLarge is final: asking again would only read as much again.
+var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
+
+// maxPooled is the size in bytes beyond which a buffer is not kept. A page of 100 contacts has about 50 KB.
+const maxPooled = 1 << 20
+
+// buffers hold the bodies of replies while they are decoded; nothing that is
+// decoded points into them. Bodies of requests are never pooled: a transport may
+// still read one after it has returned.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func putBuffer(buf *[]byte) {
+	if cap(*buf) <= maxPooled {
+		buffers.Put(buf)
+	}
+}
+
+// readAll reads the whole body, which says that it has size bytes, or -1 if it
+// does not say, into *buf.
+func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
+	if size > maxReply {
+		return nil, errTooLarge
+	}
+	// One byte more than there should be, so that the end is met without growing. A size is
+	// believed up to what is pooled; what is larger grows as it comes.
+	data := slices.Grow((*buf)[:0], int(max(min(size, maxPooled-1), 511))+1)
+	for {
+		n, err := body.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		*buf = data
+		switch {
+		case len(data) > maxReply:
+			return nil, errTooLarge
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			return data, err
+		case len(data) == cap(data):
+			data = slices.Grow(data, 1)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package demeterrr
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+)
+
+// maxFailuresInARow is how many calls of a bulk operation may fail one after the
+// other because the service is away, before the operation stops.
+const maxFailuresInARow = 5
+
+// bulk is what the bulk operations share: how many requests they sent, and
+// whether to go on.
+type bulk struct {
+	ctx    context.Context // ends when the operation stops
+	cancel context.CancelFunc
+	fatal  []error // after these there is no use in going on
+	sent   atomic.Int64
+
+	mu       sync.Mutex // guards what follows, and the report
+	stopped  error      // why the operation stopped; nil while it goes on
+	failures int        // in a row
+}
+
+// newBulk starts an operation. fatal are the errors that end it, beside those
+// that end all of them.
+func newBulk(ctx context.Context, fatal ...error) *bulk {
+	b := &bulk{fatal: append(fatal, ErrUnauthorized, ErrInsufficientPermissions, ErrRateLimited)}
+	b.ctx, b.cancel = context.WithCancel(ctx)
+	return b
+}
+
+// reading are the options of a call that reads.
+func (b *bulk) reading() []CallOption {
+	return []CallOption{func(c *callConfig) { c.beforeAttempt = b.count }}
+}
+
+// writing are the options of a call that writes: when the operation stops, a
+// request that is on its way is let finish, so that its outcome is known.
+func (b *bulk) writing() []CallOption {
+	return append(b.reading(), func(c *callConfig) { c.uncut = true })
+}
+
+func (b *bulk) count() error {
+	b.sent.Add(1)
+	return nil
+}
+
+// stop ends the operation: calls that wait give up. The first reason counts.
+func (b *bulk) stop(reason error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped == nil {
+		b.stopped = reason
+	}
+	b.cancel()
+}
+
+// over is the reason why nothing more is sent; nil if the operation goes on.
+func (b *bulk) over() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped == nil && ended(b.ctx) {
+		b.stopped = &Error{Message: "the operation was stopped", cause: contextError(b.ctx)}
+	}
+	return b.stopped
+}
+
+// verdict takes in how a call ended, and stops the operation where going on
+// would only waste requests. It returns the error to be reported for the call.
+func (b *bulk) verdict(err error) error {
+	e, failed := errors.AsType[*Error](err)
+	if !failed {
+		b.mu.Lock()
+		b.failures = 0
+		b.mu.Unlock()
+		return err
+	}
+	if b.hopeless(e) {
+		b.stop(err)
+	}
+	if reason := b.over(); reason != nil && e.Attempts == 0 && !errors.Is(err, ErrValidation) {
+		return reason // the call was not made because of that
+	}
+	return err
+}
+
+// hopeless reports whether the calls that follow would fail as this one did.
+func (b *bulk) hopeless(e *Error) bool {
+	for _, target := range b.fatal {
+		if errors.Is(e, target) {
+			return true
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	away := e.StatusCode == 0 && e.Code == "" || e.unknown || errors.Is(e, ErrServer) || errors.Is(e, ErrForbidden)
+	if !away {
+		b.failures = 0
+		return false
+	}
+	b.failures++
+	return b.failures >= maxFailuresInARow
+}
+
+// inputFailed is the error for a sequence of the caller's that ended with one.
+func inputFailed(err error) *Error {
+	return &Error{Message: "the input failed", cause: err}
+}
+
+// parallel calls work for each of the items, n at a time, and returns when all
+// are done. The items are drawn on the caller's goroutine, one ahead at most.
+func parallel[T any](n int, items iter.Seq[T], work func(T)) {
+	queue := make(chan T)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer close(queue)
+	for range n {
+		workers.Go(func() {
+			for item := range queue {
+				work(item)
+			}
+		})
+	}
+	for item := range items {
+		queue <- item
+	}
+}

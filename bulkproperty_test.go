@@ -1,0 +1,160 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// randomFault is one of what can go wrong with a request.
+func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
+	f := demeterrrtest.Fault{Skip: r.IntN(requests), Times: 1 + r.IntN(6)}
+	switch r.IntN(8) {
+	case 0:
+		f.Status, f.RetryAfter = 429, time.Duration(r.IntN(200))*time.Second
+	case 1:
+		f.Status, f.AfterWork = 500, r.IntN(2) == 0
+	case 2:
+		f.Status, f.AfterWork = 502+r.IntN(3), r.IntN(2) == 0
+	case 3:
+		f.Drop = demeterrrtest.Drop(1 + r.IntN(4))
+	case 4:
+		f.Delay = time.Duration(r.IntN(60)) * time.Second
+	case 5:
+		f.Status = []int{400, 401, 403, 404, 409, 418}[r.IntN(6)]
+	case 6:
+		f.Body = `{"data":`
+	case 7:
+		f.Body = `{"data":{"sequenceId":"s","results":[]}}`
+	}
+	return f
+}
+
+// TestASyncReportAlwaysAddsUp tries random inputs, accounts, faults and ends.
+func TestASyncReportAlwaysAddsUp(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			srv := account(t, r.IntN(400), demeterrrtest.WithLatency(0, time.Second))
+			var input []demeterrr.ContactParams
+			for range r.IntN(300) {
+				c := customer(r.IntN(500))
+				switch r.IntN(20) {
+				case 0:
+					c.Email = strings.ToUpper(c.Email)
+				case 1:
+					c.Email = "nobody"
+				case 2:
+					c.FirstName = ""
+				case 3, 4, 5:
+					c.LastName = "Changed"
+				}
+				input = append(input, c)
+			}
+			for range r.IntN(6) {
+				srv.Inject(randomFault(r, 100))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			if r.IntN(4) == 0 {
+				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(60))*time.Second)
+			}
+			defer cancel()
+			contacts := eachOf(input)
+			if r.IntN(10) == 0 {
+				contacts = thenFail(input, errors.New("torn"))
+			}
+			report, err := srv.Client().Contacts.Sync(ctx, contacts, &demeterrr.SyncOptions{Concurrency: r.IntN(9), DryRun: r.IntN(5) == 0})
+			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); report.Read != sum || err == nil && report.Read != len(input) {
+				t.Errorf("seed %d: %s, input %d (%v)", seed, summary(report), len(input), err)
+			}
+			for _, f := range report.Failed {
+				if _, ok := errors.AsType[*demeterrr.Error](f.Err); !ok || f.Contact.Email != input[f.Index].Email {
+					t.Fatalf("seed %d: %+v", seed, f)
+				}
+			}
+			srv.ClearFaults()
+			time.Sleep(time.Hour) // for the gate
+			var left []demeterrr.ContactParams
+			if _, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil); err != nil {
+				t.Errorf("seed %d: second run: %v", seed, err)
+			}
+			third, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+			for _, f := range third.Failed {
+				if !errors.Is(f.Err, demeterrr.ErrValidation) {
+					left = append(left, f.Contact)
+				}
+			}
+			if err != nil || third.Created+third.Updated+len(left) > 0 {
+				t.Errorf("seed %d: something is left to do: %s %v (%v)", seed, summary(third), left, err)
+			}
+		})
+	}
+}
+
+// TestAnExecuteReportAlwaysAddsUp tries random inputs, faults and ends. Nobody is
+// sent to twice, and whoever is reported as failed was not sent to.
+func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 2))
+			srv := demeterrrtest.NewServer(demeterrrtest.WithLatency(0, time.Second))
+			sequence := srv.AddSequence(demeterrr.Sequence{Name: "Survey"})
+			srv.AddContact(demeterrr.Contact{Email: "customer7@example.com", Unsubscribed: true})
+			var input []demeterrr.ExecuteContact
+			for range r.IntN(2000) {
+				c := demeterrr.ExecuteContact{Email: fmt.Sprintf("customer%d@example.com", r.IntN(1500))}
+				switch r.IntN(50) {
+				case 0:
+					c.Email = strings.ToUpper(c.Email)
+				case 1:
+					c.Email = "nobody"
+				case 2:
+					c.Email = "not..valid@example.com" // for the server to find out
+				}
+				input = append(input, c)
+			}
+			for range r.IntN(6) {
+				srv.Inject(randomFault(r, 20))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			if r.IntN(4) == 0 {
+				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(20000))*time.Millisecond)
+			}
+			defer cancel()
+			contacts := eachOf(input)
+			if r.IntN(10) == 0 {
+				contacts = thenFail(input, errors.New("torn"))
+			}
+			options := &demeterrr.ExecuteAllOptions{Concurrency: r.IntN(4)}
+			report, err := srv.Client().Sequences.ExecuteAll(ctx, sequence.ID, contacts, options)
+			executeAdds(t, report)
+			if err == nil && report.Read != len(input) {
+				t.Errorf("seed %d: read %d of %d", seed, report.Read, len(input))
+			}
+			messaged := messaged(srv)
+			for _, f := range report.Failed {
+				email := strings.ToLower(f.Contact.Email)
+				if f.Contact.Email != input[f.Index].Email || slices.Contains(messaged, email) {
+					t.Fatalf("seed %d: %s is reported as failed, and was messaged: %v", seed, email, f.Err)
+				}
+			}
+			if twice := srv.SentTwice(); len(twice) > 0 {
+				t.Errorf("seed %d: messaged twice: %v", seed, twice)
+			}
+			if known := len(messaged); known < report.Sent || known > report.Sent+len(report.Unknown)+len(report.Skipped) {
+				t.Errorf("seed %d: %d were messaged; sent %d, unknown %d, skipped %d", seed, known, report.Sent, len(report.Unknown), len(report.Skipped))
+			}
+		})
+	}
+}

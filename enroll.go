@@ -1,0 +1,194 @@
+package demeterrr
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// ExecuteAllOptions change how ExecuteAll works. The zero value sends without a journal.
+type ExecuteAllOptions struct {
+	// LocationID and EmployeeID are UUIDs that apply to all the contacts; empty means none.
+	LocationID string
+	EmployeeID string
+	// Concurrency is the number of batches that may be on their way at once, so it is also the number that a crash
+	// leaves in doubt; 0 means 1, which is enough to use up every rate limit that the API documents.
+	Concurrency int
+	// Journal remembers to whom the sequence was sent, across runs; nil means that nothing does. See [OpenJournal].
+	Journal Journal
+	// OnProgress is called after every batch, never twice at once. It must return soon.
+	OnProgress func(ExecuteProgress)
+}
+
+// ExecuteProgress says how far ExecuteAll has come. The numbers are those of
+// [ExecuteReport]; Read runs ahead of their sum by what is on its way.
+type ExecuteProgress struct {
+	Read, Duplicates, AlreadySent, Sent, Skipped, Failed, Unknown, Requests int
+}
+
+// ExecuteReport tells what ExecuteAll did. Read is the sum of Duplicates,
+// AlreadySent, Sent and the numbers of Skipped, Failed and Unknown.
+type ExecuteReport struct {
+	// Read is the number of contacts that were taken from the input.
+	Read int
+	// Duplicates had the email of an earlier contact of this run, which was used instead.
+	Duplicates int
+	// AlreadySent were sent to in an earlier run, says the journal.
+	AlreadySent int
+	// Sent are those whom the API reported as [ExecutionQueued].
+	Sent int
+	// Skipped are those for whom the API reported something else, in this run or in an earlier one; the status is empty
+	// for those whom it did not name. With a journal they are not tried again.
+	Skipped []ExecutionResult
+	// Failed are known not to have been sent. The next run sends to them.
+	Failed []ExecuteFailure
+	// Unknown may have been sent: a reply was lost, or an earlier run died. Their errors match [ErrUnknownOutcome]. With a
+	// journal they are never sent to again, unless [FileJournal.Forget] says so.
+	Unknown []ExecuteFailure
+	// Requests is the number of requests sent, retries included.
+	Requests int
+}
+
+// ExecuteFailure is a contact to whom the sequence was not sent, or perhaps was.
+type ExecuteFailure struct {
+	// Index is the place of the contact in the input, from 0.
+	Index   int
+	Contact ExecuteContact
+	// Err is an [*Error]. It is what stopped ExecuteAll, if that was before this contact's turn.
+	Err error
+}
+
+// ExecuteAll sends a sequence to any number of contacts, 100 to a request. Each
+// email, ignoring case, counts once in a run: the first one wins. No batch is sent
+// again if it may have been performed (see [WithAtMostOnce]); its contacts are
+// Unknown then, and the batches after it go on. With a Journal this holds across
+// runs and crashes: run it again with the same input and the same journal until
+// nothing is Failed, and nobody is messaged twice.
+//
+// The input is drawn as it is needed. Of a contact that has been dealt with, only
+// the email is kept, beside what the report has of it.
+//
+// The report is never nil and always adds up to what was drawn from the input. A
+// contact or a batch that fails is in it, and the others go on. The error tells why
+// ExecuteAll stopped early, if it did; it draws no further input then. The input
+// gave an error, ctx ended, the journal failed, or going on would have been of no
+// use: the key was refused, the sequence is not there or not active, the API asked
+// for a longer wait than the RetryPolicy allows (use a [Pacer] to wait), or 5
+// batches in a row met no working service.
+//
+// When ctx ends, a batch that is on its way is let finish, for as long as
+// [WithTimeout] allows: cutting it off would leave 100 people in doubt.
+//
+// It takes the scope sequences:execute. API docs, page "sequences/execute".
+func (s *SequencesService) ExecuteAll(ctx context.Context, id string, contacts iter.Seq2[ExecuteContact, error], opts *ExecuteAllOptions) (*ExecuteReport, error) {
+	if opts == nil {
+		opts = &ExecuteAllOptions{}
+	}
+	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
+		return &ExecuteReport{}, err
+	}
+	if err := validate.Texts([]string{opts.LocationID, opts.EmployeeID}); err != nil {
+		return &ExecuteReport{}, invalid("%s", err)
+	}
+	if _, err := withID("", "{id}", id); err != nil {
+		return &ExecuteReport{}, err
+	}
+	e := &enrolment{
+		bulk: newBulk(ctx, ErrNotFound, ErrSequenceInactive), service: s, id: id, options: *opts,
+		seen: map[string]struct{}{}, report: &ExecuteReport{},
+	}
+	defer e.cancel()
+	parallel(max(1, opts.Concurrency), e.batches(contacts), e.send)
+	e.report.Requests = int(e.sent.Load())
+	return e.report, e.stopped
+}
+
+// enrolment is one ExecuteAll on its way.
+type enrolment struct {
+	*bulk
+	service *SequencesService
+	id      string
+	options ExecuteAllOptions
+	seen    map[string]struct{}
+	report  *ExecuteReport // guarded by bulk.mu
+}
+
+// recipient is a contact of the input with its place there.
+type recipient struct {
+	index   int
+	contact ExecuteContact
+}
+
+// batches draws the input and yields those who are to be sent to, 100 at a time.
+func (e *enrolment) batches(contacts iter.Seq2[ExecuteContact, error]) iter.Seq[[]recipient] {
+	return func(yield func([]recipient) bool) {
+		if e.over() != nil {
+			return
+		}
+		var batch []recipient
+		for contact, err := range contacts {
+			if err != nil {
+				e.stop(inputFailed(err))
+				break
+			}
+			if to := (recipient{e.report.Read, contact}); e.admit(to) {
+				batch = append(batch, to)
+			}
+			if len(batch) == maxExecuteContacts {
+				yield(batch)
+				batch = nil
+			}
+			if e.over() != nil {
+				break
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch)
+		}
+	}
+}
+
+// admit decides whether a contact is to be sent to, and reports those who are not.
+func (e *enrolment) admit(to recipient) bool {
+	e.update(func(r *ExecuteReport) { r.Read++ })
+	if err := to.contact.check(); err != nil {
+		e.fail([]recipient{to}, invalid("%s", err))
+		return false
+	}
+	key := emailKey(to.contact.Email)
+	if _, ok := e.seen[key]; ok {
+		e.update(func(r *ExecuteReport) { r.Duplicates++ })
+		return false
+	}
+	e.seen[strings.Clone(key)] = struct{}{} // a copy, which does not keep the line that it was cut from
+	return e.options.Journal == nil || e.isNew(to, key)
+}
+
+// isNew reports whether the journal knows nothing of a contact, and reports what it knows.
+func (e *enrolment) isNew(to recipient, key string) bool {
+	known, err := e.options.Journal.Entry(e.ctx, e.id, key)
+	if err != nil {
+		e.stop(journalFailed(err))
+		e.fail([]recipient{to}, e.over())
+		return false
+	}
+	switch {
+	case known.State == JournalNew:
+		return true
+	case known.State != JournalDone:
+		e.fail([]recipient{to}, errInDoubt)
+	case known.Status == ExecutionQueued:
+		e.update(func(r *ExecuteReport) { r.AlreadySent++ })
+	default:
+		e.update(func(r *ExecuteReport) {
+			r.Skipped = append(r.Skipped, ExecutionResult{Email: to.contact.Email, Status: known.Status})
+		})
+	}
+	return false
+}
+
+var errInDoubt = &Error{Message: "an earlier run began to send this, and did not learn what came of it", unknown: true}
+
+func journalFailed(err error) *Error { return &Error{Message: "the journal failed", cause: err} }

@@ -1,0 +1,303 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// executeAdds fails the test if the report of an ExecuteAll does not add up.
+func executeAdds(t testing.TB, r *demeterrr.ExecuteReport) {
+	t.Helper()
+	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown)
+	if r.Read != sum {
+		t.Errorf("read %d, but the parts are %d: duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d",
+			r.Read, sum, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown))
+	}
+}
+
+// messaged are the emails that the fake would have written to, lower-cased.
+func messaged(srv *demeterrrtest.Server) []string {
+	var emails []string
+	for _, s := range srv.Sendings() {
+		emails = append(emails, strings.ToLower(s.Email))
+	}
+	return emails
+}
+
+func recipients(from, to int) []demeterrr.ExecuteContact {
+	list := make([]demeterrr.ExecuteContact, 0, to-from)
+	for i := from; i < to; i++ {
+		list = append(list, demeterrr.ExecuteContact{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "First"})
+	}
+	return list
+}
+
+// survey is a fake with an active sequence.
+func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, string) {
+	t.Helper()
+	srv := demeterrrtest.NewServer(opts...)
+	t.Cleanup(srv.Close)
+	return srv, srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID
+}
+
+// totals are the numbers of a report.
+func totals(r *demeterrr.ExecuteReport) string {
+	return fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
+		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)
+}
+
+func openJournal(t testing.TB, path, id string) *demeterrr.FileJournal {
+	t.Helper()
+	j, err := demeterrr.OpenJournal(path, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+const routeExecute = "POST /sequences/{id}/execute"
+
+func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	srv.AddContact(demeterrr.Contact{Email: "customer5@example.com", Unsubscribed: true})
+	input := slices.Concat(recipients(0, 250), recipients(100, 150), []demeterrr.ExecuteContact{
+		{Email: "CUSTOMER1@example.com"}, {FirstName: "Nobody"}, {Email: "bad\xff@example.com"}, {Email: "not..valid@example.com"},
+	})
+	var last demeterrr.ExecuteProgress
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(input), &demeterrr.ExecuteAllOptions{
+		OnProgress: func(p demeterrr.ExecuteProgress) { last = p },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	executeAdds(t, report)
+	if diff := cmp.Diff("read 304, duplicates 51, already sent 0, sent 249, skipped 2, failed 2, unknown 0, requests 3", totals(report)); diff != "" {
+		t.Error(diff)
+	}
+	want := demeterrr.ExecuteProgress{Read: 304, Duplicates: 51, Sent: 249, Skipped: 2, Failed: 2, Requests: 3}
+	if diff := cmp.Diff(want, last); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	for _, f := range report.Failed {
+		if !errors.Is(f.Err, demeterrr.ErrValidation) || f.Index < 301 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if sent := len(srv.Sendings()); sent != 249 || len(srv.SentTwice()) > 0 {
+		t.Errorf("%d sendings, twice: %v", sent, srv.SentTwice())
+	}
+}
+
+func TestExecuteAllPassesLocationAndEmployee(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	options := &demeterrr.ExecuteAllOptions{LocationID: "660e8400-e29b-41d4-a716-446655440000", EmployeeID: "770e8400-e29b-41d4-a716-446655440000"}
+	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), options); err != nil {
+		t.Fatal(err)
+	}
+	if s := srv.Sendings()[0]; s.LocationID != options.LocationID || s.EmployeeID != options.EmployeeID {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAContactThatTheReplyDoesNotNameIsSkipped(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	srv.Inject(demeterrrtest.Fault{Route: routeExecute, Body: `{"data":{"sequenceId":"s","results":[
+		{"email":"CUSTOMER1@example.com","contactId":null,"status":"queued"},
+		{"email":"customer2@example.com","contactId":"c2","status":"deferred"},
+		{"email":"stranger@example.com","contactId":"c3","status":"queued"}]}}`})
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), nil)
+	if err != nil || report.Sent != 1 {
+		t.Fatal(err, totals(report))
+	}
+	want := []demeterrr.ExecutionResult{{Email: "customer0@example.com"}, {Email: "customer2@example.com", ContactID: "c2", Status: "deferred"}}
+	if diff := cmp.Diff(want, report.Skipped); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+}
+
+func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		fault demeterrrtest.Fault
+		want  string
+	}{
+		{"refused", demeterrrtest.Fault{Status: 400}, "read 300, duplicates 0, already sent 0, sent 200, skipped 0, failed 100, unknown 0, requests 3"},
+		{"500", demeterrrtest.Fault{Status: 500}, "read 300, duplicates 0, already sent 0, sent 200, skipped 0, failed 0, unknown 100, requests 3"},
+		{"reply lost", demeterrrtest.Fault{Drop: demeterrrtest.DropAfter}, "read 300, duplicates 0, already sent 0, sent 200, skipped 0, failed 0, unknown 100, requests 3"},
+		{"reply cut short", demeterrrtest.Fault{Drop: demeterrrtest.Truncate}, "read 300, duplicates 0, already sent 0, sent 200, skipped 0, failed 0, unknown 100, requests 3"},
+		{"429 once", demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute}, "read 300, duplicates 0, already sent 0, sent 300, skipped 0, failed 0, unknown 0, requests 4"},
+		{"no connection, for good", demeterrrtest.Fault{Drop: demeterrrtest.NoConnection, Times: 4}, "read 300, duplicates 0, already sent 0, sent 200, skipped 0, failed 100, unknown 0, requests 6"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t)
+				tt.fault.Route, tt.fault.Skip = routeExecute, 1
+				srv.Inject(tt.fault)
+				j := openJournal(t, filepath.Join(dir, "journal"), id)
+				options := &demeterrr.ExecuteAllOptions{Journal: j}
+				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				executeAdds(t, report)
+				if diff := cmp.Diff(tt.want, totals(report)); diff != "" {
+					t.Error(diff)
+				}
+				doubted := len(report.Unknown)
+				if len(j.InDoubt()) != doubted {
+					t.Errorf("%d in doubt, want %d", len(j.InDoubt()), doubted)
+				}
+				// The next run does what is left, and leaves those in doubt alone.
+				again, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
+				executeAdds(t, again)
+				if err != nil || again.Sent != len(report.Failed) || len(again.Unknown) != doubted || again.AlreadySent != report.Sent || len(srv.SentTwice()) > 0 {
+					t.Error(err, totals(again), srv.SentTwice())
+				}
+				for _, f := range again.Unknown {
+					if !errors.Is(f.Err, demeterrr.ErrUnknownOutcome) {
+						t.Fatal(f.Err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		fault         demeterrrtest.Fault
+		want          error
+		read, batches int
+	}{
+		{"key revoked", demeterrrtest.Fault{Status: 401}, demeterrr.ErrInvalidAPIKey, 300, 2},
+		{"no scope", demeterrrtest.Fault{Status: 403}, demeterrr.ErrInsufficientPermissions, 300, 2},
+		{"no such sequence", demeterrrtest.Fault{Status: 404}, demeterrr.ErrNotFound, 300, 2},
+		{"not active", demeterrrtest.Fault{Code: demeterrr.CodeSequenceInactive}, demeterrr.ErrSequenceInactive, 300, 2},
+		{"a wait of an hour", demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour}, demeterrr.ErrRateLimited, 300, 2},
+		{"the service is away", demeterrrtest.Fault{Status: 502}, demeterrr.ErrUnknownOutcome, 700, 6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t)
+				tt.fault.Route, tt.fault.Skip, tt.fault.Times = routeExecute, 1, demeterrrtest.Always
+				srv.Inject(tt.fault)
+				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 5000)), nil)
+				if !errors.Is(err, tt.want) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				executeAdds(t, report)
+				if report.Sent != 100 || report.Requests != tt.batches || report.Read > tt.read {
+					t.Error(totals(report))
+				}
+			})
+		})
+	}
+}
+
+// TestABatchOnItsWayIsLetFinish ends the context while one batch is on its way.
+func TestABatchOnItsWayIsLetFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t, demeterrrtest.WithLatency(2*time.Second, 2*time.Second))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		report, err := srv.Client().Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), nil)
+		executeAdds(t, report)
+		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 200 || len(report.Unknown) != 0 || len(srv.Sendings()) != 200 {
+			t.Error(err, totals(report))
+		}
+	})
+}
+
+// held is a limiter that lets a number of requests pass, and then holds back until the context ends.
+type held struct{ left int }
+
+func (h *held) Wait(ctx context.Context) error {
+	if h.left--; h.left >= 0 {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while a limiter holds
+// the second batch back.
+func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t)
+		j := openJournal(t, path, id)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		client := srv.Client(demeterrr.WithLimiter(&held{left: 1}))
+		go func() {
+			time.Sleep(time.Minute)
+			if doubt := j.InDoubt(); len(doubt) > 0 {
+				t.Errorf("%d are in doubt while nothing is on its way", len(doubt))
+			}
+		}()
+		report, err := client.Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: j})
+		executeAdds(t, report)
+		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 100 || len(report.Unknown) != 0 || len(j.InDoubt()) != 0 {
+			t.Error(err, totals(report))
+		}
+	})
+}
+
+func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	torn := errors.New("line 151 is torn")
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, thenFail(recipients(0, 150), torn), nil)
+	executeAdds(t, report)
+	if !errors.Is(err, torn) || report.Sent != 100 || len(report.Failed) != 50 || !errors.Is(report.Failed[0].Err, torn) {
+		t.Error(err, totals(report))
+	}
+}
+
+func TestExecuteAllRefusesWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	client := srv.Client()
+	for name, call := range map[string]func() (*demeterrr.ExecuteReport, error){
+		"negative concurrency": func() (*demeterrr.ExecuteReport, error) {
+			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Concurrency: -1})
+		},
+		"no input": func() (*demeterrr.ExecuteReport, error) {
+			return client.Sequences.ExecuteAll(t.Context(), id, nil, nil)
+		},
+		"no id": func() (*demeterrr.ExecuteReport, error) {
+			return client.Sequences.ExecuteAll(t.Context(), "", eachOf(recipients(0, 1)), nil)
+		},
+		"torn text": func() (*demeterrr.ExecuteReport, error) {
+			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{LocationID: "\xff"})
+		},
+	} {
+		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil || len(srv.Requests()) > 0 {
+			t.Errorf("%s: %v %v", name, report, err)
+		}
+	}
+}

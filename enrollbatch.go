@@ -1,0 +1,134 @@
+package demeterrr
+
+import (
+	"context"
+	"errors"
+)
+
+// send sends to one batch, once. The journal learns of it when nothing stands
+// between the batch and the network any more, and again when there is an answer.
+func (e *enrolment) send(batch []recipient) {
+	defer e.tell()
+	if reason := e.over(); reason != nil {
+		e.fail(batch, reason)
+		return
+	}
+	begun := false
+	begin := func(c *callConfig) {
+		c.beforeAttempt = func() error {
+			if err := e.begin(batch, &begun); err != nil {
+				return err
+			}
+			return e.count()
+		}
+	}
+	execution, err := e.service.Execute(e.ctx, e.id, e.params(batch), append(e.writing(), WithAtMostOnce(), begin)...)
+	err = e.verdict(err)
+	entries := make([]JournalEntry, len(batch))
+	for i, to := range batch {
+		entries[i] = JournalEntry{Email: emailKey(to.contact.Email), State: JournalNew}
+	}
+	if err != nil {
+		e.fail(batch, err)
+	} else {
+		e.settle(batch, entries, execution)
+	}
+	if begun && !errors.Is(err, ErrUnknownOutcome) {
+		e.finish(entries)
+	}
+}
+
+func (e *enrolment) params(batch []recipient) *ExecuteParams {
+	params := &ExecuteParams{LocationID: e.options.LocationID, EmployeeID: e.options.EmployeeID}
+	for _, to := range batch {
+		params.Contacts = append(params.Contacts, to.contact)
+	}
+	return params
+}
+
+// begin makes the journal know the batch, unless it does already: an attempt can
+// be the second one, after a 429.
+func (e *enrolment) begin(batch []recipient, begun *bool) error {
+	if e.options.Journal == nil || *begun {
+		return nil
+	}
+	emails := make([]string, len(batch))
+	for i, to := range batch {
+		emails[i] = emailKey(to.contact.Email)
+	}
+	if err := e.options.Journal.Begin(context.WithoutCancel(e.ctx), e.id, emails); err != nil {
+		e.stop(journalFailed(err))
+		return err
+	}
+	*begun = true
+	return nil
+}
+
+// finish makes the journal know what became of a batch.
+func (e *enrolment) finish(entries []JournalEntry) {
+	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.id, entries); err != nil {
+		failed := journalFailed(err)
+		failed.Message = "the journal could not record what came of a batch; the next run takes it for unknown, this report is right"
+		e.stop(failed)
+	}
+}
+
+// settle reports what the API said of each contact of a batch, and enters it for
+// the journal. Whatever the status: the reply was about all of them, so that none
+// is sent to again.
+func (e *enrolment) settle(batch []recipient, entries []JournalEntry, execution *Execution) {
+	results := make(map[string]ExecutionResult, len(execution.Results))
+	for _, result := range execution.Results {
+		key := emailKey(result.Email)
+		if _, twice := results[key]; !twice || result.Status == ExecutionQueued {
+			results[key] = result
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, to := range batch {
+		result, named := results[entries[i].Email]
+		if !named {
+			result.Email = to.contact.Email
+		}
+		entries[i].State, entries[i].Status = JournalDone, result.Status
+		if result.Status == ExecutionQueued {
+			e.report.Sent++
+		} else {
+			e.report.Skipped = append(e.report.Skipped, result)
+		}
+	}
+}
+
+// fail reports contacts that were not sent to, or may have been, by what the error says.
+func (e *enrolment) fail(batch []recipient, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := &e.report.Failed
+	if errors.Is(err, ErrUnknownOutcome) {
+		list = &e.report.Unknown
+	}
+	for _, to := range batch {
+		*list = append(*list, ExecuteFailure{to.index, to.contact, err})
+	}
+}
+
+func (e *enrolment) update(change func(*ExecuteReport)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(e.report)
+}
+
+// tell hands the progress to the caller.
+func (e *enrolment) tell() {
+	if e.options.OnProgress == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.report
+	e.options.OnProgress(ExecuteProgress{
+		Read: r.Read, Duplicates: r.Duplicates, AlreadySent: r.AlreadySent, Sent: r.Sent,
+		Skipped: len(r.Skipped), Failed: len(r.Failed), Unknown: len(r.Unknown), Requests: int(e.sent.Load()),
+	})
+}

@@ -1,0 +1,200 @@
+// Enroll sends a sequence to everybody in a CSV file, 100 to a request, and to
+// nobody twice: a journal beside the file remembers whom it was sent to, also if
+// the program is killed or the machine goes down.
+//
+//	go run ./examples/enroll -fake contacts.csv
+//	go run ./examples/enroll -sequence 880e8400-e29b-41d4-a716-446655440000 -dry-run contacts.csv
+//	go run ./examples/enroll -sequence 880e8400-e29b-41d4-a716-446655440000 contacts.csv
+//
+// Run the same command again to go on where it stopped, or after rows were added:
+// those who are done cost nothing. Those whose request was cut off by a crash are
+// "unknown" in errors.csv: they may have been messaged. Look them up in the
+// dashboard; -resend sends to the ones that you name.
+//
+// Ctrl-C lets the batch on its way finish. It exits with 0 if everybody was sent
+// to, 1 if it stopped early (run it again), 2 if the command line, the file or the
+// journal cannot be used, 3 if it came to the end and errors.csv lists some that
+// were not sent to, and 130 after Ctrl-C.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
+	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// program is one run of it.
+type program struct {
+	bulkcli.Flags
+	sequence, location, employee, journalPath, resend, input string
+
+	reader *csvinput.Reader
+	rows   map[string]int // line of an email
+	out    io.Writer
+	errs   io.Writer
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Writer) int {
+	p := &program{rows: map[string]int{}, out: out, errs: errs}
+	switch err := p.parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return bulkcli.ExitDone
+	case err != nil:
+		return bulkcli.ExitUsage
+	}
+	var closer io.Closer
+	var err error
+	if p.reader, closer, err = p.Open(p.input, stdin); err != nil {
+		fmt.Fprintln(errs, err)
+		return bulkcli.ExitUsage
+	}
+	defer closer.Close()
+	client, err := p.Client("enroll", p.sequence)
+	if err != nil {
+		fmt.Fprintln(errs, err)
+		return bulkcli.ExitUsage
+	}
+	journal, err := demeterrr.OpenJournal(p.journalPath, p.sequence)
+	if err != nil {
+		fmt.Fprintln(errs, err)
+		return bulkcli.ExitUsage
+	}
+	defer journal.Close()
+	if p.resend != "" && !p.DryRun {
+		if err := journal.Forget(strings.Split(p.resend, ",")...); err != nil {
+			fmt.Fprintln(errs, err)
+			return bulkcli.ExitUsage
+		}
+	}
+	fmt.Fprintln(out, "Columns:", p.reader.Columns())
+	if p.DryRun {
+		fmt.Fprintln(out, "Dry run: nothing is sent, this is what would be.")
+		return p.execute(ctx, bulkcli.FakeClient(p.sequence), rehearsal{journal})
+	}
+	return p.execute(ctx, client, journal)
+}
+
+// parse reads the command line. It tells what is wrong with it.
+func (p *program) parse(args []string) error {
+	set := flag.NewFlagSet("enroll", flag.ContinueOnError)
+	set.SetOutput(p.errs)
+	p.Register(set)
+	set.StringVar(&p.sequence, "sequence", "", "the `id` of the sequence")
+	set.StringVar(&p.location, "location", "", "the `id` of a location that applies to all")
+	set.StringVar(&p.employee, "employee", "", "the `id` of an employee that applies to all")
+	set.StringVar(&p.journalPath, "journal", "", "`file` of the journal (default: the contacts' file with .journal behind it)")
+	set.StringVar(&p.resend, "resend", "", "`emails`, separated by commas, that are unknown and were not messaged, as you have made sure")
+	set.Usage = func() {
+		fmt.Fprintln(p.errs, "usage: enroll -sequence id [flags] contacts.csv   (- is standard input)")
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if p.Fake && p.sequence == "" {
+		p.sequence = "880e8400-e29b-41d4-a716-446655440000"
+	}
+	p.input = set.Arg(0)
+	wrong := ""
+	switch {
+	case set.NArg() != 1:
+		wrong = "name one file of contacts"
+	case p.sequence == "":
+		wrong = "name the sequence with -sequence"
+	case p.journalPath == "" && p.input == "-":
+		wrong = "with standard input, name the journal with -journal"
+	case p.journalPath == "" && p.Fake:
+		p.journalPath = p.input + ".fake.journal" // what a fake was sent is no reason to leave somebody out
+	case p.journalPath == "":
+		p.journalPath = p.input + ".journal"
+	}
+	if wrong != "" {
+		fmt.Fprintln(p.errs, wrong)
+		set.Usage()
+		return errors.New(wrong)
+	}
+	return nil
+}
+
+// contacts are the rows of the file as ExecuteAll takes them.
+func (p *program) contacts() iter.Seq2[demeterrr.ExecuteContact, error] {
+	return func(yield func(demeterrr.ExecuteContact, error) bool) {
+		for row, err := range p.reader.Rows() {
+			p.rows[strings.ToLower(row.Email)] = row.Line
+			if !yield(demeterrr.ExecuteContact{Email: row.Email, FirstName: row.FirstName, LastName: row.LastName, Phone: row.Phone}, err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal demeterrr.Journal) int {
+	progress := bulkcli.NewProgress(p.errs)
+	report, err := client.Sequences.ExecuteAll(ctx, p.sequence, p.contacts(), &demeterrr.ExecuteAllOptions{
+		LocationID: p.location, EmployeeID: p.employee, Journal: journal,
+		OnProgress: func(e demeterrr.ExecuteProgress) { progress.Show("sent", e.Sent+e.AlreadySent, 0) },
+	})
+	progress.Close()
+	fmt.Fprintf(p.out, "%d rows: %d sent, %d sent before, %d duplicates, %d skipped, %d failed, %d unknown; %d requests.\n",
+		report.Read, report.Sent, report.AlreadySent, report.Duplicates, len(report.Skipped), len(report.Failed), len(report.Unknown), report.Requests)
+	problems := p.problems(report)
+	if errWrite := p.WriteProblems(p.out, problems); errWrite != nil {
+		fmt.Fprintln(p.errs, errWrite)
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		fmt.Fprintf(p.errs, "Stopped. Run the same command again to go on: %s knows who is done.\n", p.journalPath)
+		return bulkcli.ExitInterrupted
+	case err != nil:
+		fmt.Fprintln(p.errs, err)
+		return bulkcli.ExitStopped
+	case len(problems) > 0:
+		return bulkcli.ExitPartly
+	}
+	return bulkcli.ExitDone
+}
+
+func (p *program) problems(r *demeterrr.ExecuteReport) []bulkcli.Problem {
+	var list []bulkcli.Problem
+	add := func(kind string, failures []demeterrr.ExecuteFailure) {
+		for _, f := range failures {
+			list = append(list, bulkcli.Problem{Line: p.reader.Line(f.Index), Email: f.Contact.Email, Reason: f.Err.Error(), Kind: kind})
+		}
+	}
+	add("failed", r.Failed)
+	add("unknown", r.Unknown)
+	for _, s := range r.Skipped {
+		reason := fmt.Sprintf("the API's status is %q", s.Status)
+		if s.Status == "" {
+			reason = "the API did not say what became of it"
+		}
+		list = append(list, bulkcli.Problem{Line: p.rows[strings.ToLower(s.Email)], Email: s.Email, Reason: reason, Kind: "skipped"})
+	}
+	return list
+}
+
+// rehearsal reads a journal and writes nothing: with it and a fake demeterrr, a
+// dry run goes the way of a real one.
+type rehearsal struct{ demeterrr.Journal }
+
+func (rehearsal) Begin(context.Context, string, []string) error                  { return nil }
+func (rehearsal) Finish(context.Context, string, []demeterrr.JournalEntry) error { return nil }

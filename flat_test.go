@@ -1,0 +1,152 @@
+//go:build !race
+
+package demeterrr_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+const million = 1_000_000
+
+// heap is what is alive, in bytes.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// allQueued answers every execution, and keeps nothing of it: so that what the
+// heap holds is the client's.
+type allQueued struct{ contacts int }
+
+func (a *allQueued) RoundTrip(req *http.Request) (*http.Response, error) {
+	in, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	body.WriteString(`{"data":{"sequenceId":"s1","results":[`)
+	for i, part := range bytes.Split(in, []byte(`"email":"`))[1:] {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		email, _, _ := bytes.Cut(part, []byte(`"`))
+		fmt.Fprintf(&body, `{"email":"%s","contactId":"990e8400-e29b-41d4-a716-446655440000","status":"queued"}`, email)
+		a.contacts++
+	}
+	body.WriteString("]}}")
+	return ok(req, &body), nil
+}
+
+func ok(req *http.Request, body *bytes.Buffer) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body), ContentLength: int64(body.Len()), Request: req}
+}
+
+// aMillionPaged is an account of a million contacts that takes no memory.
+type aMillionPaged struct{}
+
+func (aMillionPaged) RoundTrip(req *http.Request) (*http.Response, error) {
+	page, err := strconv.Atoi(req.URL.Query().Get("page"))
+	if err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	body.WriteString(`{"data":[`)
+	for i := range 100 {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		n := (page-1)*100 + i
+		fmt.Fprintf(&body, `{"id":"550e8400-e29b-41d4-a716-%012d","email":"customer%07d@example.com","firstName":"First","lastName":null,"tags":["a"],"customFields":{"tier":"Gold"},"unsubscribed":false}`, n, n)
+	}
+	fmt.Fprintf(&body, `],"meta":{"page":%d,"perPage":100,"total":%d,"totalPages":%d}}`, page, million, million/100)
+	return ok(req, &body), nil
+}
+
+// tooMany skips a test that takes seconds.
+func tooMany(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a million contacts")
+	}
+}
+
+// aMillion yields a million contacts, and calls look after every 100,000.
+func aMillion(look func(i int)) iter.Seq2[demeterrr.ExecuteContact, error] {
+	return func(yield func(demeterrr.ExecuteContact, error) bool) {
+		for i := range million {
+			c := demeterrr.ExecuteContact{Email: fmt.Sprintf("customer%07d@example.com", i), FirstName: "First", LastName: "Last", Phone: "+15551234567"}
+			if !yield(c, nil) {
+				return
+			}
+			if (i+1)%100_000 == 0 {
+				look(i + 1)
+			}
+		}
+	}
+}
+
+// TestExecuteAllKeepsOnlyTheEmailsOfAMillion measures the heap while a million
+// contacts are streamed, and takes away what a set of their emails takes alone.
+func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
+	tooMany(t)
+	alone := map[int]int64{}
+	set := map[string]struct{}{}
+	before := heap()
+	for c := range aMillion(func(i int) { alone[i] = heap() - before }) {
+		set[c.Email] = struct{}{}
+	}
+	runtime.KeepAlive(set)
+	set = nil
+
+	server := &allQueued{}
+	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: server}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before = heap()
+	beyond := map[int]int64{}
+	report, err := client.Sequences.ExecuteAll(t.Context(), "s1", aMillion(func(i int) { beyond[i] = heap() - before - alone[i] }), nil)
+	if err != nil || report.Sent != million || server.contacts != million || report.Requests != million/100 {
+		t.Fatal(err, totals(report), server.contacts)
+	}
+	for i := 100_000; i <= million; i += 100_000 {
+		t.Logf("%9d contacts: the set of emails %5.1f MB (%d bytes a contact), beyond it %4d kB", i, float64(alone[i])/1e6, alone[i]/int64(i), beyond[i]/1000) // tables double at other moments, by chance
+		if beyond[i] > 4<<20 {
+			t.Errorf("%d bytes beyond the set of emails", beyond[i])
+		}
+	}
+}
+
+// TestAllOverAMillionIsFlat pages through a million contacts.
+func TestAllOverAMillionIsFlat(t *testing.T) {
+	tooMany(t)
+	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: aMillionPaged{}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, n, most := heap(), 0, int64(0)
+	for contact, err := range client.Contacts.All(t.Context(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n%100_000 == 0 {
+			most = max(most, heap()-before)
+		}
+		runtime.KeepAlive(contact)
+	}
+	t.Logf("%d contacts: at most %d kB more than before", n, most/1000)
+	if n != million || most > 1<<20 {
+		t.Errorf("%d contacts, %d bytes more than before", n, most)
+	}
+}

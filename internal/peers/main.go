@@ -1,0 +1,74 @@
+// Command peers measures this SDK beside what its users would pick instead, and writes docs/performance.md:
+//
+//	cd internal/peers && GOWORK=off go run . -out ../../docs/performance.md
+//
+// It compares; it prints no times. The clients do the same work by turns, and each is divided by net/http with
+// encoding/json in the same round, so that what else the machine does falls on both.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/limit"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/nethttp"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/oapicodegen"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/ogenclient"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/resty"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/retryable"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/sdk"
+	"github.com/demeterrr/demeterrr-go/internal/peers/work"
+)
+
+// candidate is a column of the tables.
+type candidate struct {
+	name    string
+	folder  string // in by/
+	modules string // a pattern of those whose versions are printed
+	make    work.Maker
+}
+
+var candidates = []candidate{
+	{"demeterrr-go", "sdk", "", sdk.New},
+	{"net/http + encoding/json", "nethttp", "", nethttp.New},
+	{"go-retryablehttp + encoding/json", "retryable", "github.com/hashicorp/go-retryablehttp", retryable.New},
+	{"resty v2", "resty", "github.com/go-resty/resty/v2", resty.New},
+	{"oapi-codegen", "oapicodegen", "github.com/oapi-codegen/oapi-codegen/v2", oapicodegen.New},
+	{"ogen", "ogenclient", "github.com/ogen-go/ogen", ogenclient.New},
+	{"limit: http.Client + io.ReadAll", "limit", "", limit.New},
+}
+
+// baseline is the index of what the others are divided by.
+const baseline = 1
+
+func main() {
+	log.SetFlags(0)
+	rounds := flag.Int("rounds", 31, "how many rounds are measured")
+	batch := flag.Duration("batch", 20*time.Millisecond, "about how long each client works in a round, for each work")
+	quick := flag.Bool("quick", false, "few and short rounds, no binary sizes: to look while developing")
+	only := flag.String("only", "ABCDEFGH", "the works to measure")
+	out := flag.String("out", "", "the file to write; standard output if empty")
+	flag.Parse()
+	if *quick {
+		*rounds, *batch = 7, 5*time.Millisecond
+	}
+	r := &results{command: "cd internal/peers && GOWORK=off go run . " + strings.Join(os.Args[1:], " "), rounds: *rounds, started: time.Now()}
+	if err := r.measure(*only, *batch); err != nil {
+		log.Fatal(err)
+	}
+	if !*quick {
+		if err := r.measureSizes(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	text := r.markdown()
+	if *out == "" {
+		fmt.Print(text)
+	} else if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}

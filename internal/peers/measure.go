@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/peers/serve"
+	"github.com/demeterrr/demeterrr-go/internal/peers/work"
+)
+
+// task is a row of the tables.
+type task struct {
+	letter string
+	title  string
+	path   string // below the server's address
+	retry  bool
+	do     func(context.Context, work.Peer) error
+}
+
+var tasks = []task{
+	{"A", "get a contact", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }},
+	{"B", "list a page of 100", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.List(ctx, 7)) }},
+	{"C", "iterate over 5,000", serve.Plain, false, func(ctx context.Context, p work.Peer) error {
+		n, err := p.All(ctx)
+		if err == nil && n != 100*work.Pages {
+			err = fmt.Errorf("found %d contacts", n)
+		}
+		return err
+	}},
+	{"D", "create a contact", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.Create(ctx)) }},
+	{"E", "a 409 matched by its code", serve.Conflict, false, func(ctx context.Context, p work.Peer) error {
+		_, err := p.Create(ctx)
+		if !p.Taken(err) {
+			return fmt.Errorf("not recognised: %w", err)
+		}
+		return nil
+	}},
+	{"F", "execute with 100 contacts", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.Execute(ctx)) }},
+	{"G", "429, then 200", serve.Limited, true, func(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }},
+}
+
+func second(_ any, err error) error { return err }
+
+const (
+	memory   = "in memory"
+	loopback = "over loopback"
+)
+
+// cell is one work of all the candidates at one place.
+type cell struct {
+	task  task
+	place string
+	peers []work.Peer
+	size  []int       // runs in a batch, by candidate
+	times [][]float64 // nanoseconds a run, by candidate and round
+	alloc []float64   // allocations a run, by candidate; in memory only
+	bytes []float64
+}
+
+type results struct {
+	command string
+	rounds  int
+	started time.Time
+	cells   []*cell
+	crowds  []crowd // by candidate; nil if not measured
+	sizes   []size  // by candidate; nil if not measured
+}
+
+// measure fills the cells: it warms up, counts allocations, then times round by round.
+func (r *results) measure(only string, batch time.Duration) error {
+	replies := serve.NewReplies()
+	server, err := serve.Listen(replies)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	for _, t := range tasks {
+		if strings.Contains(only, t.letter) {
+			r.cells = append(r.cells,
+				newCell(t, memory, "http://127.0.0.1:9", &serve.Memory{Replies: replies}),
+				newCell(t, loopback, server.URL(), nil))
+		}
+	}
+	for _, c := range r.cells {
+		if err := c.prepare(batch); err != nil {
+			return err
+		}
+	}
+	for range r.rounds {
+		for _, i := range rand.Perm(len(r.cells)) {
+			if err := r.cells[i].round(); err != nil {
+				return err
+			}
+		}
+	}
+	if strings.Contains(only, "H") {
+		return r.measureCrowds(replies)
+	}
+	return nil
+}
+
+func newCell(t task, place, url string, rt http.RoundTripper) *cell {
+	c := &cell{task: t, place: place}
+	for _, candidate := range candidates {
+		c.peers = append(c.peers, candidate.make(url+t.path, rt, t.retry))
+	}
+	n := len(candidates)
+	c.size, c.times, c.alloc, c.bytes = make([]int, n), make([][]float64, n), make([]float64, n), make([]float64, n)
+	return c
+}
+
+// prepare finds out how many runs make a batch, and what a run allocates.
+func (c *cell) prepare(batch time.Duration) error {
+	for i := range c.peers {
+		for n := 1; ; n *= 2 {
+			took := time.Duration(math.MaxInt64) // the least of three, as something may have come between
+			for range 3 {
+				again, err := c.run(i, n)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", candidates[i].name, c.task.title, err)
+				}
+				took = min(took, again)
+			}
+			if took > batch/4 {
+				c.size[i] = max(1, int(float64(n)*float64(batch)/float64(took)))
+				break
+			}
+		}
+		if c.place != memory {
+			continue
+		}
+		runs := max(10, c.size[i])
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := c.run(i, runs); err != nil {
+			return err
+		}
+		runtime.ReadMemStats(&after)
+		c.alloc[i] = float64(after.Mallocs-before.Mallocs) / float64(runs)
+		c.bytes[i] = float64(after.TotalAlloc-before.TotalAlloc) / float64(runs)
+	}
+	return nil
+}
+
+// round times all the candidates once, in random order.
+func (c *cell) round() error {
+	for _, i := range rand.Perm(len(c.peers)) {
+		runtime.GC() // nobody pays for another's garbage
+		took, err := c.run(i, c.size[i])
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", candidates[i].name, c.task.title, err)
+		}
+		c.times[i] = append(c.times[i], float64(took)/float64(c.size[i]))
+	}
+	return nil
+}
+
+func (c *cell) run(i, n int) (time.Duration, error) {
+	start := time.Now()
+	for range n {
+		if err := call(c.task, c.peers[i]); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start), nil
+}
+
+// call does a task once, with a deadline as the context of a service's request has one.
+func call(t task, p work.Peer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return t.do(ctx, p)
+}
+
+// spread is a median with its quartiles.
+type spread struct{ low, median, high float64 }
+
+// ratio is what candidate i takes in times of the baseline, pair by pair.
+func (c *cell) ratio(i int) spread {
+	ratios := make([]float64, len(c.times[i]))
+	for round, t := range c.times[i] {
+		ratios[round] = t / c.times[baseline][round]
+	}
+	return spreadOf(ratios)
+}
+
+func spreadOf(values []float64) spread {
+	sorted := slices.Sorted(slices.Values(values))
+	at := func(q float64) float64 {
+		place := q * float64(len(sorted)-1)
+		i := int(place)
+		if i+1 == len(sorted) {
+			return sorted[i]
+		}
+		return sorted[i] + (sorted[i+1]-sorted[i])*(place-float64(i))
+	}
+	return spread{at(0.25), at(0.5), at(0.75)}
+}
+
+// crowd is work H: many goroutines that share one client.
+type crowd struct {
+	connections []float64
+	times       []float64
+}
+
+const (
+	goroutines    = 64
+	crowdRequests = 10_000
+	crowdRounds   = 5
+)
+
+func (r *results) measureCrowds(replies *serve.Replies) error {
+	r.crowds = make([]crowd, len(candidates))
+	for range crowdRounds {
+		for _, i := range rand.Perm(len(candidates)) {
+			connections, took, err := runCrowd(candidates[i], replies)
+			if err != nil {
+				return fmt.Errorf("%s, %d goroutines: %w", candidates[i].name, goroutines, err)
+			}
+			r.crowds[i].connections = append(r.crowds[i].connections, float64(connections))
+			r.crowds[i].times = append(r.crowds[i].times, float64(took))
+		}
+	}
+	return nil
+}
+
+// runCrowd has a server and a transport to itself, so that no connection is inherited.
+func runCrowd(c candidate, replies *serve.Replies) (connections int, took time.Duration, err error) {
+	server, err := serve.Listen(replies)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer server.Close()
+	standard := http.DefaultTransport
+	defer func() { http.DefaultTransport = standard }()
+	own := standard.(*http.Transport).Clone()
+	http.DefaultTransport = own
+	defer own.CloseIdleConnections()
+	p := c.make(server.URL()+serve.Plain, nil, false)
+	runtime.GC()
+	failed := make(chan error, goroutines)
+	start := time.Now()
+	for g := range goroutines {
+		go func() {
+			var errs error
+			for i := g; i < crowdRequests && errs == nil; i += goroutines {
+				errs = call(tasks[0], p)
+			}
+			failed <- errs
+		}()
+	}
+	for range goroutines {
+		err = errors.Join(err, <-failed)
+	}
+	return server.Connections(), time.Since(start), err
+}

@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Loopback is an HTTP/1.1 server on a port of 127.0.0.1 with one buffer for each connection. It reads only what the
+// clients in the comparison send: no chunked bodies, no pipelining.
+type Loopback struct {
+	replies  *Replies
+	listener net.Listener
+	accepted atomic.Int64
+}
+
+// Listen starts a server.
+func Listen(replies *Replies) (*Loopback, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &Loopback{replies: replies, listener: l}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.accepted.Add(1)
+			go s.serve(conn)
+		}
+	}()
+	return s, nil
+}
+
+// URL is the server's address, without a path.
+func (s *Loopback) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Connections is how many there have been.
+func (s *Loopback) Connections() int { return int(s.accepted.Load()) }
+
+// Close ends the listening; connections end when the clients close them.
+func (s *Loopback) Close() { s.listener.Close() }
+
+var (
+	headEnd  = []byte("\r\n\r\n")
+	lineEnd  = []byte("\r\n")
+	lengthIs = []byte("\r\nContent-Length: ")
+)
+
+func (s *Loopback) serve(conn net.Conn) {
+	defer conn.Close()
+	buf := make([]byte, 64<<10)
+	n := 0
+	for {
+		head := bytes.Index(buf[:n], headEnd)
+		need := n + 1
+		if head >= 0 {
+			need = head + len(headEnd) + contentLength(buf[:head+2])
+		}
+		if n >= need {
+			if _, err := conn.Write(s.answer(buf[:head]).wire); err != nil {
+				return
+			}
+			n = copy(buf, buf[need:n])
+			continue
+		}
+		if need > len(buf) {
+			return // larger than anything that is sent here
+		}
+		more, err := conn.Read(buf[n:])
+		if err != nil {
+			return
+		}
+		n += more
+	}
+}
+
+func contentLength(head []byte) int {
+	at := bytes.Index(head, lengthIs)
+	if at < 0 {
+		return 0
+	}
+	value := head[at+len(lengthIs):]
+	n, _ := strconv.Atoi(text(value[:bytes.Index(value, lineEnd)]))
+	return n
+}
+
+// answer reads the request line.
+func (s *Loopback) answer(head []byte) *reply {
+	method, rest, _ := bytes.Cut(head, []byte(" "))
+	target, _, _ := bytes.Cut(rest, []byte(" "))
+	path, query, _ := bytes.Cut(target, []byte("?"))
+	return s.replies.route(text(method), text(path), text(query))
+}
+
+// text is b as a string that is not kept, without a copy.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,14 @@
+// Command oapicodegen gets one contact, so that its size can be measured.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/oapicodegen"
+)
+
+func main() {
+	fmt.Println(oapicodegen.New(os.Args[1], nil, true).Get(context.Background()))
+}

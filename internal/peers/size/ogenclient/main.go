@@ -1,0 +1,14 @@
+// Command ogenclient gets one contact, so that its size can be measured.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/ogenclient"
+)
+
+func main() {
+	fmt.Println(ogenclient.New(os.Args[1], nil, true).Get(context.Background()))
+}

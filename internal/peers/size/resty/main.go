@@ -1,0 +1,14 @@
+// Command resty gets one contact, so that its size can be measured.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/resty"
+)
+
+func main() {
+	fmt.Println(resty.New(os.Args[1], nil, true).Get(context.Background()))
+}

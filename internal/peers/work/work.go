@@ -1,0 +1,123 @@
+// Package work says what every client in the comparison is asked to do, and with what data.
+package work
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// APIKey has the documented form.
+const APIKey = "dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+
+// Ids of what is asked for.
+const (
+	ContactID  = "550e8400-e29b-41d4-a716-446655440000"
+	SequenceID = "880e8400-e29b-41d4-a716-446655440000"
+	LocationID = "660e8400-e29b-41d4-a716-446655440000"
+	EmployeeID = "770e8400-e29b-41d4-a716-446655440000"
+)
+
+// Pages is how many pages of 100 the list has.
+const Pages = 50
+
+// Retries is how often a client that retries may do so after a 429.
+const Retries = 3
+
+// Peer is a client as its documentation shows it. Each method does the whole work that a program needs: send, check
+// the status, read the reply into the client's own types. Inputs are made once, before, in those types too.
+type Peer interface {
+	// Get returns one contact.
+	Get(context.Context) (any, error)
+	// List returns one page of 100.
+	List(ctx context.Context, page int) (any, error)
+	// All goes through all the pages and returns the number of contacts.
+	All(context.Context) (int, error)
+	// Create makes the contact of [NewContact].
+	Create(context.Context) (any, error)
+	// Taken reports whether err is the API's CONTACT_EXISTS, by its code.
+	Taken(err error) bool
+	// Execute sends a sequence to the contacts of [Persons].
+	Execute(context.Context) (any, error)
+}
+
+// Maker makes a Peer that talks to a base URL over rt; a nil rt means the transport that the documentation leads to.
+// A Peer that retries does it without waiting for long.
+type Maker func(base string, rt http.RoundTripper, retry bool) Peer
+
+// Pager goes through all the pages, as a program would that has only List.
+func Pager(list func(page int) (items, totalPages int, err error)) (int, error) {
+	n := 0
+	for page := 1; ; page++ {
+		items, totalPages, err := list(page)
+		if err != nil {
+			return n, err
+		}
+		n += items
+		if page >= totalPages {
+			return n, nil
+		}
+	}
+}
+
+// Person is one contact of an execution.
+type Person struct {
+	Email     string `json:"email"`
+	FirstName string `json:"firstName,omitempty"`
+	LastName  string `json:"lastName,omitempty"`
+	Phone     string `json:"phone,omitempty"`
+}
+
+// NewContact is the documented sample of a create, and custom fields.
+type NewContact struct {
+	Email             string         `json:"email"`
+	FirstName         string         `json:"firstName"`
+	LastName          string         `json:"lastName,omitempty"`
+	Phone             string         `json:"phone,omitempty"`
+	Title             string         `json:"title,omitempty"`
+	PreferredLanguage string         `json:"preferredLanguage,omitempty"`
+	LocationID        string         `json:"locationId,omitempty"`
+	CustomFields      map[string]any `json:"customFields,omitempty"`
+	Tags              []string       `json:"tags,omitempty"`
+}
+
+// Jane is the contact that is created.
+func Jane() *NewContact {
+	return &NewContact{
+		Email: "jane.smith@example.com", FirstName: "Jane", LastName: "Smith", Phone: "+15559876543", PreferredLanguage: "en",
+		Tags: []string{"new-customer"},
+	}
+}
+
+// Execution is the input of an execution.
+type Execution struct {
+	Contacts   []Person `json:"contacts"`
+	LocationID string   `json:"locationId,omitempty"`
+	EmployeeID string   `json:"employeeId,omitempty"`
+}
+
+// Hundred is an execution for 100 contacts.
+func Hundred() *Execution {
+	e := &Execution{LocationID: LocationID, EmployeeID: EmployeeID}
+	for i := range 100 {
+		first, last := Name(i)
+		e.Contacts = append(e.Contacts, Person{Email: Email(i), FirstName: first, LastName: last, Phone: fmt.Sprintf("+1555%07d", i)})
+	}
+	return e
+}
+
+var (
+	firstNames = []string{"Alice", "Bob", "Zoë", "Maximiliane", "Jo", "François", "Anne-Sophie", "Li"}
+	lastNames  = []string{"Johnson", "Williams", "Lefèvre", "Ng", "van der Berg", "O'Brien", "Smith"}
+)
+
+// Name is the name of the i-th person.
+func Name(i int) (first, last string) {
+	return firstNames[i%len(firstNames)], lastNames[i%len(lastNames)]
+}
+
+// Email is the email of the i-th person.
+func Email(i int) string {
+	return fmt.Sprintf("%s.%d@example.com", strings.Repeat("customer", 1+i%2), i)
+}

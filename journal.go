@@ -1,0 +1,245 @@
+package demeterrr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/journalfile"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// Journal remembers, across runs and crashes, to whom a sequence was sent, so
+// that [SequencesService.ExecuteAll] sends it to nobody twice. [OpenJournal] keeps
+// one in a file; a table in a database makes another. A journal that is asked
+// about a sequence which is not its own returns an error.
+//
+// Emails are lower-cased. The methods may be called concurrently. The context of
+// Begin and Finish does not end with the run's.
+type Journal interface {
+	// Entry returns what is known of an email; the zero JournalEntry if nothing is.
+	Entry(ctx context.Context, sequenceID, email string) (JournalEntry, error)
+	// Begin records JournalBegun for the emails and returns when that will survive a crash of the machine. The request
+	// is sent next, unless there is an error: an email that the journal knows already is one.
+	Begin(ctx context.Context, sequenceID string, emails []string) error
+	// Finish records what became of emails that were begun. Those whose State is JournalNew were not sent to, and are forgotten.
+	Finish(ctx context.Context, sequenceID string, entries []JournalEntry) error
+}
+
+// JournalState is what a journal knows of one contact.
+type JournalState string
+
+const (
+	// JournalNew is the state of those who have been sent nothing.
+	JournalNew JournalState = ""
+	// JournalBegun is the state of those who may have been sent something: the request was about to be sent, and nothing
+	// is known of its outcome. ExecuteAll reports them as unknown and leaves them alone.
+	JournalBegun JournalState = "begun"
+	// JournalDone is the state of those whom the API's reply was about.
+	JournalDone JournalState = "done"
+)
+
+// JournalEntry is what a journal knows of one email.
+type JournalEntry struct {
+	// Email is lower-cased.
+	Email string
+	State JournalState
+	// Status is what the API said, if State is JournalDone; empty if its reply did not name the contact.
+	Status ExecutionStatus
+}
+
+// FileJournal is a [Journal] in a file of JSON lines, which people and programs
+// can read. Make one with [OpenJournal].
+type FileJournal struct {
+	sequenceID string
+	file       *journalfile.File
+
+	mu    sync.Mutex
+	begun map[string]struct{}
+	done  map[string]ExecutionStatus
+}
+
+// journalHeader is the first line of the file.
+type journalHeader struct {
+	Journal    string `json:"journal"`
+	Version    int    `json:"version"`
+	SequenceID string `json:"sequenceId"`
+}
+
+// journalLine is any other line. A line is written at once, so that what it says
+// holds as a whole or not at all.
+type journalLine struct {
+	At        time.Time                    `json:"at"`
+	Begun     []string                     `json:"begun,omitempty"`
+	Done      map[ExecutionStatus][]string `json:"done,omitempty"` // by status
+	NotSent   []string                     `json:"notSent,omitempty"`
+	Forgotten []string                     `json:"forgotten,omitempty"`
+}
+
+// OpenJournal opens the journal of one sequence in the file at path, or creates
+// it. It fails if the file is another sequence's, is no journal, or is open
+// already, in this process or another one; a process that was killed leaves it
+// free. A last line that was cut short by a crash is dropped, as what it announced
+// was not done yet. All emails in the file are held in memory. Close it after use.
+func OpenJournal(path, sequenceID string) (*FileJournal, error) {
+	if err := validate.ID(sequenceID); err != nil {
+		return nil, invalid("journal: %s", err)
+	}
+	j := &FileJournal{sequenceID: sequenceID, begun: map[string]struct{}{}, done: map[string]ExecutionStatus{}}
+	header, err := json.Marshal(journalHeader{Journal: "demeterrr", Version: 1, SequenceID: sequenceID})
+	if err != nil {
+		return nil, err
+	}
+	if j.file, err = journalfile.Open(path, header, j.checkHeader, j.replay); err != nil {
+		return nil, &Error{Message: fmt.Sprintf("journal %s cannot be opened", path), cause: err}
+	}
+	return j, nil
+}
+
+// checkHeader refuses the files of others.
+func (j *FileJournal) checkHeader(line []byte) error {
+	var h journalHeader
+	switch err := json.Unmarshal(line, &h); {
+	case err != nil || h.Journal != "demeterrr":
+		return journalfile.ErrForeign
+	case h.Version != 1:
+		return fmt.Errorf("it has version %d, this program knows version 1 only", h.Version)
+	}
+	return j.own(h.SequenceID)
+}
+
+// own refuses the ids of other sequences.
+func (j *FileJournal) own(sequenceID string) error {
+	if sequenceID != j.sequenceID {
+		return invalid("the journal of the sequence %s was given another one, %s; use one file for each sequence", j.sequenceID, sequenceID)
+	}
+	return nil
+}
+
+// replay takes in a line of the file.
+func (j *FileJournal) replay(line []byte) error {
+	var l journalLine
+	if err := json.Unmarshal(line, &l); err != nil {
+		return err
+	}
+	j.apply(&l)
+	return nil
+}
+
+func (j *FileJournal) apply(l *journalLine) {
+	for _, email := range l.Begun {
+		j.begun[email] = struct{}{}
+	}
+	for status, emails := range l.Done {
+		for _, email := range emails {
+			delete(j.begun, email)
+			j.done[email] = status
+		}
+	}
+	for _, email := range slices.Concat(l.NotSent, l.Forgotten) {
+		delete(j.begun, email)
+	}
+}
+
+// write puts a line on the disk, and takes it in if it is there. j.mu is held.
+func (j *FileJournal) write(l *journalLine) error {
+	l.At = time.Now().UTC().Truncate(time.Millisecond)
+	line, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	if err := j.file.Append(line); err != nil {
+		return err
+	}
+	j.apply(l)
+	return nil
+}
+
+func (j *FileJournal) entry(email string) JournalEntry {
+	if status, ok := j.done[email]; ok {
+		return JournalEntry{Email: email, State: JournalDone, Status: status}
+	}
+	if _, ok := j.begun[email]; ok {
+		return JournalEntry{Email: email, State: JournalBegun}
+	}
+	return JournalEntry{Email: email}
+}
+
+// Entry returns what the journal knows of an email.
+func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (JournalEntry, error) {
+	if err := j.own(sequenceID); err != nil {
+		return JournalEntry{}, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.entry(email), nil
+}
+
+// Begin records, on the disk, that the sequence is about to be sent to the emails.
+func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []string) error {
+	if err := j.own(sequenceID); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, email := range emails {
+		if e := j.entry(email); e.State != JournalNew {
+			return fmt.Errorf("the journal has %s as %s already", email, e.State)
+		}
+	}
+	return j.write(&journalLine{Begun: emails})
+}
+
+// Finish records, on the disk, what became of emails that were begun.
+func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []JournalEntry) error {
+	if err := j.own(sequenceID); err != nil {
+		return err
+	}
+	l := &journalLine{Done: map[ExecutionStatus][]string{}}
+	for _, e := range entries {
+		switch e.State {
+		case JournalDone:
+			l.Done[e.Status] = append(l.Done[e.Status], e.Email)
+		case JournalNew:
+			l.NotSent = append(l.NotSent, e.Email)
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.write(l)
+}
+
+// InDoubt returns the emails that were begun and not finished, sorted: each may
+// have been messaged or not. Look them up in the dashboard before you [FileJournal.Forget] any.
+func (j *FileJournal) InDoubt() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.begun))
+}
+
+// Forget makes the next ExecuteAll send to emails that are in doubt. Only the
+// caller can answer for that: those who were messaged after all are messaged
+// twice. It refuses all of them if one is not in doubt.
+func (j *FileJournal) Forget(emails ...string) error {
+	l := &journalLine{}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, email := range emails {
+		key := emailKey(email)
+		if _, ok := j.begun[key]; !ok {
+			return invalid("the journal does not have %s in doubt", email)
+		}
+		l.Forgotten = append(l.Forgotten, key)
+	}
+	if len(emails) == 0 {
+		return nil
+	}
+	return j.write(l)
+}
+
+// Close closes the file and lets others open it. It may be called twice.
+func (j *FileJournal) Close() error { return j.file.Close() }

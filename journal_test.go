@@ -1,0 +1,255 @@
+package demeterrr_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+func TestAJournalIsReadableAsJSONLines(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, id)
+	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: j}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]any
+	for line := range bytes.Lines(data) {
+		var m map[string]any
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		delete(m, "at")
+		got = append(got, m)
+	}
+	want := []map[string]any{
+		{"journal": "demeterrr", "version": 1.0, "sequenceId": id},
+		{"begun": []any{"customer0@example.com", "customer1@example.com", "customer2@example.com"}},
+		{"done": map[string]any{"queued": []any{"customer0@example.com", "customer2@example.com"}, "skipped": []any{"customer1@example.com"}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
+// crash may, and looks at what is left: never more than what was written whole.
+func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
+	t.Parallel()
+	const id = "s1"
+	dir := t.TempDir()
+	path := filepath.Join(dir, "whole")
+	j := openJournal(t, path, id)
+	ctx := t.Context()
+	entry := func(email string) demeterrr.JournalEntry {
+		return demeterrr.JournalEntry{Email: email, State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
+	}
+	if err := errors.Join(
+		j.Begin(ctx, id, []string{"a@x", "b@x"}),
+		j.Finish(ctx, id, []demeterrr.JournalEntry{entry("a@x"), {Email: "b@x"}}),
+		j.Begin(ctx, id, []string{"b@x", "c@x"}),
+		j.Finish(ctx, id, []demeterrr.JournalEntry{entry("b@x"), entry("c@x")}),
+		j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants := []string{",,", "begun,begun,", "done,,", "done,begun,begun", "done,done,done"} // after each line
+	for cut := range len(data) + 1 {
+		for _, tail := range []string{"", "\x00\x00\x00"} {
+			if tail != "" && (cut == len(data) || !bytes.Contains(data[:cut], []byte("\n"))) {
+				continue
+			}
+			torn := filepath.Join(dir, "torn")
+			if err := os.WriteFile(torn, append(bytes.Clone(data[:cut]), tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // also after it was mended
+				j, err := demeterrr.OpenJournal(torn, id)
+				if err != nil {
+					t.Fatalf("cut at %d: %v", cut, err)
+				}
+				var states []string
+				for _, email := range []string{"a@x", "b@x", "c@x"} {
+					e, err := j.Entry(ctx, id, email)
+					if err != nil {
+						t.Fatal(err)
+					}
+					states = append(states, string(e.State))
+				}
+				want := wants[max(0, bytes.Count(data[:cut], []byte("\n"))-1)]
+				if got := strings.Join(states, ","); got != want {
+					t.Fatalf("cut at %d: %q, want %q", cut, got, want)
+				}
+				if err := j.Begin(ctx, id, []string{"d@x"}); err != nil {
+					t.Fatal(err)
+				}
+				if err := j.Finish(ctx, id, []demeterrr.JournalEntry{{Email: "d@x"}}); err != nil {
+					t.Fatal(err)
+				}
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+func TestAJournalIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const header = `{"journal":"demeterrr","version":1,"sequenceId":"s1"}` + "\n"
+	for name, content := range map[string]string{
+		"another sequence's":  strings.Replace(header, "s1", "s2", 1),
+		"a list of contacts":  "Email,Name\na@example.com,A\n",
+		"one line":            "Email,Name",
+		"other JSON":          `{"a":1}` + "\n",
+		"a later version":     strings.Replace(header, "1,", "2,", 1),
+		"damaged in between":  header + "{\"begun\":[\"a@x\n" + `{"begun":["b@x"]}` + "\n",
+		"wrong type of entry": header + `{"begun":"a@x"}` + "\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := demeterrr.OpenJournal(path, "s1")
+		if err == nil {
+			t.Errorf("%s: opened", name)
+			_ = j.Close()
+		}
+		if _, ok := errors.AsType[*demeterrr.Error](err); !ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, _ := os.ReadFile(path); string(left) != content {
+			t.Errorf("%s: the file was changed to %q", name, left)
+		}
+	}
+	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
+	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := errors.Join(j.Close(), j.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := j.Begin(t.Context(), "s1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
+	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
+		t.Errorf("no id: %v", err)
+	}
+}
+
+func TestAJournalRefusesAnotherSequence(t *testing.T) {
+	t.Parallel()
+	srv, _ := survey(t)
+	other := srv.AddSequence(demeterrr.Sequence{Name: "Other"}).ID
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), other, eachOf(recipients(0, 200)), &demeterrr.ExecuteAllOptions{Journal: j})
+	executeAdds(t, report)
+	if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != 1 || len(srv.Requests()) > 0 {
+		t.Error(err, totals(report))
+	}
+}
+
+func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, id)
+	done := demeterrr.JournalEntry{Email: "customer0@example.com", State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
+	if err := errors.Join(
+		j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com", "customer2@example.com"}),
+		j.Finish(t.Context(), id, []demeterrr.JournalEntry{done})); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"customer1@example.com", "customer2@example.com"}, j.InDoubt()); diff != "" {
+		t.Error(diff)
+	}
+	for _, emails := range [][]string{{"customer0@example.com"}, {"customer1@example.com", "customer3@example.com"}} {
+		if err := j.Forget(emails...); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("%v: %v", emails, err)
+		}
+	}
+	if err := j.Forget("Customer2@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: openJournal(t, path, id)})
+	if err != nil || totals(report) != "read 3, duplicates 0, already sent 1, sent 1, skipped 0, failed 0, unknown 1, requests 1" {
+		t.Error(err, totals(report))
+	}
+	if got := messaged(srv); !slices.Equal(got, []string{"customer2@example.com"}) {
+		t.Errorf("messaged %v", got)
+	}
+}
+
+func TestASkippedContactStaysSkipped(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
+	options := &demeterrr.ExecuteAllOptions{Journal: openJournal(t, filepath.Join(t.TempDir(), "journal"), id)}
+	for i := range 2 {
+		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), options)
+		if err != nil || len(report.Skipped) != 1 || report.Skipped[0].Status != "skipped" || report.Requests != 1-i {
+			t.Error(err, totals(report), report.Skipped)
+		}
+	}
+}
+
+// brokenJournal fails where it is told to.
+type brokenJournal struct{ entry, begin, finish error }
+
+func (b brokenJournal) Entry(context.Context, string, string) (demeterrr.JournalEntry, error) {
+	return demeterrr.JournalEntry{}, b.entry
+}
+func (b brokenJournal) Begin(context.Context, string, []string) error { return b.begin }
+func (b brokenJournal) Finish(context.Context, string, []demeterrr.JournalEntry) error {
+	return b.finish
+}
+
+func TestAJournalThatFailsStopsTheRun(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk full")
+	for _, tt := range []struct {
+		name    string
+		journal brokenJournal
+		want    string
+	}{
+		{"reading", brokenJournal{entry: full}, "read 1, duplicates 0, already sent 0, sent 0, skipped 0, failed 1, unknown 0, requests 0"},
+		{"before sending", brokenJournal{begin: full}, "sent 0"},
+		{"after sending", brokenJournal{finish: full}, "sent 100"},
+	} {
+		srv, id := survey(t)
+		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
+		executeAdds(t, report)
+		if !errors.Is(err, full) || !strings.Contains(totals(report), tt.want) || len(srv.Sendings()) != report.Sent || len(report.Unknown) > 0 {
+			t.Errorf("%s: %v, %s", tt.name, err, totals(report))
+		}
+		for _, f := range report.Failed {
+			if !errors.Is(f.Err, full) {
+				t.Fatal(f.Err)
+			}
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package demeterrr
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// SyncOptions change how Sync works. The zero value is what most need.
+type SyncOptions struct {
+	// DryRun only reads, and fills SyncReport.Plan with what would be sent.
+	DryRun bool
+	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
+	Concurrency int
+	// OnProgress is called after every request that got somewhere, never twice at once. It must return soon.
+	OnProgress func(SyncProgress)
+}
+
+// SyncProgress says how far Sync has come.
+type SyncProgress struct {
+	// Reads of ReadsTotal requests have been made to learn what the account has.
+	Reads, ReadsTotal int
+	// Writes of WritesTotal contacts that differ have been dealt with; both are 0 until the reading is over.
+	Writes, WritesTotal int
+}
+
+// SyncReport tells what Sync did. Read is the sum of Duplicates, Created,
+// Updated, Unchanged and the number of Failed. After a dry run, Created and
+// Updated tell what would have been done.
+type SyncReport struct {
+	// Read is the number of contacts that the input gave.
+	Read int
+	// Duplicates were followed by another contact with the same email, which was used instead.
+	Duplicates int
+	// Created and Updated needed a write, Unchanged did not.
+	Created   int
+	Updated   int
+	Unchanged int
+	// Failed are in the order of the input. Those whose error matches ErrUnknownOutcome may be as they should all the same.
+	Failed []SyncFailure
+	// Requests is the number of requests sent, retries included.
+	Requests int
+	// Plan is what a dry run would have sent, in the order of the input: it would have cost len(Plan)
+	// requests more. Nil unless SyncOptions.DryRun is set.
+	Plan []SyncChange
+}
+
+// SyncFailure is a contact that Sync could not bring to the account.
+type SyncFailure struct {
+	// Index is the place of the contact in the input, from 0.
+	Index   int
+	Contact ContactParams
+	// Err is an [*Error]. It is what stopped Sync, if that was before this contact's turn.
+	Err error
+}
+
+// SyncChange is one request that a dry run would have sent: Create or Update is set.
+type SyncChange struct {
+	// Index is the place of the contact in the input, from 0.
+	Index int
+	Email string
+	// Create is the contact that would be created; nil if it exists.
+	Create *ContactParams
+	// ContactID and Update are the contact that would be changed, and the fields that differ.
+	ContactID string
+	Update    *ContactUpdate
+}
+
+const defaultSyncConcurrency = 4
+
+// Sync brings the account to what contacts say: it creates those that are
+// missing, and updates those that differ, by their differing fields, as
+// [ContactsService.Upsert] would. It never deletes. Contacts that it has none of
+// in contacts are left alone.
+//
+// It reads first, by whichever way takes fewer requests: all pages of 100, or a
+// look at each email. For n contacts of which k differ, in an account of T, the
+// cost is at most min(ceil(T/100), n+1) + k requests (and one to find an account
+// empty). Retries, and contacts that somebody else changes meanwhile, come on top.
+//
+// The contacts are held in memory and must not be changed before Sync returns.
+// Those with the same email, ignoring case, count once: the last one wins.
+//
+// The report is never nil and always adds up. A contact that fails is in it, and
+// the others go on. The error tells why Sync stopped early, if it did: the input
+// gave an error (then nothing was written), the reading failed, ctx ended, or
+// going on would have wasted requests: the key was refused, the API asked for a
+// longer wait than the RetryPolicy allows (use a [Pacer] to wait), or 5 contacts
+// in a row met no working service. What was not tried is in Failed then, and a
+// second Sync does the rest. A write that is on its way when ctx ends is let
+// finish, for as long as [WithTimeout] allows.
+//
+// It takes the scopes contacts:read and contacts:write; a dry run only the first.
+func (s *ContactsService) Sync(ctx context.Context, contacts iter.Seq2[ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
+	if opts == nil {
+		opts = &SyncOptions{}
+	}
+	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
+		return &SyncReport{}, err
+	}
+	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{}}
+	defer r.cancel()
+	if r.options.Concurrency == 0 {
+		r.options.Concurrency = defaultSyncConcurrency
+	}
+	err := r.collect(contacts)
+	if err == nil {
+		err = r.read()
+	}
+	if err != nil {
+		r.stop(err)
+	}
+	r.write()
+	return r.report(), r.stopped
+}
+
+// checkBulk refuses what no bulk operation can work with.
+func checkBulk(ctx context.Context, noInput bool, concurrency int) error {
+	switch {
+	case ctx == nil:
+		return invalid("the context is nil; pass context.Background() if there is no other")
+	case noInput:
+		return invalid("the contacts are nil; an empty sequence is one that yields nothing")
+	case concurrency < 0:
+		return invalid("Concurrency must not be negative; 0 means the default")
+	}
+	return nil
+}
+
+// syncRun is one Sync on its way.
+type syncRun struct {
+	*bulk
+	service *ContactsService
+	options SyncOptions
+
+	inputs     int
+	duplicates int
+	items      []*syncItem
+	byEmail    map[string]*syncItem
+	unfiltered atomic.Bool // the server ignores ?email=
+	progress   SyncProgress
+}
+
+// syncItem is one contact of the input and what becomes of it. Only one
+// goroutine at a time works on it.
+type syncItem struct {
+	index  int
+	params ContactParams
+	have   *Contact // the account's; nil if it has none
+	done   outcome
+	err    error
+	plan   *SyncChange
+}
+
+// collect takes in the input. Contacts without a usable email fail here.
+func (r *syncRun) collect(contacts iter.Seq2[ContactParams, error]) error {
+	if err := r.over(); err != nil {
+		return err
+	}
+	for params, err := range contacts {
+		if err != nil {
+			return inputFailed(err)
+		}
+		item := &syncItem{index: r.inputs, params: params}
+		r.inputs++
+		key := emailKey(params.Email)
+		if err := validate.Email(params.Email); err != nil {
+			item.err = invalid("%s", err)
+		} else if earlier, ok := r.byEmail[key]; ok {
+			r.duplicates++
+			earlier.index, earlier.params = item.index, item.params
+			continue
+		} else {
+			r.byEmail[key] = item
+		}
+		r.items = append(r.items, item)
+		if err := r.over(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write creates and updates what differs, or plans to.
+func (r *syncRun) write() {
+	var differing []*syncItem
+	for _, item := range r.items {
+		switch {
+		case item.err != nil:
+		case item.have != nil && item.params.changes(item.have).isZero():
+			item.done = outcomeUnchanged
+		case r.over() != nil:
+			item.err = r.over()
+		default:
+			differing = append(differing, item)
+		}
+	}
+	if r.options.DryRun {
+		for _, item := range differing {
+			item.predict()
+		}
+		return
+	}
+	r.advance(func(p *SyncProgress) { p.WritesTotal = len(differing) })
+	parallel(r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
+		if item.err = r.over(); item.err != nil {
+			return
+		}
+		_, item.done, item.err = r.service.bring(r.ctx, &item.params, item.have, r.writing())
+		item.err = r.verdict(item.err)
+		r.advance(func(p *SyncProgress) { p.Writes++ })
+	})
+}
+
+// predict says what write would do for an item, and refuses what it could not send.
+func (item *syncItem) predict() {
+	change := &SyncChange{Index: item.index, Email: item.params.Email}
+	r := request{method: http.MethodPost, path: routeContacts, body: &item.params}
+	if item.have != nil {
+		change.ContactID, change.Update = item.have.ID, item.params.changes(item.have)
+		r.method, r.body = http.MethodPatch, change.Update
+		item.done = outcomeUpdated
+	} else {
+		change.Create = &item.params
+		item.done = outcomeCreated
+	}
+	if _, err := r.encode(); err != nil {
+		item.err = r.refuse(err)
+		return
+	}
+	item.plan = change
+}
+
+// advance changes the progress and hands it to the caller.
+func (r *syncRun) advance(change func(*SyncProgress)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.progress)
+	if r.options.OnProgress != nil {
+		r.options.OnProgress(r.progress)
+	}
+}
+
+// report adds up what became of the items.
+func (r *syncRun) report() *SyncReport {
+	report := &SyncReport{Read: r.inputs, Duplicates: r.duplicates, Requests: int(r.sent.Load())}
+	slices.SortFunc(r.items, func(a, b *syncItem) int { return a.index - b.index })
+	for _, item := range r.items {
+		switch {
+		case item.err != nil:
+			report.Failed = append(report.Failed, SyncFailure{item.index, item.params, item.err})
+		case item.done == outcomeCreated:
+			report.Created++
+		case item.done == outcomeUpdated:
+			report.Updated++
+		case item.done == outcomeUnchanged:
+			report.Unchanged++
+		}
+		if item.plan != nil {
+			report.Plan = append(report.Plan, *item.plan)
+		}
+	}
+	return report
+}

@@ -1,0 +1,345 @@
+package demeterrr_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
+	t.Parallel()
+	changed := func(list []demeterrr.ContactParams, every int) []demeterrr.ContactParams {
+		for i := range list {
+			if i%every == 0 {
+				list[i].LastName = "Changed"
+			}
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name          string
+		account       int
+		input         []demeterrr.ContactParams
+		reads, writes int
+	}{
+		{"nothing", 10_000, nil, 0, 0},
+		{"5 % of 10,000 changed", 10_000, changed(customerList(0, 10_000), 20), 100, 500},
+		{"50 in 10,000", 10_000, customerList(5000, 5050), 51, 0},
+		{"50 in 10,000, all on the first page", 10_000, customerList(0, 50), 1, 0},
+		{"50 in 10,000, half on the first page, all changed", 10_000, changed(customerList(75, 125), 1), 26, 50},
+		{"one is looked up", 10_000, changed(customerList(5000, 5001), 1), 1, 1},
+		{"one that is new", 10_000, customerList(10_000, 10_001), 1, 1},
+		{"the first 100 of an empty account", 0, customerList(0, 100), 1, 100},
+		{"99 and 100 pages", 10_000, customerList(9000, 9099), 100, 0},
+		{"100 and 100 pages", 10_000, customerList(9000, 9100), 100, 0},
+		{"one page", 100, customerList(50, 150), 1, 50},
+		{"one page and one contact", 101, customerList(0, 101), 2, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := account(t, tt.account)
+			report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(tt.input), nil)
+			if err != nil || len(report.Failed) > 0 {
+				t.Fatal(err, report.Failed)
+			}
+			adds(t, srv, report)
+			has(t, srv, tt.input)
+			if reads, writes := counted(srv); reads != tt.reads || writes != tt.writes {
+				t.Errorf("%d reads and %d writes, want %d and %d", reads, writes, tt.reads, tt.writes)
+			}
+		})
+	}
+}
+
+func TestSyncTakesTheLastContactWithAnEmail(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 1)
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{
+		{Email: "New@example.com", FirstName: "One"},
+		{Email: "customer0@EXAMPLE.com", LastName: "Two"},
+		{Email: "new@example.com", FirstName: "Three"},
+		{Email: "", FirstName: "Four"},
+		{Email: "no address", FirstName: "Five"},
+		{Email: "nameless@example.com"},
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	adds(t, srv, report)
+	if diff := cmp.Diff("read 6, duplicates 1, created 1, updated 1, unchanged 0, failed 3, plan 0", summary(report)); diff != "" {
+		t.Error(diff)
+	}
+	has(t, srv, []demeterrr.ContactParams{{Email: "new@example.com", FirstName: "Three"}, {Email: "customer0@example.com", FirstName: "First0", LastName: "Two"}})
+	for i, f := range report.Failed {
+		if e, ok := errors.AsType[*demeterrr.Error](f.Err); f.Index != i+3 || !ok || e.Attempts != 0 || !errors.Is(f.Err, demeterrr.ErrValidation) {
+			t.Errorf("failure %d: %+v", i, f)
+		}
+	}
+}
+
+// TestDryRunPlansExactlyWhatIsSent runs dry, then in earnest, and compares.
+func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
+	t.Parallel()
+	input := customerList(0, 200)
+	for i := range 40 {
+		input[i].Title, input[i].Tags = "Dr.", []string{}
+		input[i].CustomFields["visits"] = i + 1
+	}
+	input = append(input, demeterrr.ContactParams{Email: "nameless@example.com"},
+		demeterrr.ContactParams{Email: "x@example.com", FirstName: "X", CustomFields: map[string]any{"f": func() {}}})
+	srv := account(t, 150)
+	options := &demeterrr.SyncOptions{DryRun: true, Concurrency: 1}
+	plan, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	adds(t, srv, plan)
+	if _, writes := counted(srv); writes != 0 {
+		t.Fatalf("a dry run wrote %d times", writes)
+	}
+	type change struct{ Method, Path, Body string }
+	var planned, done []change
+	for _, c := range plan.Plan {
+		body, _ := json.Marshal(c.Create)
+		if c.Update != nil {
+			body, _ = json.Marshal(c.Update)
+			planned = append(planned, change{http.MethodPatch, "/contacts/" + c.ContactID, string(body)})
+			continue
+		}
+		planned = append(planned, change{http.MethodPost, "/contacts", string(body)})
+	}
+	options.DryRun = false
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range srv.Requests() {
+		if r.Method != http.MethodGet {
+			done = append(done, change{r.Method, r.Path, string(r.Body)})
+		}
+	}
+	if diff := cmp.Diff(planned, done); diff != "" {
+		t.Errorf("planned and sent differ (-planned +sent):\n%s", diff)
+	}
+	if report.Created != plan.Created || report.Updated != plan.Updated || report.Unchanged != plan.Unchanged || len(report.Failed) != 2 || len(plan.Failed) != 2 {
+		t.Errorf("dry: %s\nreal: %s", summary(plan), summary(report))
+	}
+	if want := plan.Requests + len(plan.Plan); report.Requests != want {
+		t.Errorf("the plan costs %d requests, %d were sent", want, report.Requests)
+	}
+}
+
+// TestSyncSurvivesRaces lets somebody else delete, create and change contacts
+// between the reading and the writing.
+func TestSyncSurvivesRaces(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 300)
+	client, other := srv.Client(), srv.Client()
+	input := customerList(0, 310)
+	for i := range input {
+		input[i].LastName = "Changed"
+	}
+	input[7].FirstName = "" // cannot be made again
+	var once bool
+	report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+		if p.WritesTotal == 0 || once {
+			return
+		}
+		once = true
+		for _, c := range srv.Contacts()[5:10] {
+			if err := other.Contacts.Delete(t.Context(), c.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		srv.AddContact(demeterrr.Contact{Email: "CUSTOMER305@example.com", FirstName: "Somebody"})
+		srv.AddContact(demeterrr.Contact{Email: "customer306@example.com", FirstName: "First306", LastName: "Changed", CustomFields: map[string]any{"tier": "Gold", "visits": 306}, Tags: []string{"a", "b"}})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := summary(report), "read 310, duplicates 0, created 12, updated 296, unchanged 1, failed 1, plan 0"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if len(report.Failed) == 1 && (report.Failed[0].Index != 7 || !errors.Is(report.Failed[0].Err, demeterrr.ErrValidation)) {
+		t.Errorf("%+v", report.Failed)
+	}
+	has(t, srv, slices.Delete(input, 7, 8))
+}
+
+func TestSyncDoesNotRelyOnTheEmailFilter(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 3} {
+		srv := account(t, 1000)
+		srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"email"}, Times: demeterrrtest.Always})
+		input := customerList(700, 700+n)
+		input[0].LastName = "Changed"
+		report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+		if err != nil || report.Updated != 1 || report.Unchanged != n-1 {
+			t.Error(err, summary(report), report.Failed)
+		}
+		adds(t, srv, report)
+		has(t, srv, input)
+	}
+}
+
+func TestSyncRefusesAServerThatIgnoresThePage(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 1000)
+	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"page"}, Times: demeterrrtest.Always})
+	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(500, 1500)), nil)
+	if err == nil || len(report.Failed) != 1000 {
+		t.Error(err, summary(report))
+	}
+	if _, writes := counted(srv); writes != 0 {
+		t.Errorf("%d writes", writes)
+	}
+	adds(t, srv, report)
+}
+
+func TestSyncStopsWhereGoingOnWouldWasteRequests(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		fault demeterrrtest.Fault
+		want  error
+		most  int // requests
+	}{
+		{"no scope to write", demeterrrtest.Fault{Route: "POST /contacts", Status: 403, Times: demeterrrtest.Always}, demeterrr.ErrInsufficientPermissions, 1 + 4},
+		{"key revoked meanwhile", demeterrrtest.Fault{Skip: 101, Status: 401, Times: demeterrrtest.Always}, demeterrr.ErrInvalidAPIKey, 101 + 4},
+		{"a wait of an hour", demeterrrtest.Fault{Skip: 101, Status: 429, RetryAfter: time.Hour, Times: demeterrrtest.Always}, demeterrr.ErrRateLimited, 101 + 4},
+		{"the service is away", demeterrrtest.Fault{Skip: 101, Status: 503, Times: demeterrrtest.Always}, demeterrr.ErrServer, 101 + 4*(5+3)},
+		{"the reading fails", demeterrrtest.Fault{Status: 500, Times: demeterrrtest.Always}, demeterrr.ErrInternal, 4},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := account(t, 0)
+				srv.Inject(tt.fault)
+				report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(0, 1000)), nil)
+				if !errors.Is(err, tt.want) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				adds(t, srv, report)
+				if report.Requests > tt.most {
+					t.Errorf("%d requests, want at most %d", report.Requests, tt.most)
+				}
+				for _, f := range report.Failed {
+					if !errors.Is(f.Err, tt.want) {
+						t.Fatalf("contact %d: %v", f.Index, f.Err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSyncReportsWhatItDidWhenItIsCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := account(t, 0, demeterrrtest.WithLatency(time.Second, time.Second))
+		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
+		defer cancel()
+		report, err := srv.Client().Contacts.Sync(ctx, eachOf(customerList(0, 1000)), nil)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		adds(t, srv, report)
+		// 1 s of reading; the writes that are under way after 10.5 s are let finish.
+		if report.Created != 40 || len(srv.Contacts()) != 40 || len(report.Failed) != 960 {
+			t.Error(summary(report), len(srv.Contacts()))
+		}
+		for _, f := range report.Failed {
+			if errors.Is(f.Err, demeterrr.ErrUnknownOutcome) || !errors.Is(f.Err, context.DeadlineExceeded) {
+				t.Fatal(f.Err)
+			}
+		}
+	})
+}
+
+func TestSyncWritesNothingIfItsInputFails(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 10)
+	broken := errors.New("line 8 is torn")
+	report, err := srv.Client().Contacts.Sync(t.Context(), thenFail(customerList(5, 15), broken), nil)
+	if !errors.Is(err, broken) || len(report.Failed) != 10 || report.Requests != 0 {
+		t.Error(err, summary(report), report.Requests)
+	}
+	adds(t, srv, report)
+}
+
+func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	client := account(t, 0).Client()
+	for name, call := range map[string]func() (*demeterrr.SyncReport, error){
+		"negative concurrency": func() (*demeterrr.SyncReport, error) {
+			return client.Contacts.Sync(t.Context(), eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: -1})
+		},
+		"no input": func() (*demeterrr.SyncReport, error) { return client.Contacts.Sync(t.Context(), nil, nil) },
+		"no context": func() (*demeterrr.SyncReport, error) {
+			return client.Contacts.Sync(nil, eachOf(customerList(0, 1)), nil) //nolint:staticcheck // the mistake is the test
+		},
+	} {
+		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil {
+			t.Errorf("%s: %v %v", name, report, err)
+		}
+	}
+}
+
+// TestFaultsOfEveryKindLeaveNothingForASecondSync injects them into the reads and
+// the writes of a Sync of 1,000 contacts, half of them new.
+func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := account(t, 500)
+		input := customerList(0, 1000)
+		for i := range 250 {
+			input[i].LastName = "Changed"
+		}
+		for i, f := range []demeterrrtest.Fault{
+			{Status: 429, RetryAfter: 3 * time.Second}, {Status: 429}, {Status: 500}, {Status: 502}, {Status: 503}, {Status: 504},
+			{Status: 500, AfterWork: true}, {Status: 502, AfterWork: true},
+			{Drop: demeterrrtest.NoConnection}, {Drop: demeterrrtest.DropBefore}, {Drop: demeterrrtest.DropAfter}, {Drop: demeterrrtest.Truncate},
+			{Body: "<html>", ContentType: "text/html"}, {Delay: time.Minute},
+		} {
+			for _, route := range []string{"GET /contacts", "POST /contacts", "PATCH /contacts/{id}"} {
+				f.Route, f.Skip, f.Times = route, i%4, 3 // 126 faults
+				srv.Inject(f)
+			}
+		}
+		patient := demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 50})
+		client, other := srv.Client(patient), srv.Client(patient)
+		report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+			if p.Writes == 100 {
+				if err := other.Contacts.Delete(t.Context(), srv.Contacts()[240].ID); err != nil {
+					t.Error(err)
+				}
+			}
+		}})
+		if err != nil || len(report.Failed) > 0 {
+			t.Error(err, report.Failed)
+		}
+		if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); sum != 1000 || report.Read != 1000 {
+			t.Error(summary(report))
+		}
+		t.Log("first run: ", summary(report), fmt.Sprint(report.Requests, " requests"))
+		for range 2 {
+			report, err = srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+			t.Log("later runs:", summary(report), fmt.Sprint(report.Requests, " requests"))
+		}
+		if err != nil || report.Unchanged != 1000 || report.Requests != 10 {
+			t.Error(err, summary(report))
+		}
+		has(t, srv, input)
+	})
+}
