@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/textproto"
 	"strings"
 	"testing"
@@ -51,4 +52,17 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Printing a client in use must not read what its transport is changing: run with -race.
+func TestAClientIsPrintedByItsAddress(t *testing.T) {
+	t.Parallel()
+	proxy := http.Header{"Proxy-Authorization": {"Basic c2VjcmV0"}}
+	c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: &http.Transport{ProxyConnectHeader: proxy}}))
+	wantNil(t, err)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		wantEqual(t, verb, fmt.Sprintf(verb, c), "demeterrr.Client(https://app.demeterrr.com/api/v1)")
+	}
+	wantEqual(t, "a client that New did not make", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
+		"demeterrr.Client(not made by New) demeterrr.Client(not made by New)")
 }
