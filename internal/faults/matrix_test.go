@@ -107,6 +107,9 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 	case f.stalls:
 		timeout = patience
 	}
+	if f.stalls && m.finishes {
+		timeout = 2 * patience // after the caller's patience
+	}
 	waiting := func() {}
 	if s == cancels {
 		waiting = cancel

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
+	"strings"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
@@ -14,9 +16,11 @@ import (
 type method struct {
 	name string
 	kind kind
-	// bare is set if one call takes several requests, so that the attempts of the last one tell nothing.
+	// several is set if one call takes several requests, so that the attempts of one tell nothing.
 	several bool
-	call    func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error
+	// finishes is set if a request that is on its way is let finish when the context ends.
+	finishes bool
+	call     func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error
 }
 
 // errWrongValue is a success that is none.
@@ -112,6 +116,8 @@ func methods() []method {
 		{name: "Sequences.Execute, WithAtMostOnce", kind: sendOnce, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},
+		{name: "Contacts.Sync", kind: reads, several: true, call: syncNothing},
+		{name: "Sequences.ExecuteAll", kind: sendOnce, several: true, finishes: true, call: executeAll},
 	}
 }
 
@@ -119,4 +125,43 @@ func execute(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 	people := []demeterrr.ExecuteContact{{Email: knownEmail}, {Email: newEmail}}
 	e, err := l.client.Sequences.Execute(ctx, l.sequence.ID, &demeterrr.ExecuteParams{Contacts: people}, opts...)
 	return right(err, err != nil || e.SendingsCreated == 2 && len(e.Results) == 2, e)
+}
+
+// syncNothing syncs what is there already, so that it only reads.
+func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	report, err := l.client.Contacts.Sync(ctx, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
+	adds := report.Read == 1 && report.Unchanged+len(report.Failed) == 1
+	if adds && len(report.Failed) == 1 {
+		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
+	}
+	return right(err, adds && report.Unchanged == 1, report)
+}
+
+// executeAll returns the error of the one batch.
+func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	report, err := l.client.Sequences.ExecuteAll(ctx, l.sequence.ID, inputs(
+		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
+		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
+	failed, unknown := len(report.Failed), len(report.Unknown)
+	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown {
+		return fmt.Errorf("%w: the report does not add up: %+v", errWrongValue, report)
+	}
+	switch {
+	case failed == 2 && unknown == 0 && !errors.Is(report.Failed[0].Err, demeterrr.ErrUnknownOutcome):
+		return report.Failed[0].Err
+	case unknown == 2 && failed == 0 && errors.Is(report.Unknown[0].Err, demeterrr.ErrUnknownOutcome):
+		return report.Unknown[0].Err
+	}
+	return right(err, report.Sent == 2, report)
+}
+
+// inputs is a sequence without an error.
+func inputs[T any](values ...T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range values {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }

@@ -30,7 +30,6 @@ func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	show(shown, "the response", resp)
 	show(shown, "the response's value", *resp)
 	show(shown, "the client", l.client)
-	show(shown, "the contacts' service", l.client.Contacts)
 	show(shown, "an option", demeterrr.WithBaseURL(l.base))
 	for _, where := range slices.Sorted(maps.Keys(shown)) {
 		text := shown[where]
