@@ -19,9 +19,8 @@ import (
 )
 
 // call is one call of the API on its way: what is asked, and what its attempts
-// have met so far. It is the http.RoundTripper of its own http.Client, because
-// that is where go-retryablehttp makes an attempt. What an attempt needs is in
-// it by value where it can be, so that a call is one allocation and not ten.
+// have met so far. What an attempt needs is in it by value where it can be, so
+// that a call is one allocation and not ten.
 type call struct {
 	client *Client
 	ctx    context.Context // the caller's
@@ -36,11 +35,10 @@ type call struct {
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 
-	url    url.URL
-	loop   retryablehttp.Client
-	http   http.Client
-	reader jsonread.Reader // of the last reply
-	seen   http.Response   // what http.Client is shown of the last reply
+	url      url.URL
+	pattern  http.Request          // what every attempt sends, but for the headers
+	repeated retryablehttp.Request // the same with a body that can be sent again
+	reader   jsonread.Reader       // of the last reply
 }
 
 // reply is what came back for one attempt.
@@ -67,6 +65,12 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if err := k.readOptions(opts); err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
+	for _, r := range k.responses {
+		*r = Response{}
+	}
+	if r.mistake != nil {
+		return r.refuse(r.mistake)
+	}
 	body, err := r.encode()
 	if err != nil {
 		return r.refuse(err)
@@ -74,62 +78,46 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
 	}
-	for _, r := range k.responses {
-		*r = Response{}
-	}
 	if failed := k.run(body); failed != nil { // a nil *Error in an error would not be nil
 		return failed
 	}
 	return nil
 }
 
-// run lets go-retryablehttp make the attempts. A light client for each call keeps
-// the state of the call out of everybody else's way; what it returns is not
-// looked at, because the call itself has kept all that it met.
+// run makes the first attempt, with which nearly every call ends, and leaves it
+// to go-retryablehttp to go on from there.
 func (k *call) run(body []byte) *Error {
 	k.setURL(&k.url, k.client.base)
-	req := &retryablehttp.Request{Request: (&http.Request{
+	k.pattern = http.Request{
 		Method: k.method, URL: &k.url, Host: k.url.Host, Header: noHeader,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(k.ctx)}
+	}
+	k.repeated.Request = &k.pattern
 	if body != nil {
-		if err := req.SetBody(body); err != nil {
+		err := k.repeated.SetBody(body)
+		if err == nil {
+			k.pattern.Body, err = k.pattern.GetBody()
+		}
+		if err != nil {
 			return k.refuse(err)
 		}
 	}
-	k.http = http.Client{Transport: k, CheckRedirect: stayHere}
-	k.loop = retryablehttp.Client{
-		HTTPClient:   &k.http,
-		Logger:       nil, // it would log URLs, which hold emails
-		RetryMax:     k.maxRetries,
-		CheckRetry:   k.checkRetry,
-		Backoff:      k.backoff,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler, // else it drops the last reply
+	k.attempt(&k.pattern)
+	if k.again {
+		k.repeat()
 	}
-	k.last = errNotSent   // until an attempt says otherwise
-	_, _ = k.loop.Do(req) //nolint:bodyclose // the attempt has read and closed it
 	if k.last == nil {
 		return nil
 	}
-	failed := k.last
-	if failed == errNotSent { // everybody's
-		failed = &Error{Message: errNotSent.Message}
-	}
 	if k.waiting {
-		failed.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
+		k.last.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
 	}
-	failed.Method, failed.Path = k.method, k.path
-	failed.Attempts, failed.unknown = k.attempts, k.unknown
-	return failed
+	k.last.Method, k.last.Path = k.method, k.path
+	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
+	return k.last
 }
 
-var errNotSent = &Error{Message: "the request could not be made"}
-
-// stayHere refuses redirects. The API documents none, and a followed one would
-// take the key to another host and make a GET of a POST.
-func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// noHeader is what http.Client, which copies them, sees of the headers. An attempt
+// noHeader is what http.Client, which copies them, sees of the headers. Each attempt
 // has its own, because transports are known to add to what they are given.
 var noHeader = http.Header{}
 
@@ -154,13 +142,13 @@ func (k *call) header() http.Header {
 
 var acceptJSON = []string{"application/json"}
 
-// RoundTrip makes one attempt: gate, limiter, gate again, then the time limit
+// attempt makes one attempt: gate, limiter, gate again, then the time limit
 // starts, the request is sent, the whole reply is read and judged.
-func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
+func (k *call) attempt(req *http.Request) {
 	k.waiting = false
 	if err := k.admit(); err != nil {
 		k.last, k.again = k.interrupted(err), false
-		return nil, err
+		return
 	}
 	k.attempts++
 	started := time.Now()
@@ -171,8 +159,9 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
 		limited, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
-		req = req.WithContext(limited)
+		ctx = limited
 	}
+	req = req.WithContext(ctx)
 	req.Header = k.header()
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
@@ -182,12 +171,6 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	k.last, k.again = k.judge(&rep)
 	k.done(rep.rateLimit, k.last)
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
-	if rep.status == 0 {
-		return nil, rep.err
-	}
-	// The body is read already. http.Client still looks at the status, to refuse redirects.
-	k.seen = http.Response{StatusCode: rep.status, Header: rep.header, Body: http.NoBody, Request: req}
-	return &k.seen, nil
 }
 
 // admit waits until the attempt may be sent. The gate may have closed while the

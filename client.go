@@ -219,6 +219,8 @@ type request struct {
 	path   string // below the base URL, escaped
 	query  url.Values
 	body   any // nil, or what is encoded as JSON; it is checked first if it is a checker
+	// mistake is why the request must not be sent; nil if nothing is known to be wrong with it.
+	mistake error
 }
 
 // checker is a body that can tell before it is sent that it cannot be right.
@@ -232,13 +234,12 @@ func (r request) refuse(err error) *Error {
 }
 
 // withID puts an id into the one place for it in a route, escaped as one segment.
-func withID(method, route, id string) (request, error) {
-	r := request{method: method, path: route}
-	if err := validate.ID(id); err != nil {
-		return r, r.refuse(err)
+func withID(method, route, id string) request {
+	r := request{method: method, path: route, mistake: validate.ID(id)}
+	if r.mistake == nil {
+		r.path = strings.Replace(route, "{id}", url.PathEscape(id), 1)
 	}
-	r.path = strings.Replace(route, "{id}", url.PathEscape(id), 1)
-	return r, nil
+	return r
 }
 
 // setURL makes u the address of the request. Its path is escaped already.

@@ -136,11 +136,7 @@ func (s *ContactsService) All(ctx context.Context, params *ContactListParams, op
 // It takes the scope contacts:read. API docs, page "contacts".
 func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
-	r, err := withID(http.MethodGet, route, id)
-	if err != nil {
-		return nil, err
-	}
-	return fetch(ctx, s.caller(), r, new(Contact), opts)
+	return fetch(ctx, s.caller(), withID(http.MethodGet, route, id), new(Contact), opts)
 }
 
 // FindByEmail returns the contact with the email, ignoring case. Without one the
@@ -148,10 +144,7 @@ func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption
 // API docs, page "contacts/list".
 func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
-	r := request{method: http.MethodGet, path: route, query: url.Values{"email": {email}}}
-	if err := validate.Email(email); err != nil {
-		return nil, r.refuse(err)
-	}
+	r := request{method: http.MethodGet, path: route, query: url.Values{"email": {email}}, mistake: validate.Email(email)}
 	var page Page[Contact]
 	var resp Response
 	if err := s.caller().do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
@@ -191,10 +184,7 @@ func (s *ContactsService) Update(ctx context.Context, id string, params *Contact
 // update reads the reply over base.
 func (s *ContactsService) update(ctx context.Context, id string, params *ContactUpdate, base *Contact, opts []CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
-	r, err := withID(http.MethodPatch, route, id)
-	if err != nil {
-		return nil, err
-	}
+	r := withID(http.MethodPatch, route, id)
 	r.body = params
 	return fetch(ctx, s.caller(), r, base, opts)
 }
@@ -205,11 +195,7 @@ func (s *ContactsService) update(ctx context.Context, id string, params *Contact
 // API docs, page "scopes".
 func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOption) error {
 	const route = routeContacts + "/{id}"
-	r, err := withID(http.MethodDelete, route, id)
-	if err != nil {
-		return err
-	}
-	return s.caller().do(ctx, r, nil, opts)
+	return s.caller().do(ctx, withID(http.MethodDelete, route, id), nil, opts)
 }
 
 // query is nil-safe: nil params select everything.

@@ -92,8 +92,8 @@ func (s *SequencesService) ExecuteAll(ctx context.Context, id string, contacts i
 	if err := validate.Texts([]string{opts.LocationID, opts.EmployeeID}); err != nil {
 		return &ExecuteReport{}, invalid("%s", err)
 	}
-	if _, err := withID("", "{id}", id); err != nil {
-		return &ExecuteReport{}, err
+	if err := validate.ID(id); err != nil {
+		return &ExecuteReport{}, invalid("%s", err)
 	}
 	e := &enrolment{
 		bulk: newBulk(ctx, ErrNotFound, ErrSequenceInactive), service: s, id: id, options: *opts,

@@ -120,9 +120,11 @@ func TestAContactThatTheReplyDoesNotNameIsSkipped(t *testing.T) {
 	srv.Inject(demeterrrtest.Fault{Route: routeExecute, Body: `{"data":{"sequenceId":"s","results":[
 		{"email":"CUSTOMER1@example.com","contactId":null,"status":"queued"},
 		{"email":"customer2@example.com","contactId":"c2","status":"deferred"},
+		{"email":"customer3@example.com","contactId":"c4","status":"deferred"},
+		{"email":"customer3@example.com","contactId":"c4","status":"queued"},
 		{"email":"stranger@example.com","contactId":"c3","status":"queued"}]}}`})
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), nil)
-	if err != nil || report.Sent != 1 {
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 4)), nil)
+	if err != nil || report.Sent != 2 {
 		t.Fatal(err, totals(report))
 	}
 	want := []demeterrr.ExecutionResult{{Email: "customer0@example.com"}, {Email: "customer2@example.com", ContactID: "c2", Status: "deferred"}}
@@ -273,7 +275,8 @@ func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
 	torn := errors.New("line 151 is torn")
 	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, thenFail(recipients(0, 150), torn), nil)
 	executeAdds(t, report)
-	if !errors.Is(err, torn) || report.Sent != 100 || len(report.Failed) != 50 || !errors.Is(report.Failed[0].Err, torn) {
+	// The first batch may have been on its way by then, or not; the second never is.
+	if !errors.Is(err, torn) || report.Sent != len(srv.Sendings()) || report.Sent > 100 || report.Sent+len(report.Failed) != 150 || !errors.Is(report.Failed[0].Err, torn) {
 		t.Error(err, totals(report))
 	}
 }

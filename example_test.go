@@ -19,7 +19,7 @@ var (
 	srv *demeterrrtest.Server
 )
 
-// newClient is a client of a fresh fake, with Jane and an active sequence in it.
+// newClient is a client of a fresh fake, with John and an active sequence in it.
 func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	srv = demeterrrtest.NewServer()
 	srv.AddContact(demeterrr.Contact{
@@ -30,9 +30,12 @@ func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	return srv.Client(opts...)
 }
 
-// A new customer is created; one who exists already is updated.
+// A new customer is created; one who exists already is found.
 func Example() {
-	client := newClient() // demeterrr.NewFromEnv() with a real account
+	srv := demeterrrtest.NewServer() // stands for an account; with a real one: demeterrr.NewFromEnv()
+	defer srv.Close()
+	client := srv.Client()
+	ctx := context.Background()
 
 	contact, err := client.Contacts.Create(ctx, &demeterrr.ContactParams{
 		Email:     "jane.smith@example.com",

@@ -98,6 +98,8 @@ func aMillion(look func(i int)) iter.Seq2[demeterrr.ExecuteContact, error] {
 
 // TestExecuteAllKeepsOnlyTheEmailsOfAMillion measures the heap while a million
 // contacts are streamed, and takes away what a set of their emails takes alone.
+//
+//nolint:paralleltest // the heap is measured for the whole process
 func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 	tooMany(t)
 	alone := map[int]int64{}
@@ -106,8 +108,7 @@ func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 	for c := range aMillion(func(i int) { alone[i] = heap() - before }) {
 		set[c.Email] = struct{}{}
 	}
-	runtime.KeepAlive(set)
-	set = nil
+	runtime.KeepAlive(set) // and no longer
 
 	server := &allQueued{}
 	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: server}))
@@ -129,6 +130,8 @@ func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 }
 
 // TestAllOverAMillionIsFlat pages through a million contacts.
+//
+//nolint:paralleltest // the heap is measured for the whole process
 func TestAllOverAMillionIsFlat(t *testing.T) {
 	tooMany(t)
 	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: aMillionPaged{}}))

@@ -186,9 +186,9 @@ func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []strin
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, email := range emails {
+	for i, email := range emails {
 		if e := j.entry(email); e.State != JournalNew {
-			return fmt.Errorf("the journal has %s as %s already", email, e.State)
+			return fmt.Errorf("email %d of the batch is in the journal as %s already", i+1, e.State)
 		}
 	}
 	return j.write(&journalLine{Begun: emails})
@@ -206,6 +206,9 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 			l.Done[e.Status] = append(l.Done[e.Status], e.Email)
 		case JournalNew:
 			l.NotSent = append(l.NotSent, e.Email)
+		case JournalBegun: // it stays in doubt
+		default:
+			return invalid("the journal knows no state %q", e.State)
 		}
 	}
 	j.mu.Lock()
@@ -228,10 +231,10 @@ func (j *FileJournal) Forget(emails ...string) error {
 	l := &journalLine{}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, email := range emails {
+	for i, email := range emails {
 		key := emailKey(email)
 		if _, ok := j.begun[key]; !ok {
-			return invalid("the journal does not have %s in doubt", email)
+			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
 		}
 		l.Forgotten = append(l.Forgotten, key)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,13 +49,9 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 	}
 }
 
-// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
-// crash may, and looks at what is left: never more than what was written whole.
-func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
-	t.Parallel()
-	const id = "s1"
-	dir := t.TempDir()
-	path := filepath.Join(dir, "whole")
+// wholeJournal is a journal with two batches, of which the second sends to one whom the first did not reach.
+func wholeJournal(t *testing.T, path, id string) []byte {
+	t.Helper()
 	j := openJournal(t, path, id)
 	ctx := t.Context()
 	entry := func(email string) demeterrr.JournalEntry {
@@ -72,10 +69,21 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return data
+}
+
+// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
+// crash may, and looks at what is left: never more than what was written whole.
+func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
+	t.Parallel()
+	const id = "s1"
+	dir := t.TempDir()
+	path := filepath.Join(dir, "whole")
+	ctx, data := t.Context(), wholeJournal(t, path, id)
 	wants := []string{",,", "begun,begun,", "done,,", "done,begun,begun", "done,done,done"} // after each line
 	for cut := range len(data) + 1 {
-		for _, tail := range []string{"", "\x00\x00\x00"} {
-			if tail != "" && (cut == len(data) || !bytes.Contains(data[:cut], []byte("\n"))) {
+		for _, tail := range []string{"", "\x00\x00\x00", "\x00\x00\n"} {
+			if tail != "" && (cut%5 != 0 || cut == len(data) || !bytes.Contains(data[:cut], []byte("\n"))) {
 				continue
 			}
 			torn := filepath.Join(dir, "torn")
@@ -99,11 +107,16 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 				if got := strings.Join(states, ","); got != want {
 					t.Fatalf("cut at %d: %q, want %q", cut, got, want)
 				}
-				if err := j.Begin(ctx, id, []string{"d@x"}); err != nil {
-					t.Fatal(err)
+				if lines := bytes.Count(data[:cut], []byte("\n")); lines > 0 {
+					kept, err := os.ReadFile(torn)
+					if whole := data[:bytes.LastIndexByte(data[:cut], '\n')+1]; err != nil || !bytes.HasPrefix(kept, whole) || bytes.Count(kept, []byte("\n")) < lines || kept[len(kept)-1] != '\n' {
+						t.Fatalf("cut at %d: the file is left as %q (%v)", cut, kept, err)
+					}
 				}
-				if err := j.Finish(ctx, id, []demeterrr.JournalEntry{{Email: "d@x"}}); err != nil {
-					t.Fatal(err)
+				if cut%5 == 0 { // each write waits for the disk
+					if err := errors.Join(j.Begin(ctx, id, []string{"d@x"}), j.Finish(ctx, id, []demeterrr.JournalEntry{{Email: "d@x"}})); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if err := j.Close(); err != nil {
 					t.Fatal(err)
@@ -189,6 +202,11 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 			t.Errorf("%v: %v", emails, err)
 		}
 	}
+	for _, email := range []string{"customer0@example.com", "customer1@example.com"} {
+		if err := j.Begin(t.Context(), id, []string{"customer9@example.com", email}); err == nil {
+			t.Errorf("%s was begun again", email)
+		}
+	}
 	if err := j.Forget("Customer2@example.com"); err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +246,13 @@ func (b brokenJournal) Finish(context.Context, string, []demeterrr.JournalEntry)
 	return b.finish
 }
 
+// places is a limiter that counts the requests on their way.
+type places struct{ taken int }
+
+func (p *places) Wait(context.Context) error { p.taken++; return nil }
+
+func (p *places) Done(demeterrr.RateLimit, time.Duration) { p.taken-- }
+
 func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
@@ -241,7 +266,11 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 		{"after sending", brokenJournal{finish: full}, "sent 100"},
 	} {
 		srv, id := survey(t)
-		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
+		places := &places{}
+		report, err := srv.Client(demeterrr.WithLimiter(places)).Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
+		if places.taken != 0 {
+			t.Errorf("%s: %d places of the limiter were not given back", tt.name, places.taken)
+		}
 		executeAdds(t, report)
 		if !errors.Is(err, full) || !strings.Contains(totals(report), tt.want) || len(srv.Sendings()) != report.Sent || len(report.Unknown) > 0 {
 			t.Errorf("%s: %v, %s", tt.name, err, totals(report))

@@ -130,6 +130,30 @@ func TestALimitersErrorComesBack(t *testing.T) {
 	})
 }
 
+func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
+		wantNil(t, pacer.Wait(t.Context()))
+		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
+		c := keepDiary(t, &diary{fails: map[int]error{1: wrapped}}, nil)
+		e := wantError(t, create(t.Context(), c), 0, errLimiter, demeterrr.ErrRateLimited)
+		wantEqual(t, "RetryAfter", e.RetryAfter, time.Hour)
+	})
+}
+
+// mustFail is the pacer's error for a wait that would outlast its context.
+func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pacer.Done(demeterrr.RateLimit{}, 0)
+	err := pacer.Wait(ctx)
+	if err == nil {
+		t.Fatal("the pacer let a second request pass")
+	}
+	return err
+}
+
 func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		d := &diary{fails: map[int]error{2: errLimiter}}

@@ -42,10 +42,10 @@ func (q *listQuery) add(name, value string) {
 }
 
 // request is the request for the page that q names.
-func (q listQuery) request(route string) (request, error) {
+func (q listQuery) request(route string) request {
 	r := request{method: http.MethodGet, path: route}
 	if q.page < 0 || q.limit < 0 {
-		return r, r.refuse(errors.New("page and limit must not be negative; 0 means the default"))
+		r.mistake = errors.New("page and limit must not be negative; 0 means the default")
 	}
 	r.query = maps.Clone(q.values)
 	if r.query == nil {
@@ -57,7 +57,7 @@ func (q listQuery) request(route string) (request, error) {
 	if q.limit > 0 {
 		r.query.Set("limit", strconv.Itoa(q.limit))
 	}
-	return r, nil
+	return r
 }
 
 // fetch makes a call whose reply is one object, read over v.
@@ -70,12 +70,8 @@ func fetch[T any, P decodable[T]](ctx context.Context, c *Client, r request, v P
 
 // fetchPage makes a call whose reply is one page of a list.
 func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) (*Page[T], error) {
-	r, err := q.request(route)
-	if err != nil {
-		return nil, err
-	}
 	page := new(Page[T])
-	if err := c.do(ctx, r, list[T, P](page), opts); err != nil {
+	if err := c.do(ctx, q.request(route), list[T, P](page), opts); err != nil {
 		return nil, err
 	}
 	return page, nil

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -215,21 +214,17 @@ func (k *call) interrupted(cause error) *Error {
 	if ended(k.ctx) {
 		cause = contextError(k.ctx)
 	}
-	var limited *Error
-	isError := errors.As(cause, &limited)
+	failed := Error{Message: "not sent", cause: cause}
 	if k.attempts > 0 {
-		failed := *k.last
+		failed = *k.last
 		failed.cause = cause
-		if isError && limited.RetryAfter > 0 {
-			failed.RetryAfter = limited.RetryAfter
-		}
-		return &failed
+	} else if own, ok := cause.(*Error); ok { //nolint:errorlint // one that wraps it has more to say
+		failed = *own
 	}
-	if isError {
-		failed := *limited
-		return &failed
+	if limited, ok := errors.AsType[*Error](cause); ok && limited.RetryAfter > 0 {
+		failed.RetryAfter = limited.RetryAfter
 	}
-	return &Error{Message: "not sent", cause: cause}
+	return &failed
 }
 
 // passGate waits while a 429 has closed the client's gate, by the same rules as
@@ -248,34 +243,6 @@ func (k *call) passGate() error {
 			return err
 		}
 	}
-}
-
-// checkRetry is what go-retryablehttp asks after each attempt. The wait is
-// computed here, where the reply is known, as the library drops it before it
-// calls Backoff.
-func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	if !k.again || k.attempts > k.maxRetries {
-		return false, nil
-	}
-	floor := k.last.RetryAfter
-	if floor > k.client.policy.MaxRetryAfter {
-		return false, nil
-	}
-	if floor == 0 {
-		floor = k.client.policy.backoff(k.attempts)
-	}
-	if floor >= room(ctx) {
-		return false, nil // it would sleep in vain
-	}
-	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
-	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
-	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
-	return true, nil
-}
-
-// backoff hands go-retryablehttp the wait that checkRetry found.
-func (k *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	return k.wait
 }
 
 // lengthen adds chance to a wait, at most most, so that clients which were

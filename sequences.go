@@ -119,11 +119,7 @@ func (s *SequencesService) All(ctx context.Context, params *SequenceListParams, 
 // [ErrNotFound]. It takes the scope sequences:read. API docs, page "sequences".
 func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOption) (*Sequence, error) {
 	const route = routeSequences + "/{id}"
-	r, err := withID(http.MethodGet, route, id)
-	if err != nil {
-		return nil, err
-	}
-	return fetch(ctx, s.caller(), r, new(Sequence), opts)
+	return fetch(ctx, s.caller(), withID(http.MethodGet, route, id), new(Sequence), opts)
 }
 
 // Execute sends a sequence to 1 to 100 contacts. It is one request, and it is
@@ -140,10 +136,7 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 // scope sequences:execute. API docs, page "sequences/execute".
 func (s *SequencesService) Execute(ctx context.Context, id string, params *ExecuteParams, opts ...CallOption) (*Execution, error) {
 	const route = routeSequences + "/{id}/execute"
-	r, err := withID(http.MethodPost, route, id)
-	if err != nil {
-		return nil, err
-	}
+	r := withID(http.MethodPost, route, id)
 	r.body = params
 	return fetch(ctx, s.caller(), r, new(Execution), opts)
 }

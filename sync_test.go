@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -294,52 +293,4 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 			t.Errorf("%s: %v %v", name, report, err)
 		}
 	}
-}
-
-// TestFaultsOfEveryKindLeaveNothingForASecondSync injects them into the reads and
-// the writes of a Sync of 1,000 contacts, half of them new.
-func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		srv := account(t, 500)
-		input := customerList(0, 1000)
-		for i := range 250 {
-			input[i].LastName = "Changed"
-		}
-		for i, f := range []demeterrrtest.Fault{
-			{Status: 429, RetryAfter: 3 * time.Second}, {Status: 429}, {Status: 500}, {Status: 502}, {Status: 503}, {Status: 504},
-			{Status: 500, AfterWork: true}, {Status: 502, AfterWork: true},
-			{Drop: demeterrrtest.NoConnection}, {Drop: demeterrrtest.DropBefore}, {Drop: demeterrrtest.DropAfter}, {Drop: demeterrrtest.Truncate},
-			{Body: "<html>", ContentType: "text/html"}, {Delay: time.Minute},
-		} {
-			for _, route := range []string{"GET /contacts", "POST /contacts", "PATCH /contacts/{id}"} {
-				f.Route, f.Skip, f.Times = route, i%4, 3 // 126 faults
-				srv.Inject(f)
-			}
-		}
-		patient := demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 50})
-		client, other := srv.Client(patient), srv.Client(patient)
-		report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
-			if p.Writes == 100 {
-				if err := other.Contacts.Delete(t.Context(), srv.Contacts()[240].ID); err != nil {
-					t.Error(err)
-				}
-			}
-		}})
-		if err != nil || len(report.Failed) > 0 {
-			t.Error(err, report.Failed)
-		}
-		if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); sum != 1000 || report.Read != 1000 {
-			t.Error(summary(report))
-		}
-		t.Log("first run: ", summary(report), fmt.Sprint(report.Requests, " requests"))
-		for range 2 {
-			report, err = srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
-			t.Log("later runs:", summary(report), fmt.Sprint(report.Requests, " requests"))
-		}
-		if err != nil || report.Unchanged != 1000 || report.Requests != 10 {
-			t.Error(err, summary(report))
-		}
-		has(t, srv, input)
-	})
 }

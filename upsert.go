@@ -61,7 +61,7 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 		}
 		contact, done, errExisting := s.adaptExisting(ctx, params, opts)
 		if !errors.Is(errExisting, ErrNotFound) {
-			return contact, done, errExisting
+			return contact, done, inDoubt(errExisting, err)
 		}
 	}
 	return nil, outcomeNone, err // it exists, and cannot be found: the API's own words say it best
@@ -72,6 +72,15 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 func emailTaken(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
+}
+
+// inDoubt lets err say that the outcome is unknown if an earlier step's was: a
+// create whose reply was lost may have made the contact.
+func inDoubt(err, earlier error) error {
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(earlier, ErrUnknownOutcome) {
+		e.unknown = true
+	}
+	return err
 }
 
 // adaptExisting finds the contact that has the email of params, and adapts it.

@@ -210,3 +210,18 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 		})
 	}
 }
+
+// The create may have made the contact, and the look-up does not change that.
+func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		s := &script{t: t, begin: time.Now(), steps: []step{reset, exists, {status: 403, body: `{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:read","requiredScope":"contacts:read"}}`}}}
+		c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: s}))
+		wantNil(t, err)
+
+		_, _, err = c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
+
+		if !errors.Is(err, demeterrr.ErrForbidden) || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
+			t.Errorf("got %v, want a 403 whose outcome is unknown", err)
+		}
+	})
+}

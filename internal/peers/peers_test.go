@@ -134,7 +134,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 // TestTheServersAgree holds the loopback server to what the one in memory answers.
 func TestTheServersAgree(t *testing.T) {
 	replies := serve.NewReplies()
-	server, err := serve.Listen(replies)
+	server, err := serve.Listen(replies, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

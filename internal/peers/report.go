@@ -72,7 +72,7 @@ func (r *results) markdown() string {
 const explanation = `Each client does the same work by turns, in %d rounds and in a new random order each time; its time is divided by that of
 net/http + encoding/json in the same round. The tables give the median of these ratios and the quartiles: less is faster. Times
 themselves are not given, as they would tell of the machine. "In memory" is a transport that answers at once, so that only the
-client's own work is left; "over loopback" is a server on 127.0.0.1 in the same process that allocates nothing. Every client
+client's own work is left, with a heap of 64 MB as a service has one; "over loopback" is a server on 127.0.0.1 in the same process that allocates nothing. Every client
 is written as its documentation shows, checks the status, and decodes the reply into its own types, all
 fields; a test holds all of them to the same requests and the same values. The limit decodes nothing.
 
@@ -106,7 +106,7 @@ func (r *results) crowdTable(b *strings.Builder) {
 	if r.crowds == nil {
 		return
 	}
-	fmt.Fprintf(b, "## H: %d goroutines share a client, %d requests over loopback\n\nEach with the transport that its documentation leads to; medians of %d rounds.\n\n",
+	fmt.Fprintf(b, "## H: %d goroutines share a client, %d requests over loopback and TLS\n\nThe API is https, so this is too. Each with the transport that its documentation leads to; medians of %d rounds.\n\n",
 		goroutines, crowdRequests, crowdRounds)
 	fmt.Fprint(b, "| client | connections | requests a second, in times of net/http + encoding/json |\n|---|---|---|\n")
 	for i, c := range candidates {

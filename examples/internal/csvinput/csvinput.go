@@ -59,7 +59,7 @@ var fields = []field{
 type Reader struct {
 	csv     *csv.Reader
 	columns []column // one for each column of the file
-	lines   []int32  // of the rows that were read, to find them again
+	lines   []int    // of the rows that were read, to find them again
 }
 
 type column struct {
@@ -210,7 +210,7 @@ func (r *Reader) Rows() iter.Seq2[Row, error] {
 				return
 			}
 			line, _ := r.csv.FieldPos(0)
-			r.lines = append(r.lines, int32(line))
+			r.lines = append(r.lines, line)
 			row := Row{Line: line}
 			for i, value := range record {
 				if i < len(r.columns) && r.columns[i].set != nil {
@@ -225,4 +225,4 @@ func (r *Reader) Rows() iter.Seq2[Row, error] {
 }
 
 // Line is where the row that Rows yielded as number index, from 0, begins in the file.
-func (r *Reader) Line(index int) int { return int(r.lines[index]) }
+func (r *Reader) Line(index int) int { return r.lines[index] }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -13,19 +14,23 @@ import (
 type Loopback struct {
 	replies  *Replies
 	listener net.Listener
+	scheme   string
 	accepted atomic.Int64
 }
 
-// Listen starts a server.
-func Listen(replies *Replies) (*Loopback, error) {
+// Listen starts a server, with TLS if config is not nil.
+func Listen(replies *Replies, config *tls.Config) (*Loopback, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &Loopback{replies: replies, listener: l}
+	s := &Loopback{replies: replies, listener: l, scheme: "http://"}
+	if config != nil {
+		s.listener, s.scheme = tls.NewListener(l, config), "https://"
+	}
 	go func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := s.listener.Accept()
 			if err != nil {
 				return
 			}
@@ -37,7 +42,7 @@ func Listen(replies *Replies) (*Loopback, error) {
 }
 
 // URL is the server's address, without a path.
-func (s *Loopback) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Loopback) URL() string { return s.scheme + s.listener.Addr().String() }
 
 // Connections is how many there have been.
 func (s *Loopback) Connections() int { return int(s.accepted.Load()) }

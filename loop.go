@@ -1,0 +1,76 @@
+package demeterrr
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// loop is a call in the hands of go-retryablehttp, which repeats it for as long as
+// checkRetry says. A light client of the library for each call, whose transport is
+// the loop itself, keeps the call where the library's hooks can reach it.
+type loop struct {
+	*call
+	library retryablehttp.Client
+	http    http.Client
+	shown   http.Response
+	begun   bool
+}
+
+// repeat goes on with a call whose first attempt may be repeated.
+func (k *call) repeat() {
+	l := &loop{call: k}
+	l.http = http.Client{Transport: l}
+	l.library = retryablehttp.Client{
+		HTTPClient: &l.http,
+		Logger:     nil, // it would log URLs, which hold emails
+		RetryMax:   k.maxRetries,
+		CheckRetry: k.checkRetry,
+		Backoff:    k.backoff,
+	}
+	k.repeated.Request = k.pattern.WithContext(k.ctx)
+	_, _ = l.library.Do(&k.repeated) //nolint:bodyclose // it has none: the call has kept all that it met
+}
+
+// RoundTrip is where the library makes an attempt; the first one is made when it
+// begins. It is shown an empty reply each time, as the real one is read and judged
+// already, and must not be drained, dropped, or followed to another host.
+func (l *loop) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.begun {
+		l.attempt(req)
+	}
+	l.begun = true
+	l.shown = http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: req}
+	return &l.shown, nil
+}
+
+// checkRetry is what go-retryablehttp asks after each attempt. The wait is
+// computed here, where the reply is known, as the library drops it before it
+// calls Backoff.
+func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	if !k.again || k.attempts > k.maxRetries {
+		return false, nil
+	}
+	floor := k.last.RetryAfter
+	if floor > k.client.policy.MaxRetryAfter {
+		return false, nil
+	}
+	if floor == 0 {
+		floor = k.client.policy.backoff(k.attempts)
+	}
+	if floor >= room(ctx) {
+		return false, nil // it would sleep in vain
+	}
+	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
+	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
+	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
+	return true, nil
+}
+
+// backoff hands go-retryablehttp the wait that checkRetry found.
+func (k *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+	return k.wait
+}
