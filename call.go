@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // call is one call of the API on its way: what is asked, and what its attempts
@@ -44,6 +47,7 @@ type reply struct {
 	header    http.Header
 	body      []byte
 	err       error     // why the reply is not whole
+	unsent    bool      // certainly nothing of the request was sent
 	at        time.Time // when it had come, or failed to
 	rateLimit RateLimit
 }
@@ -220,17 +224,18 @@ func (k *call) done(reported RateLimit, failed *Error) {
 // exchange sends the request and reads the whole reply into buf, so that its
 // connection can be used again.
 func (k *call) exchange(req *http.Request, buf *[]byte) reply {
+	req, unsent := k.watched(req)
 	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		return reply{err: err}
+		return reply{err: err, unsent: unsent()}
 	case resp == nil || resp.StatusCode == 0:
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
-	rep := reply{status: resp.StatusCode, header: resp.Header}
+	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey()[0])}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
 		return rep
 	}
@@ -284,4 +289,20 @@ func withoutURL(err error) error {
 		err = u.Err
 	}
 	return err
+}
+
+// withoutEcho is err without what the other side sent. net/http quotes what it
+// cannot make sense of, and a server that echoes sends the request itself.
+func (k *call) withoutEcho(err error) error {
+	const all = 16 << 10 // of a text that is as it should be, nothing is cut
+	text, key := err.Error(), k.client.apiKey()[0]
+	var protocol textproto.ProtocolError
+	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
+		return err
+	}
+	shown := scrub.Excerpt([]byte(text), all, key, k.query)
+	if shown == text {
+		return err
+	}
+	return errors.New(scrub.Cut(shown, maxExcerpt))
 }

@@ -102,6 +102,18 @@ func (c *Client) RateLimit() RateLimit {
 	return RateLimit{}
 }
 
+// String names the client by the address of its API. Without it, fmt would read
+// what other goroutines are changing, and show a proxy's password.
+func (c *Client) String() string {
+	if c == nil || c.base == nil {
+		return "demeterrr.Client(not made by New)"
+	}
+	return "demeterrr.Client(" + c.base.String() + ")"
+}
+
+// GoString is String.
+func (c *Client) GoString() string { return c.String() }
+
 // Request is a call of an endpoint that has no method of its own.
 type Request struct {
 	// Method is GET, POST, PUT, PATCH or DELETE.

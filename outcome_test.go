@@ -37,6 +37,7 @@ func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
 		"get: 303":                             {get, []step{{status: 303, header: []string{"Location", "/done"}}}, false},
 		"create: 303 says done, look there":    {create, []step{{status: 303, header: []string{"Location", "/done"}}}, true},
 		"execute: 303 without a Location":      {execute, []step{{status: 303}}, true},
+		"execute: 101":                         {execute, []step{{status: 101}}, true},
 		"delete: 303":                          {remove, []step{{status: 303, header: []string{"Location", "/done"}}}, true},
 		"create: 307 says send it elsewhere":   {create, []step{{status: 307, header: []string{"Location", "/there"}}}, false},
 		"execute: a reply of more than 10 MiB": {execute, []step{tooLarge}, true},

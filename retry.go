@@ -119,7 +119,7 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 	case http.StatusSeeOther:
 		return false, true // how many servers say "done, look there"
 	}
-	return false, e.StatusCode >= 500
+	return false, e.StatusCode >= 500 || e.StatusCode < 200 // 101: what came of it is said in another protocol
 }
 
 // judgeLost is the table of retries for attempts that no reply came back from.
@@ -129,7 +129,7 @@ func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
 	case badCertificate(rep.err):
 		failed.Message = "the server's certificate is not valid for this address"
 		return failed, false, false
-	case neverConnected(rep.err):
+	case rep.unsent || neverConnected(rep.err):
 		failed.Message = "no connection"
 		return failed, true, false
 	case ended(k.ctx):
@@ -162,9 +162,9 @@ func (k *call) lostBy(err error) error {
 	err = withoutURL(err)
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
-		return &attemptTimeout{err}
+		return &attemptTimeout{k.withoutEcho(err)}
 	}
-	return err
+	return k.withoutEcho(err)
 }
 
 // attemptTimeout is a time limit other than the caller's deadline. The errors of

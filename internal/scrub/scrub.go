@@ -4,6 +4,7 @@ package scrub
 
 import (
 	"html"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -19,6 +20,30 @@ var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;|\\u0040)[^\
 // Key takes the API key out of text.
 func Key(text, key string) string {
 	return strings.ReplaceAll(text, key, Gone)
+}
+
+// Header is h without the key: itself, unless the key is in it.
+func Header(h http.Header, key string) http.Header {
+	var clean http.Header
+	for name, values := range h {
+		inName := len(name) >= len(key) && strings.Contains(strings.ToLower(name), strings.ToLower(key))
+		if !inName && !slices.ContainsFunc(values, func(value string) bool { return strings.Contains(value, key) }) {
+			continue
+		}
+		if clean == nil {
+			clean = h.Clone()
+		}
+		for i, value := range values {
+			clean[name][i] = Key(value, key)
+		}
+		if inName { // net/http has changed its case
+			delete(clean, name)
+		}
+	}
+	if clean == nil {
+		return h
+	}
+	return clean
 }
 
 // Excerpt is the beginning of a body that is not the API's: at most limit bytes,

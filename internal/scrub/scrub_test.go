@@ -1,7 +1,9 @@
 package scrub_test
 
 import (
+	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -70,4 +72,16 @@ func FuzzExcerpt(f *testing.F) {
 			t.Errorf("%q stands in %q", value, got)
 		}
 	})
+}
+
+func TestHeaderIsGivenBackWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"X-Echo": {"a", "key=" + key}, "Dem_0123456789": {"as a name"}, "X-Request-Id": {"id"}}
+	want := http.Header{"X-Echo": {"a", "key=[removed]"}, "X-Request-Id": {"id"}}
+	if got := scrub.Header(h, key); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if len(h) != 3 || h["X-Echo"][1] != "key="+key {
+		t.Errorf("the transport's own header was changed: %v", h)
+	}
 }

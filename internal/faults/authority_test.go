@@ -1,0 +1,66 @@
+package faults
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"sync"
+	"time"
+)
+
+// certificates are those of the lab's servers, and the pool that its clients trust.
+type certificates struct {
+	pool                              *x509.CertPool
+	good, otherHost, expired, unknown tls.Certificate
+}
+
+var authority = sync.OnceValue(func() *certificates {
+	trusted, stranger := newAuthority(), newAuthority()
+	c := &certificates{pool: x509.NewCertPool()}
+	c.pool.AddCert(trusted.cert)
+	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
+	c.good = trusted.issue(here, later)
+	c.otherHost = trusted.issue(net.IPv4(127, 0, 0, 2), later)
+	c.expired = trusted.issue(here, time.Now().Add(-time.Hour))
+	c.unknown = stranger.issue(here, later)
+	return c
+})
+
+type issuer struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority() *issuer {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab"},
+		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
+	return &issuer{cert: must(x509.ParseCertificate(der)), key: key}
+}
+
+func (i *issuer) issue(ip net.IP, until time.Time) tls.Certificate {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{ip},
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	der := must(x509.CreateCertificate(rand.Reader, template, i.cert, key.Public(), i.key))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,0 +1,56 @@
+package faults
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// fault is one way for a call to go wrong.
+type fault struct {
+	name string
+	by   string // what makes it
+
+	// What it amounts to: the row of the table of retries, the status and the retryAfter that the client sees.
+	class      class
+	status     int
+	retryAfter time.Duration
+	stalls     bool // somebody must lose patience
+	reused     bool // it happens on connections that have been used before only
+	early      bool // the server has not seen the request, which the client cannot know
+	do         misfit
+
+	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy) and reply.
+	tls, http2 bool
+	dial       func(l *lab, ctx context.Context, network, address string) (net.Conn, error)
+	setup      func(l *lab)
+	reply      func(x *exchange)
+}
+
+// misfit says what Client.Do makes of a body that is JSON, but not the API's: it
+// knows no shape but that of the caller's variable.
+type misfit int
+
+const (
+	asOthers   misfit = iota // Do is as strict as the methods: it is no JSON
+	fits                     // it fits any variable
+	fitsNobody               // it does not fit the lab's, which no repetition changes
+)
+
+// works reports whether the server does the work in spite of the fault: where it
+// may, it does, as that is the worst case.
+func (f *fault) works() bool { return rules[f.class].effect || f.class == noFault }
+
+// faults are the rows of the matrix.
+func faults() []*fault {
+	var list []*fault
+	for _, group := range [][]fault{
+		{{name: "none", by: "-", class: noFault}},
+		connectionFaults(), tlsFaults(), proxyFaults(), lostReplies(), brokenBodies(), wrongContent(), informational(), statuses(), limits(), echoes(),
+	} {
+		for i := range group {
+			list = append(list, &group[i])
+		}
+	}
+	return list
+}

@@ -1,0 +1,356 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// The people of the lab. Whatever shows "canary" has shown personal data.
+const (
+	knownEmail = "canary.known@example.com"
+	newEmail   = "canary.new@example.com"
+)
+
+// minWait is the wait before a retry, where time is not what the cell is about.
+const minWait = time.Millisecond
+
+// maxRetries is what every client of the matrix has, so that a call which is
+// repeated to the end takes maxRetries+1 attempts.
+const maxRetries = 2
+
+// maxRetryAfter is the longest retryAfter that the lab's clients wait for.
+const maxRetryAfter = 50 * time.Millisecond
+
+// lab is one server, one network and one client, for one cell of the matrix.
+type lab struct {
+	fake     *demeterrrtest.Server
+	known    demeterrr.Contact
+	sequence demeterrr.Sequence
+	origin   *httptest.Server
+	open     *atomic.Int64 // connections to the origin and to the fault's listeners
+	seen     atomic.Int64  // requests that the origin has read
+	cleanups []func()
+
+	connects syncBuffer   // what a proxy was asked
+	dialled  atomic.Int64 // the client's open connections
+
+	fault  *fault
+	left   atomic.Int64  // how many more requests or connections meet the fault; below 0: all
+	stalls atomic.Int64  // how many have been stalled
+	met    chan struct{} // a token for each
+
+	base      string
+	options   []demeterrr.Option
+	transport *http.Transport
+	faulty    string // address that connections which meet the fault go to, for faults of the connection
+	client    *demeterrr.Client
+	log       *syncBuffer
+}
+
+// newLab builds everything that a fault needs, switched off.
+func newLab(f *fault) *lab {
+	l := &lab{fake: demeterrrtest.NewServer(), fault: f, open: new(atomic.Int64), met: make(chan struct{}, 64), log: new(syncBuffer)}
+	l.cleanups = append(l.cleanups, l.fake.Close)
+	l.known = l.fake.AddContact(demeterrr.Contact{Email: knownEmail, FirstName: "Known"})
+	l.sequence = l.fake.AddSequence(demeterrr.Sequence{Name: "Welcome", Status: demeterrr.SequenceActive})
+	l.origin = &httptest.Server{
+		Listener: l.listen(),
+		Config: &http.Server{Handler: http.HandlerFunc(l.serve), ErrorLog: log.New(io.Discard, "", 0), ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, nth{}, new(atomic.Int64))
+		}},
+	}
+	l.transport = &http.Transport{MaxIdleConnsPerHost: 100, TLSHandshakeTimeout: 10 * time.Second}
+	l.transport.DialContext = l.dial
+	l.transport.TLSClientConfig = &tls.Config{RootCAs: authority().pool, MinVersion: tls.VersionTLS12}
+	if f.tls {
+		l.origin.TLS = &tls.Config{Certificates: []tls.Certificate{authority().good}, MinVersion: tls.VersionTLS12}
+		if f.http2 {
+			l.origin.EnableHTTP2 = true
+			l.transport.ForceAttemptHTTP2 = true
+		}
+		l.origin.StartTLS()
+	} else {
+		l.origin.Start()
+	}
+	l.cleanups = append(l.cleanups, l.origin.Close)
+	l.base = l.origin.URL + "/api/v1"
+	if f.setup != nil {
+		f.setup(l)
+	}
+	return l
+}
+
+// nth is the key of the number of requests that a connection has carried.
+type nth struct{}
+
+// connect makes the lab's client. It logs at debug level into the lab, and calls
+// waiting when it begins to wait for a retry.
+func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
+	handler := slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	options := append([]demeterrr.Option{
+		demeterrr.WithBaseURL(l.base),
+		demeterrr.WithHTTPClient(&http.Client{Transport: l.transport}),
+		demeterrr.WithTimeout(timeout),
+		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: maxRetries, MinWait: wait, MaxWait: 2 * wait, MaxRetryAfter: maxRetryAfter}),
+		demeterrr.WithLogger(slog.New(watchLog{handler, waiting})),
+	}, l.options...)
+	var err error
+	l.client, err = demeterrr.New(l.fake.APIKey(), options...)
+	return err
+}
+
+func (l *lab) close() {
+	for i := len(l.cleanups) - 1; i >= 0; i-- {
+		l.cleanups[i]()
+	}
+}
+
+// take reports whether this request, or connection, meets the fault.
+func (l *lab) take() bool {
+	for {
+		n := l.left.Load()
+		switch {
+		case n == 0:
+			return false
+		case n < 0:
+			return true
+		case l.left.CompareAndSwap(n, n-1):
+			return true
+		}
+	}
+}
+
+// stalled says that the fault holds somebody up now.
+func (l *lab) stalled() {
+	l.stalls.Add(1)
+	select {
+	case l.met <- struct{}{}:
+	default:
+	}
+}
+
+// dial is the client's way out, on which its connections are counted.
+func (l *lab) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := l.connection(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	l.dialled.Add(1)
+	return &countedConn{Conn: conn, open: &l.dialled}, nil
+}
+
+// connection dials. A fault of the connection leads it astray.
+func (l *lab) connection(ctx context.Context, network, address string) (net.Conn, error) {
+	if l.fault.dial != nil {
+		return l.fault.dial(l, ctx, network, address)
+	}
+	if l.faulty != "" && l.take() {
+		address = l.faulty
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+// serve is the origin: the fake, unless the request meets a fault of the reply.
+func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
+	l.seen.Add(1)
+	n := r.Context().Value(nth{}).(*atomic.Int64).Add(1)
+	if l.fault.reply == nil || !l.take() {
+		l.fake.Handler().ServeHTTP(w, r)
+		if l.fault.stalls && l.left.Load() != 0 {
+			l.stalled() // what is between the origin and the client holds the reply back
+		}
+		return
+	}
+	x := &exchange{lab: l, w: w, r: r, nth: n, echo: dump(r)}
+	if l.fault.works() {
+		x.work()
+	} else {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
+	l.fault.reply(x)
+}
+
+// exchange is one request that meets a fault.
+type exchange struct {
+	lab  *lab
+	w    http.ResponseWriter
+	r    *http.Request
+	nth  int64  // of those on its connection
+	echo string // the request as it came
+	done *httptest.ResponseRecorder
+}
+
+// work lets the fake do what was asked for, and keeps its reply.
+func (x *exchange) work() {
+	x.done = httptest.NewRecorder()
+	x.lab.fake.Handler().ServeHTTP(x.done, x.r)
+}
+
+// hold keeps the request until its client goes.
+func (x *exchange) hold() {
+	x.lab.stalled()
+	<-x.r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// raw takes the connection over and writes to it what a good server would not.
+// Then it does what end says.
+func (x *exchange) raw(end func(*lab, net.Conn), parts ...string) {
+	conn, _, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.Join(parts, "")); err != nil {
+		return
+	}
+	end(x.lab, conn)
+}
+
+// The ends of a connection.
+func closing(*lab, net.Conn) {}
+
+func resetting(_ *lab, conn net.Conn) {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	if c, ok := conn.(*countedConn); ok {
+		conn = c.Conn
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+}
+
+func holding(l *lab, conn net.Conn) {
+	l.stalled()
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// listen opens a port on the loopback interface, whose connections are counted.
+func (l *lab) listen() net.Listener {
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	return &countingListener{Listener: port, open: l.open}
+}
+
+// listenFor serves every connection to a new port with serve, until the lab closes.
+func (l *lab) listenFor(serve func(net.Conn)) (address string) {
+	port := l.listen()
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := port.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() {
+				defer conn.Close()
+				serve(conn)
+			})
+		}
+	})
+	l.cleanups = append(l.cleanups, func() { _ = port.Close(); group.Wait() })
+	return port.Addr().String()
+}
+
+type countingListener struct {
+	net.Listener
+	open *atomic.Int64
+}
+
+func (c *countingListener) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return &countedConn{Conn: conn, open: c.open}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// settled waits for something that others are about to finish.
+func settled(done func() bool) bool {
+	for wait := time.Millisecond; wait < 5*time.Second; wait += wait / 2 {
+		if done() {
+			return true
+		}
+		time.Sleep(wait)
+	}
+	return done()
+}
+
+// dump is the request as it came, as a server shows it that shows too much. Its
+// body can be read again.
+func dump(r *http.Request) string {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s\r\n", r.Method, r.RequestURI, r.Proto)
+	_ = r.Header.Write(&b)
+	fmt.Fprintf(&b, "\r\n%s", body)
+	return b.String()
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// watchLog calls f when the client begins to wait for a retry.
+type watchLog struct {
+	slog.Handler
+	f func()
+}
+
+func (w watchLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "demeterrr: retry" {
+		w.f()
+	}
+	return w.Handler.Handle(ctx, r)
+}
+
+func TestMain(m *testing.M) {
+	// net/http writes to the standard logger what it finds on idle connections, which no client can stop.
+	log.SetOutput(io.Discard)
+	m.Run()
+}

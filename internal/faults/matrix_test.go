@@ -1,0 +1,239 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+var out = flag.String("out", "", "write the matrix into this file, between its marks")
+
+// patient and impatient are time limits: one that is never reached, and the
+// first that is tried where the fault is that nothing comes.
+const (
+	patient   = 30 * time.Second
+	impatient = 40 * time.Millisecond
+)
+
+// tally counts what the matrix did.
+type tally struct{ cells, requests, again atomic.Int64 }
+
+// TestMatrix calls every method under every fault in every situation.
+func TestMatrix(t *testing.T) {
+	var counts tally
+	for i, f := range faults() {
+		// The faults come one after another, so that what one leaves behind is found.
+		var group sync.WaitGroup
+		tickets := make(chan struct{}, 12)
+		for j, m := range methods() {
+			for n, s := range []situation{stays, passes, cancels, deadline} {
+				if raceEnabled && (i+j)%4 != n {
+					continue // the detector is slow, and the races are the same in every cell: it gets a quarter
+				}
+				tickets <- struct{}{}
+				group.Go(func() {
+					defer func() { <-tickets }()
+					counts.cells.Add(1)
+					for _, problem := range repeatCell(f, m, s, &counts) {
+						t.Errorf("%s | %s | %s: %s", f.name, m.name, s, problem)
+					}
+				})
+			}
+		}
+		group.Wait()
+		if left := ""; !settled(func() bool { left = labelled(f.name); return left == "" }) {
+			t.Errorf("%s: goroutines are left:\n%s", f.name, left)
+		}
+	}
+	t.Logf("%d cells, %d requests, %d cells run again because a time limit came too early", counts.cells.Load(), counts.requests.Load(), counts.again.Load())
+	if *out != "" && !t.Failed() && !raceEnabled {
+		writeSection(t, *out, "matrix", render(&counts))
+	}
+}
+
+// repeatCell runs a cell. Where a fault is that nothing comes, somebody must lose
+// patience, and on a busy machine that can be before the fault was met: then it
+// is tried again with more patience.
+func repeatCell(f *fault, m method, s situation, counts *tally) (problems []string) {
+	for patience := impatient; ; patience *= 3 {
+		problems = runCell(f, m, s, patience, counts)
+		if len(problems) == 0 || !f.stalls || patience > 2*time.Second {
+			return problems
+		}
+		counts.again.Add(1)
+	}
+}
+
+// runCell makes one call in a lab of its own and compares what comes back with the rules.
+func runCell(f *fault, m method, s situation, patience time.Duration, counts *tally) (problems []string) {
+	l := newLab(f)
+	defer l.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	timeout, wait := patient, minWait
+	switch {
+	case s == cancels:
+		wait = time.Hour
+		if f.stalls {
+			go func() {
+				select {
+				case <-l.met:
+					time.Sleep(patience / 4) // so that the client has read what there is
+				case <-ctx.Done():
+				}
+				cancel()
+			}()
+		}
+	case s == deadline:
+		wait = time.Hour
+		limit := patient
+		if f.stalls {
+			limit = patience
+		}
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, limit)
+		defer stop()
+	case f.stalls:
+		timeout = patience
+	}
+	if f.stalls && m.finishes {
+		timeout = 2 * patience // after the caller's patience
+	}
+	waiting := func() {}
+	if s == cancels {
+		waiting = cancel
+	}
+	if err := l.connect(timeout, wait, waiting); err != nil {
+		return []string{err.Error()}
+	}
+	pprof.Do(ctx, pprof.Labels("fault", f.name, "method", m.name, "situation", string(s)), func(ctx context.Context) {
+		problems = l.cell(ctx, m, s)
+	})
+	counts.requests.Add(l.seen.Load())
+	return problems
+}
+
+// cell makes the call, and all that is looked at afterwards.
+func (l *lab) cell(ctx context.Context, m method, s situation) (problems []string) {
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if l.fault.reused {
+		if err := l.plain(); err != nil {
+			wrong("the warm-up failed: %v", err)
+		}
+		l.seen.Store(0)
+	}
+	l.left.Store(-1)
+	if s == passes && !l.fault.reused {
+		l.left.Store(1)
+	}
+	w := expectOf(l.fault, m, s)
+	var resp demeterrr.Response
+	err := m.call(ctx, l, demeterrr.WithResponse(&resp))
+	l.left.Store(0)
+	for _, difference := range l.compare(w, m, err, &resp) {
+		wrong("%s", difference)
+	}
+	if twice := l.fake.SentTwice(); len(twice) > 0 && (l.fault.class != apiFailed || m.kind == sendOnce) {
+		wrong("messaged twice: %v", twice)
+	}
+	for _, leak := range l.leaks(err, &resp) {
+		wrong("%s", leak)
+	}
+	var e *demeterrr.Error
+	switch err := l.plain(); {
+	case !w.gated && err != nil:
+		wrong("the client is not usable afterwards: %v", err)
+	case w.gated && (!errors.Is(err, demeterrr.ErrRateLimited) || !errors.As(err, &e) || e.Attempts != 0):
+		wrong("the gate is open: %v", err)
+	}
+	l.transport.CloseIdleConnections()
+	if !settled(func() bool { return l.dialled.Load() == 0 }) {
+		wrong("the client has %d connections open", l.dialled.Load())
+	}
+	return problems
+}
+
+// plain is a call that works if the client does.
+func (l *lab) plain() error {
+	_, err := l.client.Sequences.Get(context.Background(), l.sequence.ID, demeterrr.WithMaxRetries(100))
+	return err
+}
+
+// expectOf is expect, for methods that are laxer than others of their kind.
+func expectOf(f *fault, m method, s situation) want {
+	w := expect(f, m.kind, s)
+	if !strings.HasPrefix(m.name, "Do ") || f.do == asOthers {
+		return w
+	}
+	if f.do == fits {
+		return want{ok: true, attempts: 1, status: -1}
+	}
+	w = want{status: f.status, attempts: 1, unknown: m.kind != reads}
+	if w.unknown {
+		w.is = []error{demeterrr.ErrUnknownOutcome}
+	}
+	return w
+}
+
+// compare says in what the outcome differs from the expectation.
+func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (differences []string) {
+	wrong := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
+	attempts := resp.Attempts
+	var e *demeterrr.Error
+	switch {
+	case w.ok && errors.Is(err, errWrongValue) && w.status == -1: // a variable that anything fits
+	case w.ok && err != nil:
+		wrong("want success, got %v", err)
+	case !w.ok && err == nil:
+		wrong("want an error %v, got success", w.is)
+	case !w.ok && !errors.As(err, &e):
+		wrong("want an *Error, got %T: %v", err, err)
+	case !w.ok:
+		attempts = e.Attempts
+		if e.StatusCode != w.status {
+			wrong("want status %d, got %d: %v", w.status, e.StatusCode, err)
+		}
+		if e.RetryAfter < w.retryAfter || w.retryAfter == 0 && e.RetryAfter != 0 {
+			wrong("want RetryAfter %v, got %v", w.retryAfter, e.RetryAfter)
+		}
+		for _, target := range all {
+			if is := errors.Is(err, target); is != slices.Contains(w.is, target) {
+				wrong("errors.Is(%q) = %v: %v", target, is, err)
+			}
+		}
+	}
+	if m.several {
+		return differences
+	}
+	if attempts != w.attempts {
+		wrong("want %d attempts, got %d: %v", w.attempts, attempts, err)
+	}
+	if seen := int(l.seen.Load()); l.fault.reply != nil && !l.fault.reused && seen != attempts {
+		wrong("%d attempts, the server has seen %d requests", attempts, seen)
+	}
+	return differences
+}
+
+// labelled is the stacks of the goroutines that were started by calls under the fault.
+func labelled(name string) string {
+	var b bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+	var stacks []string
+	for stack := range strings.SplitSeq(b.String(), "\n\n") {
+		if strings.Contains(stack, fmt.Sprintf(`"fault":%q`, name)) {
+			stacks = append(stacks, stack)
+		}
+	}
+	return strings.Join(stacks, "\n\n")
+}

@@ -1,0 +1,167 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// method is one exported method, called as a user would. Its call returns an
+// error of its own if it succeeded with a wrong value.
+type method struct {
+	name string
+	kind kind
+	// several is set if one call takes several requests, so that the attempts of one tell nothing.
+	several bool
+	// finishes is set if a request that is on its way is let finish when the context ends.
+	finishes bool
+	call     func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error
+}
+
+// errWrongValue is a success that is none.
+var errWrongValue = errors.New("succeeded with a wrong value")
+
+func right(err error, ok bool, got any) error {
+	if err == nil && !ok {
+		return fmt.Errorf("%w: %+v", errWrongValue, got)
+	}
+	return err
+}
+
+func methods() []method {
+	return []method{
+		{name: "Contacts.List", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			page, err := l.client.Contacts.List(ctx, &demeterrr.ContactListParams{Email: knownEmail}, opts...)
+			return right(err, err != nil || len(page.Items) == 1 && page.Items[0].ID == l.known.ID, page)
+		}},
+		{name: "Contacts.All", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			n := 0
+			for c, err := range l.client.Contacts.All(ctx, &demeterrr.ContactListParams{Search: "canary"}, opts...) {
+				if err != nil {
+					return err
+				}
+				if c.ID == l.known.ID {
+					n++
+				}
+			}
+			return right(nil, n == 1, n)
+		}},
+		{name: "Contacts.Get", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			c, err := l.client.Contacts.Get(ctx, l.known.ID, opts...)
+			return right(err, err != nil || c.Email == knownEmail, c)
+		}},
+		{name: "Contacts.FindByEmail", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			c, err := l.client.Contacts.FindByEmail(ctx, knownEmail, opts...)
+			return right(err, err != nil || c.ID == l.known.ID, c)
+		}},
+		{name: "Sequences.List", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			page, err := l.client.Sequences.List(ctx, nil, opts...)
+			return right(err, err != nil || len(page.Items) == 1 && page.Items[0].ID == l.sequence.ID, page)
+		}},
+		{name: "Sequences.All", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			n := 0
+			for s, err := range l.client.Sequences.All(ctx, nil, opts...) {
+				if err != nil {
+					return err
+				}
+				if s.ID == l.sequence.ID {
+					n++
+				}
+			}
+			return right(nil, n == 1, n)
+		}},
+		{name: "Sequences.Get", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			s, err := l.client.Sequences.Get(ctx, l.sequence.ID, opts...)
+			return right(err, err != nil || s.Name == "Welcome", s)
+		}},
+		{name: "Do GET", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			var out struct{ Data struct{ Email string } }
+			err := l.client.Do(ctx, &demeterrr.Request{Method: http.MethodGet, Path: "/contacts/" + l.known.ID}, &out, opts...)
+			return right(err, out.Data.Email == knownEmail, out)
+		}},
+		{name: "Contacts.Update", kind: updates, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			c, err := l.client.Contacts.Update(ctx, l.known.ID, &demeterrr.ContactUpdate{LastName: demeterrr.Set("New")}, opts...)
+			return right(err, err != nil || c.LastName == "New", c)
+		}},
+		{name: "Do PATCH", kind: updates, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			var out struct{ Data struct{ LastName string } }
+			req := &demeterrr.Request{Method: http.MethodPatch, Path: "/contacts/" + l.known.ID, Body: map[string]any{"lastName": "New"}}
+			err := l.client.Do(ctx, req, &out, opts...)
+			return right(err, out.Data.LastName == "New", out)
+		}},
+		{name: "Contacts.Delete", kind: deletes, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			return l.client.Contacts.Delete(ctx, l.known.ID, opts...)
+		}},
+		{name: "Contacts.Create", kind: creates, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			c, err := l.client.Contacts.Create(ctx, &demeterrr.ContactParams{Email: newEmail, FirstName: "New"}, opts...)
+			return right(err, err != nil || c.Email == newEmail, c)
+		}},
+		{name: "Contacts.Upsert", kind: upserts, several: true, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			c, _, err := l.client.Contacts.Upsert(ctx, &demeterrr.ContactParams{Email: newEmail, FirstName: "New"}, opts...)
+			return right(err, err != nil || c.Email == newEmail, c)
+		}},
+		{name: "Sequences.Execute", kind: executes, call: execute},
+		{name: "Do POST", kind: executes, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			var out struct{ Data struct{ SendingsCreated int } }
+			body := map[string]any{"contacts": []any{map[string]any{"email": knownEmail}, map[string]any{"email": newEmail}}}
+			req := &demeterrr.Request{Method: http.MethodPost, Path: "/sequences/" + l.sequence.ID + "/execute", Body: body}
+			err := l.client.Do(ctx, req, &out, opts...)
+			return right(err, out.Data.SendingsCreated == 2, out)
+		}},
+		{name: "Sequences.Execute, WithAtMostOnce", kind: sendOnce, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
+		}},
+		{name: "Contacts.Sync", kind: reads, several: true, call: syncNothing},
+		{name: "Sequences.ExecuteAll", kind: sendOnce, several: true, finishes: true, call: executeAll},
+	}
+}
+
+func execute(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+	people := []demeterrr.ExecuteContact{{Email: knownEmail}, {Email: newEmail}}
+	e, err := l.client.Sequences.Execute(ctx, l.sequence.ID, &demeterrr.ExecuteParams{Contacts: people}, opts...)
+	return right(err, err != nil || e.SendingsCreated == 2 && len(e.Results) == 2, e)
+}
+
+// syncNothing syncs what is there already, so that it only reads.
+func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	report, err := l.client.Contacts.Sync(ctx, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
+	adds := report.Read == 1 && report.Unchanged+len(report.Failed) == 1
+	if adds && len(report.Failed) == 1 {
+		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
+	}
+	return right(err, adds && report.Unchanged == 1, report)
+}
+
+// executeAll returns the error of the one batch.
+func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	report, err := l.client.Sequences.ExecuteAll(ctx, l.sequence.ID, inputs(
+		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
+		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
+	failed, unknown := len(report.Failed), len(report.Unknown)
+	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown {
+		return fmt.Errorf("%w: the report does not add up: %+v", errWrongValue, report)
+	}
+	switch {
+	case failed == 2 && unknown == 0 && !errors.Is(report.Failed[0].Err, demeterrr.ErrUnknownOutcome):
+		return report.Failed[0].Err
+	case unknown == 2 && failed == 0 && errors.Is(report.Unknown[0].Err, demeterrr.ErrUnknownOutcome):
+		return report.Unknown[0].Err
+	}
+	return right(err, report.Sent == 2, report)
+}
+
+// inputs is a sequence without an error.
+func inputs[T any](values ...T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range values {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}

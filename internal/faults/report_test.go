@@ -1,0 +1,120 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+var kinds = []kind{reads, updates, deletes, creates, upserts, executes, sendOnce}
+
+// render is the matrix as tables, one for each situation. All cells have been
+// held to the rules, so that what the rules say is what came back.
+func render(counts *tally) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Made on %s with %s, %s/%s, Toxiproxy %s, by\n\n", time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, version("github.com/Shopify/toxiproxy/v2"))
+	b.WriteString("    go test ./internal/faults -run Matrix -args -out ../../docs/reliability.md\n\n")
+	fmt.Fprintf(&b, "%d faults, %d methods, 4 situations: **%d calls** under a fault, each in a lab of its own, %d requests that reached a server. ",
+		len(faults())-1, len(methods()), counts.cells.Load(), counts.requests.Load())
+	b.WriteString("Every cell came out as the rules say; no cell left a goroutine or a connection, showed the key or an email, messaged anybody twice, or left a client that did not work.\n")
+	for _, s := range []situation{stays, passes, cancels, deadline} {
+		fmt.Fprintf(&b, "\n### %s%s\n\n| fault | made by | it is |", strings.ToUpper(string(s[:1])), s[1:])
+		for _, k := range kinds {
+			fmt.Fprintf(&b, " %s |", k)
+		}
+		b.WriteString(" errors match |\n|---|---|---|" + strings.Repeat(":---:|", len(kinds)) + "---|\n")
+		for _, f := range faults() {
+			fmt.Fprintf(&b, "| %s | %s | %s |", f.name, f.by, f.class)
+			matches := map[string]bool{}
+			for _, k := range kinds {
+				w := expect(f, k, s)
+				fmt.Fprintf(&b, " %s |", w.cell())
+				for _, target := range w.is {
+					if target != demeterrr.ErrUnknownOutcome { // the ? says it
+						matches[name(target)] = true
+					}
+				}
+			}
+			names := make([]string, 0, len(matches))
+			for name := range matches {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			fmt.Fprintf(&b, " %s |\n", strings.Join(names, ", "))
+		}
+	}
+	return b.String()
+}
+
+// cell is an outcome in a few characters; the legend is in docs/reliability.md.
+func (w want) cell() string {
+	if w.ok {
+		return "ok" + times(w.attempts)
+	}
+	text := "error"
+	if w.status != 0 {
+		text = strconv.Itoa(w.status)
+	}
+	text += times(w.attempts)
+	if w.unknown {
+		text += " ?"
+	}
+	return text
+}
+
+func times(attempts int) string {
+	if attempts < 2 {
+		return ""
+	}
+	return " ×" + strconv.Itoa(attempts)
+}
+
+// name is how a user writes the sentinel.
+func name(target error) string {
+	for text, sentinel := range map[string]error{
+		"ErrRateLimited": demeterrr.ErrRateLimited, "ErrServer": demeterrr.ErrServer, "ErrInternal": demeterrr.ErrInternal,
+		"ErrTimeout": demeterrr.ErrTimeout, "ErrConflict": demeterrr.ErrConflict, "ErrContactExists": demeterrr.ErrContactExists,
+	} {
+		if target == sentinel {
+			return text
+		}
+	}
+	return target.Error()
+}
+
+func version(module string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == module {
+				return m.Version
+			}
+		}
+	}
+	return "(unknown)"
+}
+
+// writeSection replaces what stands in a file between the marks of that name.
+func writeSection(t *testing.T, file, mark, text string) {
+	t.Helper()
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := "<!-- "+mark+": begin -->\n", "<!-- "+mark+": end -->"
+	before, rest, ok1 := strings.Cut(string(old), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no marks for %q", file, mark)
+	}
+	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

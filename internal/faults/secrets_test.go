@@ -1,0 +1,100 @@
+package faults
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+)
+
+// leaks says where the key or a person has come to light: in what was returned,
+// however it is printed, or in what was logged.
+func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
+	shown := map[string]string{"the log": l.log.String(), "CONNECT": l.connects.String()}
+	for depth := 0; err != nil; depth++ {
+		show(shown, fmt.Sprintf("the error, unwrapped %d times", depth), err)
+		inspect(shown, fmt.Sprintf("what the error holds, unwrapped %d times", depth), err)
+		if list, ok := err.(interface{ Unwrap() []error }); ok {
+			err = errors.Join(list.Unwrap()...)
+			continue
+		}
+		err = errors.Unwrap(err)
+	}
+	show(shown, "the response", resp)
+	show(shown, "the response's value", *resp)
+	show(shown, "the client", l.client)
+	show(shown, "an option", demeterrr.WithBaseURL(l.base))
+	for _, where := range slices.Sorted(maps.Keys(shown)) {
+		text := shown[where]
+		switch {
+		case strings.Contains(text, l.fake.APIKey()):
+			return []string{fmt.Sprintf("the key is in %s: %.300q", where, text)}
+		case strings.Contains(strings.ToLower(text), "canary"):
+			return []string{fmt.Sprintf("an email is in %s: %.300q", where, text)}
+		}
+	}
+	return nil
+}
+
+// show prints v in every way that Go programs print.
+func show(shown map[string]string, what string, v any) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		shown[what+" as "+verb] = fmt.Sprintf(verb, v)
+	}
+	if encoded, err := json.Marshal(v); err == nil {
+		shown[what+" as JSON"] = string(encoded)
+	}
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("it", "v", v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("it", "v", v)
+	shown[what+" in slog"] = b.String()
+}
+
+// inspect collects every text that can be reached from v, unexported fields included.
+func inspect(shown map[string]string, what string, v any) {
+	var texts []string
+	seen := map[any]bool{}
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			texts = append(texts, v.String())
+		case reflect.Pointer:
+			if v.IsNil() || seen[v.Pointer()] {
+				return
+			}
+			seen[v.Pointer()] = true
+			walk(v.Elem())
+		case reflect.Interface:
+			if !v.IsNil() {
+				walk(v.Elem())
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(v.Field(i))
+			}
+		case reflect.Slice, reflect.Array:
+			if v.Type().Elem().Kind() == reflect.Uint8 && v.Kind() == reflect.Slice {
+				texts = append(texts, string(v.Bytes()))
+				return
+			}
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Map:
+			for it := v.MapRange(); it.Next(); {
+				walk(it.Key())
+				walk(it.Value())
+			}
+		}
+	}
+	walk(reflect.ValueOf(v))
+	shown[what] = strings.Join(texts, "\n")
+}
