@@ -24,7 +24,7 @@ import (
 // seconds and waits of up to 2.5 minutes each. Give the context a deadline to
 // bound it; a wait that would pass the deadline is not begun.
 type RetryPolicy struct {
-	// MaxRetries is the number of attempts after the first; 0 means none.
+	// MaxRetries is the number of attempts after the first; 0 means no retries: start from [DefaultRetryPolicy] to change other fields.
 	MaxRetries int
 	// MinWait is the wait before the first retry; it doubles with each further one. 0 means 1 second.
 	MinWait time.Duration
@@ -171,7 +171,12 @@ func (k *call) lostBy(err error) error {
 // net and net/http claim to be context.DeadlineExceeded, which is hidden here.
 type attemptTimeout struct{ err error }
 
-func (t *attemptTimeout) Error() string { return "timed out: " + t.err.Error() }
+func (t *attemptTimeout) Error() string {
+	if t.err == context.DeadlineExceeded { //nolint:errorlint // itself: its text would be taken for the caller's deadline
+		return "the attempt's time limit is over (see WithTimeout)"
+	}
+	return "timed out: " + t.err.Error()
+}
 func (t *attemptTimeout) Timeout() bool { return true }
 func (t *attemptTimeout) Is(target error) bool {
 	return target == ErrTimeout || target != context.DeadlineExceeded && errors.Is(t.err, target)
@@ -213,6 +218,10 @@ func neverConnected(err error) bool {
 func (k *call) interrupted(cause error) *Error {
 	if ended(k.ctx) {
 		cause = contextError(k.ctx)
+	}
+	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
+	if errors.As(cause, &waits) {
+		cause = &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: cause}
 	}
 	failed := Error{Message: "not sent", cause: cause}
 	if k.attempts > 0 {

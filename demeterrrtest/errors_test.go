@@ -11,7 +11,7 @@ import (
 // for INTERNAL_ERROR; messages that the contract gives (section 7) are compared byte for byte.
 func TestDocumentedErrors(t *testing.T) {
 	t.Parallel()
-	s := NewServer(WithRateLimits(FixedWindow, Limit{100, 1e18}))
+	s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 100, Window: 1e18}))
 	s.AddContact(demeterrr.Contact{Email: "john.doe@example.com"})
 	paused := s.AddSequence(demeterrr.Sequence{Name: "Paused", Status: "paused"})
 	readOnly, expired, inactive := s.AddKey("contacts:read"), s.AddKey("contacts:*"), s.AddKey("contacts:*")

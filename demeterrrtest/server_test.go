@@ -148,7 +148,7 @@ func TestBodyThatCannotBeReadIsTheCallersError(t *testing.T) {
 // TestConcurrentUse is for the race detector; that nothing is lost or doubled holds without it too.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := NewServer(WithRateLimits(SlidingWindow, Limit{1000, time.Hour}), WithLatency(0, 1))
+	s := NewServer(WithRateLimits(SlidingWindow, Limit{Requests: 1000, Window: time.Hour}), WithLatency(0, 1))
 	s.AddSequence(postPurchase())
 	s.Inject(Fault{Route: "GET /contacts", Status: 500, Times: 7})
 	var workers sync.WaitGroup

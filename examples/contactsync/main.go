@@ -121,7 +121,7 @@ func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
 			fmt.Fprintf(out, "  update %s: %s\n", change.Email, fieldsOf(change.Update))
 		}
 	}
-	fmt.Fprintf(out, "Dry run: nothing was written. In earnest it takes %d requests more.\n", len(r.Plan))
+	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %d more requests.\n", len(r.Plan))
 }
 
 func problems(reader *csvinput.Reader, r *demeterrr.SyncReport) []bulkcli.Problem {

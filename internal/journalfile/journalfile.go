@@ -17,7 +17,7 @@ import (
 )
 
 // ErrLocked means that the file is open already, here or in another process.
-var ErrLocked = errors.New("it is in use by another run")
+var ErrLocked = errors.New("it is open already, in this process or in another run")
 
 // ErrForeign means that the file does not begin as it should.
 var ErrForeign = errors.New("it is not a journal")

@@ -59,7 +59,7 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.Errors, "errors", "errors.csv", "`file` that is written anew with the contacts that could not be dealt with, and why")
 	set.IntVar(&f.PerMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
 	set.IntVar(&f.PerHour, "per-hour", 1000, "the `requests` an hour that this program may use of your plan")
-	set.StringVar(&f.columns, "map", "", "columns that are not guessed, such as `email=Contact,firstName=Vorname`")
+	set.StringVar(&f.columns, "map", "", "a `list` of columns that are not guessed, such as email=Address,firstName=Given")
 	set.StringVar(&f.custom, "custom", "", "`columns` that are custom fields, separated by commas")
 }
 
