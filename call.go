@@ -79,7 +79,8 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
 	}
-	if failed := k.run(body); failed != nil { // a nil *Error in an error would not be nil
+	// A nil *Error in an error would not be nil.
+	if failed := k.run(body); failed != nil { //nolint:contextcheck // the call holds it
 		return failed
 	}
 	return nil

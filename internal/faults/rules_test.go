@@ -79,6 +79,7 @@ func (r rule) repeats(k kind) bool {
 		return k != sendOnce
 	case harmless:
 		return k != executes && k != sendOnce
+	case nobody:
 	}
 	return false
 }

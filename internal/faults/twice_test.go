@@ -70,14 +70,14 @@ func TestTheKeyGoesToTheConfiguredHostOnly(t *testing.T) {
 	defer elsewhere.Close()
 	other := strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) // another host, as far as net/http is concerned
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect)
+		http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // that is what is tested
 	}))
 	defer origin.Close()
 
-	req := must(http.NewRequest(http.MethodGet, origin.URL+"/api/v1/contacts/x", nil))
+	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, origin.URL+"/api/v1/contacts/x", nil))
 	req.Header.Set("X-API-Key", key)
 	req.Header.Set("Authorization", "Bearer "+key)
-	resp := must(new(http.Client).Do(req))
+	resp := must(new(http.Client).Do(req)) //nolint:bodyclose // it is, below
 	_ = resp.Body.Close()
 	if header := got.Load(); header == nil || header.Get("X-API-Key") != key || header.Get("Authorization") != "" {
 		t.Errorf("net/http does otherwise than the documentation says: %v", header)
