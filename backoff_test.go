@@ -4,12 +4,14 @@ import (
 	"context"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
 
 func TestBackoffDoublesUpToMaxWait(t *testing.T) {
+	t.Parallel()
 	const second = time.Second
 	for name, tt := range map[string]struct {
 		policy demeterrr.RetryPolicy
@@ -27,7 +29,8 @@ func TestBackoffDoublesUpToMaxWait(t *testing.T) {
 		"MaxRetries 0 with waits set": {demeterrr.RetryPolicy{MinWait: second, MaxWait: second}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, repeat(gateway, 20), demeterrr.WithRetryPolicy(tt.policy))
 				wantError(t, get(t.Context(), c), len(tt.waits)+1, demeterrr.ErrServer)
 				s.wantWaits(tt.waits...)
@@ -39,12 +42,13 @@ func TestBackoffDoublesUpToMaxWait(t *testing.T) {
 func TestDefaultRetryPolicy(t *testing.T) {
 	t.Parallel()
 	want := demeterrr.RetryPolicy{MaxRetries: 3, MinWait: time.Second, MaxWait: 30 * time.Second, MaxRetryAfter: 2 * time.Minute}
-	wantEqual(t, "DefaultRetryPolicy", demeterrr.DefaultRetryPolicy(), want)
+	same(t, "DefaultRetryPolicy", demeterrr.DefaultRetryPolicy(), want)
 }
 
 // The shift of a doubling that is not watched is 0 from the 64th on, or negative.
 func TestBackoffDoesNotOverflow(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, repeat(gateway, 100), demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 80, MinWait: 1, MaxWait: time.Minute}))
 		wantError(t, get(t.Context(), c), 81)
 		waits := make([]time.Duration, 80)
@@ -64,7 +68,8 @@ func TestBackoffDoesNotOverflow(t *testing.T) {
 
 // The longest wait that there is must not become a negative one, that is: none.
 func TestTheLongestWaitDoesNotOverflow(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Hour, cancel)
 		c, s := play(t, repeat(gateway, 10), demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MinWait: math.MaxInt64 - 1, MaxWait: math.MaxInt64}))
@@ -75,22 +80,30 @@ func TestTheLongestWaitDoesNotOverflow(t *testing.T) {
 
 // 300 waits: the odds that they leave out a fifth of the range are below 1e-28.
 func TestChanceLengthensAWaitByLessThanAQuarter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		shortest, longest := time.Hour, time.Duration(0)
+	t.Parallel()
+	wantSpread(t, gateway, time.Second)
+}
+
+// wantSpread checks that the waits after a reply are anywhere from floor to a quarter more.
+func wantSpread(t *testing.T, reply step, floor time.Duration) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		shortest, longest := time.Duration(math.MaxInt64), time.Duration(0)
 		for range 300 {
-			c, s := play(t, []step{gateway, okContact})
+			c, s := play(t, []step{reply, okContact})
 			wantNil(t, get(t.Context(), c))
-			s.wantWaits(time.Second)
+			s.wantWaits(floor)
 			wait := s.sent[1].at - s.sent[0].at
 			shortest, longest = min(shortest, wait), max(longest, wait)
 		}
-		if shortest > 1050*time.Millisecond || longest < 1200*time.Millisecond {
-			t.Errorf("waits are between %v and %v, want them spread over [1s, 1.25s)", shortest, longest)
+		if shortest > floor+floor/20 || longest < floor+floor/5 {
+			t.Errorf("waits are between %v and %v, want them spread over %v and up to a quarter more", shortest, longest, floor)
 		}
 	})
 }
 
 func TestWithMaxRetriesOverridesThePolicy(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		policy, call, want int
 	}{
@@ -100,7 +113,8 @@ func TestWithMaxRetriesOverridesThePolicy(t *testing.T) {
 		"some where policy none": {0, 2, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, repeat(gateway, 20), demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: tt.policy}))
 				wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(tt.call)), tt.want)
 				s.wantSent(tt.want)
@@ -128,7 +142,8 @@ func TestRetryPolicyIsChecked(t *testing.T) {
 }
 
 func TestWithMaxRetriesIsChecked(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, nil)
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(-1)), 0, demeterrr.ErrValidation)
 		s.wantSent(0)
@@ -137,7 +152,8 @@ func TestWithMaxRetriesIsChecked(t *testing.T) {
 
 // A wait that would pass the deadline is not begun.
 func TestBackoffDoesNotPassTheDeadline(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begin := time.Now()
@@ -154,7 +170,8 @@ func TestBackoffDoesNotPassTheDeadline(t *testing.T) {
 
 // Chance uses up at most half of what the deadline leaves.
 func TestChanceDoesNotPassTheDeadline(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for range 50 {
 			ctx, cancel := context.WithTimeout(t.Context(), 1010*time.Millisecond)
 			c, s := play(t, []step{gateway, okContact})

@@ -32,7 +32,7 @@ func newCanned(replies ...string) *canned {
 			panic(err)
 		}
 		c.bodies = append(c.bodies, []byte(body))
-		c.replies = append(c.replies, &http.Response{
+		c.replies = append(c.replies, &http.Response{ //nolint:bodyclose // it has no body yet
 			StatusCode: code, ContentLength: int64(len(body)),
 			Header: http.Header{
 				"Content-Type": {"application/json"}, "Date": {"Tue, 10 Feb 2026 14:20:00 GMT"},

@@ -15,6 +15,7 @@ const maxFailuresInARow = 5
 // bulk is what the bulk operations share: how many requests they sent, and
 // whether to go on.
 type bulk struct {
+	caller context.Context
 	ctx    context.Context // ends when the operation stops
 	cancel context.CancelFunc
 	fatal  []error // after these there is no use in going on
@@ -28,7 +29,7 @@ type bulk struct {
 // newBulk starts an operation. fatal are the errors that end it, beside those
 // that end all of them.
 func newBulk(ctx context.Context, fatal ...error) *bulk {
-	b := &bulk{fatal: append(fatal, ErrUnauthorized, ErrInsufficientPermissions, ErrRateLimited)}
+	b := &bulk{caller: ctx, fatal: append(fatal, ErrUnauthorized, ErrInsufficientPermissions, ErrRateLimited)}
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	return b
 }
@@ -82,8 +83,13 @@ func (b *bulk) verdict(err error) error {
 	if b.hopeless(e) {
 		b.stop(err)
 	}
-	if reason := b.over(); reason != nil && e.Attempts == 0 && !errors.Is(err, ErrValidation) {
+	reason := b.over()
+	switch {
+	case reason == nil || errors.Is(err, ErrValidation):
+	case e.Attempts == 0:
 		return reason // the call was not made because of that
+	case !ended(b.caller) && errors.Is(e.cause, context.Canceled):
+		e.cause = reason // it gave up waiting because of that: nobody has cancelled it
 	}
 	return err
 }

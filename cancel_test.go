@@ -10,12 +10,14 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
 
 func TestACancelledWaitKeepsTheLastReply(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		last   step
 		status int
@@ -26,7 +28,8 @@ func TestACancelledWaitKeepsTheLastReply(t *testing.T) {
 		"503":            {step{status: 503}.with("Retry-After", "60"), 503, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(10*time.Second, cancel)
@@ -48,7 +51,8 @@ func TestACancelledWaitKeepsTheLastReply(t *testing.T) {
 }
 
 func TestACallCancelledAsItsReplyArrivesKeepsTheReply(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &script{t: t, begin: time.Now(), steps: []step{limited, okContact}}
 		last := transport(func(req *http.Request) (*http.Response, error) {
@@ -62,7 +66,8 @@ func TestACallCancelledAsItsReplyArrivesKeepsTheReply(t *testing.T) {
 }
 
 func TestACancelledWaitAfterANetworkFailureIsAnError(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(500*time.Millisecond, cancel)
 		c, s := play(t, []step{reset, okContact})
@@ -77,6 +82,7 @@ func TestACancelledWaitAfterANetworkFailureIsAnError(t *testing.T) {
 var errShutdown = errors.New("the server is shutting down")
 
 func TestTheCauseOfAContextIsKept(t *testing.T) {
+	t.Parallel()
 	type ending struct {
 		after  time.Duration
 		step   step
@@ -90,7 +96,8 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 		"in the body of an error": {10 * time.Second, step{status: 503, body: badGateway, freeze: true}, 503, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				if end.after == 0 {
 					cancel(errShutdown)
@@ -106,8 +113,13 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 			})
 		})
 	}
-	t.Run("while waiting", func(t *testing.T) {
-		virtual(t, func(t *testing.T) {
+}
+
+func TestTheCauseOfAContextThatEndsWhileACallWaitsIsKept(t *testing.T) {
+	t.Parallel()
+	t.Run("for its retry", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(10*time.Second, func() { cancel(errShutdown) })
 			c, _ := play(t, []step{limitedFor("60")})
@@ -115,7 +127,8 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 		})
 	})
 	t.Run("at the gate", func(t *testing.T) {
-		virtual(t, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(10*time.Second, func() { cancel(errShutdown) })
 			c, _ := play(t, []step{limitedFor("60")})
@@ -123,8 +136,9 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 			wantError(t, get(ctx, c), 0, context.Canceled, errShutdown)
 		})
 	})
-	t.Run("deadline", func(t *testing.T) {
-		virtual(t, func(t *testing.T) {
+	t.Run("for a reply until its deadline", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, errShutdown)
 			defer cancel()
 			c, _ := play(t, []step{stalled})
@@ -137,7 +151,8 @@ func TestTheCauseOfAContextIsKept(t *testing.T) {
 
 // A cause may be another call's error, with an address that holds an email.
 func TestTheCauseOfAContextIsShownWithoutItsURL(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(&url.Error{Op: "Get", URL: "https://x.example/?email=" + email, Err: errShutdown})
 		c, _ := play(t, nil)
@@ -150,13 +165,15 @@ func TestTheCauseOfAContextIsShownWithoutItsURL(t *testing.T) {
 }
 
 func TestADeadlineInFlightIsTheCallers(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{
 		"no reply":    stalled,
 		"in the body": {body: okContact.body, freeze: true},
 		"dial":        {err: &net.OpError{Op: "dial", Net: "tcp", Err: timeoutError{}}, took: 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				c, s := play(t, []step{first, okContact})
@@ -170,7 +187,8 @@ func TestADeadlineInFlightIsTheCallers(t *testing.T) {
 }
 
 func TestADeadlineAtTheTimeLimitOfTheAttemptIsTheCallers(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		c, s := play(t, []step{stalled, okContact})
@@ -184,7 +202,8 @@ func TestADeadlineAtTheTimeLimitOfTheAttemptIsTheCallers(t *testing.T) {
 // Dialling looks at the deadline itself and can fail before the context's timer
 // fires. Nothing was sent, so that the outcome is known.
 func TestADeadlineWhileDiallingHasAKnownOutcome(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		dial := transport(func(*http.Request) (*http.Response, error) {
@@ -205,6 +224,7 @@ type transport func(*http.Request) (*http.Response, error)
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		step
 		status int
@@ -221,7 +241,8 @@ func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 		"body timeout of net (read)": {dialError("read", timeoutError{}), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				c, _ := play(t, repeat(tt.step, 4))
@@ -241,6 +262,7 @@ func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 }
 
 func TestTheTimeLimitOfAnAttempt(t *testing.T) {
+	t.Parallel()
 	const s = time.Second
 	for name, tt := range map[string]struct {
 		option, client, want time.Duration // 0: not given
@@ -253,7 +275,8 @@ func TestTheTimeLimitOfAnAttempt(t *testing.T) {
 		"the shorter is the client's": {9 * s, 7 * s, 7 * s},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				slow := okContact
 				slow.took = tt.want - time.Millisecond
 				script := &script{t: t, begin: time.Now(), steps: []step{slow, stalled}}
@@ -275,7 +298,8 @@ func TestTheTimeLimitOfAnAttempt(t *testing.T) {
 
 // Each attempt has the whole time limit; the caller's deadline is over all of them.
 func TestTheTimeLimitIsOfOneAttempt(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := okContact
 		slow.took = 29 * time.Second
 		c, s := play(t, []step{stalled, stalled, slow})
@@ -285,7 +309,8 @@ func TestTheTimeLimitIsOfOneAttempt(t *testing.T) {
 }
 
 func TestNetworkFailuresAreUnwrapped(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		wrapped := step{err: &url.Error{Op: "Get", URL: "https://app.demeterrr.com/?email=" + email, Err: reset.err}}
 		c, _ := play(t, []step{wrapped})
 		err := get(t.Context(), c, demeterrr.WithMaxRetries(0))

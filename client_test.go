@@ -205,7 +205,7 @@ func TestACookieJarWorksAndItsCookiesAreSentOnce(t *testing.T) {
 	n := 0
 	hc := &http.Client{Jar: jar, Transport: handlerTransport{j.record(func(w http.ResponseWriter, _ *http.Request) {
 		n++
-		http.SetCookie(w, &http.Cookie{Name: "lb", Value: fmt.Sprint(n), Path: "/"})
+		http.SetCookie(w, &http.Cookie{Name: "lb", Value: fmt.Sprint(n), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 		answer([]int{503, 503, 200}[n-1], johnBody)(w, nil)
 	})}}
 	c, err := demeterrr.New(canaryKey, quick, demeterrr.WithHTTPClient(hc))

@@ -56,7 +56,7 @@ type Contact struct {
 type ContactParams struct {
 	// Email is required; it identifies the contact.
 	Email string `json:"email,omitzero"`
-	// FirstName is required by Create.
+	// FirstName is required by Create and Upsert, and by Sync for new contacts.
 	FirstName         string   `json:"firstName,omitzero"`
 	LastName          string   `json:"lastName,omitzero"`
 	Phone             string   `json:"phone,omitzero"`
@@ -220,7 +220,7 @@ func (p *ContactParams) check() error {
 		return err
 	}
 	if p.FirstName == "" {
-		return errors.New("the first name is empty; the API requires one")
+		return errors.New("the first name is empty; the API requires one to create a contact (to change one that exists, use FindByEmail and Update)")
 	}
 	return checkText(p.CustomFields, p.Tags, p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
 		p.LocationID, p.ContactOrganizationID)

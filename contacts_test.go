@@ -32,8 +32,8 @@ func TestBadIDsAreRefusedByEveryMethodWithOne(t *testing.T) {
 	}
 }
 
-func TestBadContactParamsAreRefused(t *testing.T) {
-	t.Parallel()
+// badContactParams are params that cannot be sent, and a part of what the caller is told.
+func badContactParams() map[string]badParams {
 	with := func(change func(*demeterrr.ContactParams)) *demeterrr.ContactParams {
 		p := john()
 		change(p)
@@ -49,10 +49,7 @@ func TestBadContactParamsAreRefused(t *testing.T) {
 	cyclic := map[string]any{}
 	cyclic["self"], cyclic["twice"] = cyclic, []any{cyclic}
 	const bad = "J\xf6rg"
-	for what, test := range map[string]struct {
-		params *demeterrr.ContactParams
-		says   string
-	}{
+	return map[string]badParams{
 		"nil":               {nil, "params are nil"},
 		"no email":          {email(""), "the email is empty"},
 		"no at":             {email("john.doe"), "name@host"},
@@ -87,7 +84,17 @@ func TestBadContactParamsAreRefused(t *testing.T) {
 		"cycle":             {field(cyclic), "does one hold itself"},
 		"pointer cycle":     {field(&cyclic), "cannot be encoded"},
 		"broken raw":        {field(json.RawMessage(`{`)), "cannot be encoded"},
-	} {
+	}
+}
+
+type badParams struct {
+	params *demeterrr.ContactParams
+	says   string
+}
+
+func TestBadContactParamsAreRefused(t *testing.T) {
+	t.Parallel()
+	for what, test := range badContactParams() {
 		c := serving(t, neverSent(t))
 		_, err := c.Contacts.Create(t.Context(), test.params)
 		refusedBeforeSending(t, "create: "+what, err, demeterrr.ErrValidation, test.says)

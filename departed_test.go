@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -32,7 +33,8 @@ func TestNothingWasSentIfThereNeverWasAConnection(t *testing.T) {
 		{"a transport that is not net/http's", onlyTransport{&http.Transport{DialContext: fails}}, 1, []error{refused, demeterrr.ErrUnknownOutcome}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				hc := &http.Client{Transport: tt.transport}
 				defer hc.CloseIdleConnections() // ends what net/http still dials
 				c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(hc))
@@ -50,7 +52,8 @@ func TestNothingWasSentIfThereNeverWasAConnection(t *testing.T) {
 }
 
 func TestACallThatIsCancelledWhileDiallingSentNothing(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			cancel()

@@ -21,8 +21,9 @@
 // status. Input that cannot be right is refused before anything is sent, with the
 // sentinel that the server would have earned and Error.Attempts 0.
 //
-// [ErrUnknownOutcome] matches every failed write that may have taken effect all
-// the same. Nothing else that fails has changed anything.
+// [ErrUnknownOutcome] matches every failed write that may still have taken effect.
+// Any other failed call of a single method has changed nothing; Sync and
+// ExecuteAll report on each contact.
 //
 // # Retries
 //
@@ -38,9 +39,9 @@
 //	reply lost, cut short or unreadable   again              error, outcome unknown
 //	anything else                         error              error
 //
-// [WithAtMostOnce] leaves the first and the fourth line only. Waits double from 1
-// second to 30, each up to a quarter longer by chance; a retryAfter of the API is
-// never undercut. A 429 holds back every call of the client, not only the one
+// With [WithAtMostOnce] only a 429 and a failed connection are repeated. Waits
+// double from 1 second (up to 30), plus up to 25 % random jitter; a retryAfter of
+// the API is always honoured. A 429 holds back every call of the client, not only the one
 // that met it. [RetryPolicy] has the numbers and the worst case: give the context
 // a deadline, and no wait is begun that would pass it.
 //

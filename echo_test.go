@@ -9,12 +9,13 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/demeterrr/demeterrr-go"
 )
 
 func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		echo := gateway.with("X-Request-Id", testKey, "X-Echo", "X-Api-Key: "+testKey)
 		c, _ := play(t, []step{echo, echo})
 		var resp demeterrr.Response
@@ -22,7 +23,7 @@ func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
 		if shown := fmt.Sprintf("%v %#v %#v", err, err, resp); strings.Contains(shown, testKey) {
 			t.Errorf("the key is in %s", shown)
 		}
-		wantEqual(t, "X-Echo", resp.Header.Get("X-Echo"), "X-Api-Key: [removed]")
+		same(t, "X-Echo", resp.Header.Get("X-Echo"), "X-Api-Key: [removed]")
 	})
 }
 
@@ -36,7 +37,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 		"no quotation": errors.New("a transport that tells all: " + testKey),
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				c, _ := logTo(t, &out, slog.LevelDebug, repeat(step{err: cause}, 4))
 				_, err := c.Contacts.FindByEmail(t.Context(), email)
@@ -61,8 +62,8 @@ func TestAClientIsPrintedByItsAddress(t *testing.T) {
 	c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: &http.Transport{ProxyConnectHeader: proxy}}))
 	wantNil(t, err)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		wantEqual(t, verb, fmt.Sprintf(verb, c), "demeterrr.Client(https://app.demeterrr.com/api/v1)")
+		same(t, verb, fmt.Sprintf(verb, c), "demeterrr.Client(https://app.demeterrr.com/api/v1)")
 	}
-	wantEqual(t, "a client that New did not make", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
+	same(t, "a client that New did not make", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
 		"demeterrr.Client(not made by New) demeterrr.Client(not made by New)")
 }

@@ -57,7 +57,7 @@ func (p *ContactParams) encode() (_ []byte, err error) {
 	return append(b, '}'), nil
 }
 
-func (p *ExecuteParams) encode() ([]byte, error) {
+func (p *ExecuteParams) encode() ([]byte, error) { //nolint:unparam // it is an encodable, others of which can fail
 	size := len(`{"contacts":[],"locationId":"","employeeId":""}`) + len(p.LocationID) + len(p.EmployeeID)
 	for i := range p.Contacts {
 		c := &p.Contacts[i]

@@ -84,8 +84,8 @@ func TestWhatACallReturnsOutlivesTheBufferItWasReadFrom(t *testing.T) {
 	first := `200 {"data":{"id":"1","firstName":"John","tags":["vip"],"customFields":{"tier":"Gold"},"new":{"member":"kept"}}}`
 	other := `409 {"error":{"code":"CONTACT_EXISTS","message":"Taken already","details":{"field":"email"},"requiredScope":"s"}}`
 	transport := newCanned(first, other)
-	overwrite := "200 " + strings.Repeat("#", 600) // in the same buffer, if it is handed out again
-	transport.replies = append(transport.replies, newCanned(overwrite).replies...)
+	overwrite := "200 " + strings.Repeat("#", 600)                                 // in the same buffer, if it is handed out again
+	transport.replies = append(transport.replies, newCanned(overwrite).replies...) //nolint:bodyclose // they have no bodies yet
 	transport.bodies = append(transport.bodies, newCanned(overwrite).bodies...)
 	c, err := demeterrr.New("dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG", demeterrr.WithHTTPClient(&http.Client{Transport: transport}),
 		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{}))

@@ -75,8 +75,9 @@ type ExecuteFailure struct {
 // ExecuteAll stopped early, if it did; it draws no further input then. The input
 // gave an error, ctx ended, the journal failed, or going on would have been of no
 // use: the key was refused, the sequence is not there or not active, the API asked
-// for a longer wait than the RetryPolicy allows (use a [Pacer] to wait), or 5
-// batches in a row met no working service.
+// for a longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a
+// [Pacer] makes this rare, but cannot know what others have used), or 5 batches in
+// a row met no working service.
 //
 // When ctx ends, a batch that is on its way is let finish, for as long as
 // [WithTimeout] allows: cutting it off would leave 100 people in doubt.

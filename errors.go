@@ -47,8 +47,8 @@ var (
 	ErrExpiredAPIKey error = &sentinel{code: CodeExpiredAPIKey}
 	// ErrInsufficientPermissions means that the key lacks the scope in [Error.RequiredScope].
 	ErrInsufficientPermissions error = &sentinel{code: CodeInsufficientPermissions}
-	// ErrValidation means that the request is not acceptable: [Error.Details] lists why. It is also
-	// what the client returns, with no request sent, for input that cannot be right.
+	// ErrValidation means that the request is not acceptable. Where the API said so, [Error.DecodeDetails] lists why; where
+	// the client refused the input before sending anything, [Error.Message] does.
 	ErrValidation error = &sentinel{code: CodeValidation}
 	// ErrSequenceInactive means that the sequence must be activated before it is executed.
 	ErrSequenceInactive error = &sentinel{code: CodeSequenceInactive}
@@ -209,12 +209,17 @@ func (e *Error) advice() string {
 		return "make a new key in the dashboard"
 	case CodeInsufficientPermissions:
 		return "add the scope to the key in the dashboard"
+	case CodeValidation:
+		if len(e.Details) > 0 {
+			return "see Error.Details"
+		}
 	case CodeSequenceInactive:
 		return "activate the sequence first"
 	case CodeContactExists:
 		return "update the existing contact, or use Upsert"
 	case CodeInternal:
 		return "temporary; contact support if it persists"
+	default:
 	}
 	return ""
 }

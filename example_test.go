@@ -59,6 +59,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	_ = client // one client for the whole program
+	// Output:
 }
 
 func ExampleNew_mistake() {
@@ -67,6 +68,7 @@ func ExampleNew_mistake() {
 	// Output: true
 }
 
+//nolint:testableexamples // it is about the environment that it runs in
 func ExampleNewFromEnv() {
 	client, err := demeterrr.NewFromEnv()
 	if err != nil {

@@ -29,6 +29,7 @@ func (s *script) wantHeldUntil(i int, opens, spread time.Duration) {
 }
 
 func TestA429HoldsBackEveryOtherCallOfTheClient(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{
 		"header":        limitedFor("60"),
 		"error.details": {status: 429, body: limited60JSON},
@@ -36,7 +37,8 @@ func TestA429HoldsBackEveryOtherCallOfTheClient(t *testing.T) {
 	} {
 		for _, op := range operations {
 			t.Run(name+"/"+op.name, func(t *testing.T) {
-				virtual(t, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
 					c, s := play(t, []step{first, op.success})
 					closeGate(t, c)
 					time.Sleep(20 * time.Second)
@@ -49,7 +51,8 @@ func TestA429HoldsBackEveryOtherCallOfTheClient(t *testing.T) {
 }
 
 func TestA429HoldsBackNoOtherClient(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{limitedFor("60"), okContact})
 		closeGate(t, c)
 		wantNil(t, get(t.Context(), s.client()))
@@ -58,7 +61,8 @@ func TestA429HoldsBackNoOtherClient(t *testing.T) {
 }
 
 func TestTheGateOpensByItself(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{limitedFor("60"), okContact})
 		closeGate(t, c)
 		time.Sleep(time.Minute)
@@ -68,6 +72,7 @@ func TestTheGateOpensByItself(t *testing.T) {
 }
 
 func TestWhatDoesNotCloseTheGate(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{
 		"a 429 without retryAfter":   limited,
 		"a 429 with garbage":         limitedFor("soon"),
@@ -77,7 +82,8 @@ func TestWhatDoesNotCloseTheGate(t *testing.T) {
 		"a 403 with Retry-After":     step{status: 403}.with("Retry-After", "60"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, []step{first, okContact})
 				_ = get(t.Context(), c, demeterrr.WithMaxRetries(0))
 				wantNil(t, get(t.Context(), c))
@@ -89,7 +95,8 @@ func TestWhatDoesNotCloseTheGate(t *testing.T) {
 
 // The odds that 100 calls are less than half a second apart are below 1e-27.
 func TestThoseWhoWaitAreSpreadWhenTheGateOpens(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, append([]step{limitedFor("60")}, repeat(okContact, 100)...))
 		closeGate(t, c)
 		var calls sync.WaitGroup
@@ -114,6 +121,7 @@ func TestThoseWhoWaitAreSpreadWhenTheGateOpens(t *testing.T) {
 }
 
 func TestTheGateRefusesWhoMayNotWait(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		deadline time.Duration
 		policy   demeterrr.RetryPolicy
@@ -127,7 +135,8 @@ func TestTheGateRefusesWhoMayNotWait(t *testing.T) {
 	} {
 		for _, op := range operations {
 			t.Run(name+"/"+op.name, func(t *testing.T) {
-				virtual(t, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
 					c, s := play(t, []step{limitedFor("60"), op.success}, demeterrr.WithRetryPolicy(tt.policy))
 					closeGate(t, c)
 					time.Sleep(20 * time.Second)
@@ -154,7 +163,8 @@ func TestTheGateRefusesWhoMayNotWait(t *testing.T) {
 }
 
 func TestTheGateLetsWaitWhoMay(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for range 30 {
 			c, s := play(t, []step{limitedFor("120"), okContact})
 			closeGate(t, c) // exactly the default of MaxRetryAfter, and just before the deadline
@@ -167,9 +177,11 @@ func TestTheGateLetsWaitWhoMay(t *testing.T) {
 }
 
 func TestTheGateIsClosedForAnHourAtMost(t *testing.T) {
+	t.Parallel()
 	for _, retryAfter := range []string{"3600", "18000", "1743440400", "9000000000"} {
 		t.Run(retryAfter, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				patient := demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 1, MaxRetryAfter: 2 * time.Hour})
 				c, s := play(t, []step{limitedFor(retryAfter), okContact}, patient)
 				closeGate(t, c)
@@ -181,7 +193,8 @@ func TestTheGateIsClosedForAnHourAtMost(t *testing.T) {
 }
 
 func TestAShorter429DoesNotOpenTheGateSooner(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		late := limitedFor("10")
 		late.took = 5 * time.Second // it was under way when the other closed the gate
 		c, s := play(t, []step{late, limitedFor("60"), okContact})
@@ -196,7 +209,8 @@ func TestAShorter429DoesNotOpenTheGateSooner(t *testing.T) {
 
 // Somebody who waits for the gate finds it closed again, by a reply that was on its way.
 func TestALonger429KeepsTheGateClosed(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		late := limitedFor("60")
 		late.took = 5 * time.Second
 		c, s := play(t, []step{late, limitedFor("10"), okContact})
@@ -210,7 +224,8 @@ func TestALonger429KeepsTheGateClosed(t *testing.T) {
 
 // A retry passes the gate as well: it was to come after a second, and must not.
 func TestTheGateHoldsBackRetries(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{gateway, limitedFor("60"), okContact})
 		done := make(chan error)
 		go func() { done <- get(t.Context(), c) }()
@@ -223,7 +238,8 @@ func TestTheGateHoldsBackRetries(t *testing.T) {
 
 // A retry that the gate refuses returns its own last reply, and what is left to wait.
 func TestTheGateRefusesARetry(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{gateway, limitedFor("3600"), okContact})
 		done := make(chan error)
 		go func() { done <- create(t.Context(), c) }()
@@ -239,7 +255,8 @@ func TestTheGateRefusesARetry(t *testing.T) {
 }
 
 func TestWaitingForTheGateCanBeCancelled(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		c, s := play(t, []step{limitedFor("60"), okContact})
 		closeGate(t, c)
@@ -257,7 +274,8 @@ func TestWaitingForTheGateCanBeCancelled(t *testing.T) {
 
 // The call that met the 429 waits for itself and finds the gate open.
 func TestTheGateDoesNotHoldTheCallThatClosedIt(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for range 50 {
 			c, s := play(t, []step{limitedFor("60"), okContact})
 			wantNil(t, get(t.Context(), c, demeterrr.WithMaxRetries(1)))

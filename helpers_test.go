@@ -79,6 +79,7 @@ func answer(status int, body string) http.HandlerFunc {
 
 // neverSent fails the test if a request arrives.
 func neverSent(t testing.TB) http.HandlerFunc {
+	t.Helper()
 	return func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s was sent", r.Method, r.URL.EscapedPath())
 	}

@@ -83,7 +83,9 @@ type journalLine struct {
 // OpenJournal opens the journal of one sequence in the file at path, or creates
 // it. It fails if the file is another sequence's, is no journal, or is open
 // already, in this process or another one; a process that was killed leaves it
-// free. A last line that was cut short by a crash is dropped, as what it announced
+// free. A journal is for one campaign: whoever is in it is not sent to again,
+// however long ago it was. Use a new file for the next one.
+// A last line that was cut short by a crash is dropped, as what it announced
 // was not done yet. All emails in the file are held in memory. Close it after use.
 func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
@@ -115,7 +117,7 @@ func (j *FileJournal) checkHeader(line []byte) error {
 // own refuses the ids of other sequences.
 func (j *FileJournal) own(sequenceID string) error {
 	if sequenceID != j.sequenceID {
-		return invalid("the journal of the sequence %s was given another one, %s; use one file for each sequence", j.sequenceID, sequenceID)
+		return invalid("this journal belongs to sequence %s, not to %s; use a separate file for each sequence and campaign", j.sequenceID, sequenceID)
 	}
 	return nil
 }

@@ -57,11 +57,10 @@ func (d *diary) RoundTrip(req *http.Request) (*http.Response, error) {
 	return d.script.RoundTrip(req)
 }
 
-func keepDiary(t *testing.T, d *diary, steps []step, opts ...demeterrr.Option) *demeterrr.Client {
+func keepDiary(t *testing.T, d *diary, steps []step) *demeterrr.Client {
 	t.Helper()
 	d.script = &script{t: t, begin: time.Now(), steps: steps}
-	opts = append([]demeterrr.Option{demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d})}, opts...)
-	return d.script.client(opts...)
+	return d.client(demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d}))
 }
 
 // quota are headers that report what is left.
@@ -70,6 +69,7 @@ func (s step) quota(remaining string) step {
 }
 
 func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []step
 		want  []string
@@ -89,26 +89,29 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 		"a final error":          {[]step{exists.quota("3")}, []string{"wait", "send", "done 3/1000 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				d := &diary{}
 				c := keepDiary(t, d, tt.steps)
 				_ = create(t.Context(), c)
-				wantEqual(t, "events", d.events, tt.want)
+				same(t, "events", d.events, tt.want)
 			})
 		})
 	}
 }
 
 func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{"in flight": stalled, "in the body": {body: okContact.body, freeze: true}} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				d := &diary{}
 				c := keepDiary(t, d, []step{first})
 				wantError(t, get(ctx, c), 1, context.DeadlineExceeded)
-				wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
+				same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
 			})
 		})
 	}
@@ -117,7 +120,8 @@ func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
 var errLimiter = errors.New("redis is away")
 
 func TestALimitersErrorComesBack(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{fails: map[int]error{1: errLimiter}}
 		c := keepDiary(t, d, nil)
 		err := create(t.Context(), c)
@@ -126,18 +130,19 @@ func TestALimitersErrorComesBack(t *testing.T) {
 		if e.Method != "POST" || e.Path != "/contacts" || e.StatusCode != 0 {
 			t.Errorf("got %v", e)
 		}
-		wantEqual(t, "events", d.events, []string{"wait"}) // no Done without a place
+		same(t, "events", d.events, []string{"wait"}) // no Done without a place
 	})
 }
 
 func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
 		wantNil(t, pacer.Wait(t.Context()))
 		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
 		c := keepDiary(t, &diary{fails: map[int]error{1: wrapped}}, nil)
 		e := wantError(t, create(t.Context(), c), 0, errLimiter, demeterrr.ErrRateLimited)
-		wantEqual(t, "RetryAfter", e.RetryAfter, time.Hour)
+		same(t, "RetryAfter", e.RetryAfter, time.Hour)
 	})
 }
 
@@ -155,14 +160,15 @@ func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 }
 
 func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{fails: map[int]error{2: errLimiter}}
 		c := keepDiary(t, d, []step{internal})
 		e := wantError(t, create(t.Context(), c), 1, errLimiter, demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome)
 		if e.StatusCode != 500 {
 			t.Errorf("got %v", e)
 		}
-		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
+		same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
 	})
 }
 
@@ -172,7 +178,8 @@ type waitOnly struct{ wait func(context.Context) error }
 func (w waitOnly) Wait(ctx context.Context) error { return w.wait(ctx) }
 
 func TestALimiterNeedsNoDone(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		limiter := waitOnly{func(context.Context) error { asked++; return nil }}
 		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(limiter))
@@ -185,7 +192,8 @@ func TestALimiterNeedsNoDone(t *testing.T) {
 }
 
 func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -197,12 +205,13 @@ func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
 		if took := time.Since(begin); took != 10*time.Second {
 			t.Errorf("it returned after %v", took)
 		}
-		wantEqual(t, "events", d.events, []string{"wait"})
+		same(t, "events", d.events, []string{"wait"})
 	})
 }
 
 func TestTheTimeLimitOfAnAttemptStartsAfterTheLimiter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := okContact
 		slow.took = 29 * time.Second
 		d := &diary{holds: []time.Duration{time.Hour}}
@@ -213,7 +222,8 @@ func TestTheTimeLimitOfAnAttemptStartsAfterTheLimiter(t *testing.T) {
 }
 
 func TestTheTimeLimitOfAnAttemptStartsAfterTheGate(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		slow := okContact
 		slow.took = 29 * time.Second
 		c, s := play(t, []step{limitedFor("120"), slow})
@@ -235,7 +245,8 @@ func closedWhileLimited(t *testing.T, d *diary, steps []step, call func(*demeter
 }
 
 func TestTheGateIsAskedAgainAfterTheLimiter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
 		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(t.Context(), c) })
 		wantNil(t, err)
@@ -244,7 +255,8 @@ func TestTheGateIsAskedAgainAfterTheLimiter(t *testing.T) {
 }
 
 func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		d := &diary{}
@@ -253,25 +265,27 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 		if e.RetryAfter != 57*time.Second {
 			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
 		}
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
 	})
 }
 
 func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Second, cancel)
 		d := &diary{}
 		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
 		wantError(t, err, 0, context.Canceled)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
 	})
 }
 
 // A place that is given back was no attempt: the retryAfter of the attempt before
 // it is old, and would hold the limiter back a second time.
 func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		// The first call meets a 429 and is held back by the limiter on its way to the
 		// retry. The second one was on its way and closes the gate for an hour.
 		d := &diary{holds: []time.Duration{0, 0, 5 * time.Second}}
@@ -281,16 +295,17 @@ func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 		go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
 		synctest.Wait()
 		wantError(t, create(t.Context(), c), 1, demeterrr.ErrRateLimited)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
 	})
 }
 
 func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
 		c := keepDiary(t, d, []step{limitedFor("3600")})
 		closeGate(t, c)
 		wantError(t, get(t.Context(), c), 0, demeterrr.ErrRateLimited)
-		wantEqual(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
+		same(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
 	})
 }

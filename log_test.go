@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -25,7 +26,8 @@ func logTo(t *testing.T, out *bytes.Buffer, level slog.Level, steps []step) (*de
 }
 
 func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		c, _ := logTo(t, &out, slog.LevelDebug, []step{internal, reset, okContacts})
 		_, err := c.Contacts.FindByEmail(t.Context(), email)
@@ -37,12 +39,13 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
 		}
-		wantEqual(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
+		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
 	})
 }
 
 func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		c, _ := logTo(t, &out, slog.LevelWarn, []step{gateway, okContact, missing})
 		wantNil(t, get(t.Context(), c))
@@ -55,7 +58,8 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 
 // No line shows the key, a query, or a body, whatever comes back.
 func TestTheLogKeepsSecrets(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		secrets := []string{testKey, email, "john.doe%40example.com", "+15551234567", "15551234567", "details-4711", contactJSON[:60]}
 		echo := step{status: 502, body: "<html>no upstream for /contacts?email=john.doe%40example.com, key " + testKey + ", " + email + "</html>"}
 		ownError := step{status: 500, body: `{"error":{"code":"INTERNAL_ERROR","message":"failed with ` + testKey + `","details":{"x":"details-4711"}}}`}
@@ -98,13 +102,14 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 
 // A handler may take a trace from the context.
 func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
+	t.Parallel()
 	type key struct{}
-	virtual(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var seen []any
 		handler := contextHandler{func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
 		c, _ := play(t, []step{gateway, okContact}, demeterrr.WithLogger(slog.New(handler)))
 		wantNil(t, get(context.WithValue(t.Context(), key{}, "trace"), c))
-		wantEqual(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
+		same(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
 	})
 }
 

@@ -64,7 +64,7 @@ func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 	if floor >= room(ctx) {
 		return false, nil // it would sleep in vain
 	}
-	k.wait, k.waiting = lengthen(floor, floor/4, ctx), true
+	k.wait, k.waiting = lengthen(ctx, floor, floor/4), true
 	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
 	return true, nil

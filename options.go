@@ -80,7 +80,7 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithRetryPolicy sets how often and how long the client waits to try again. The
-// default is [DefaultRetryPolicy].
+// default is [DefaultRetryPolicy]; start from it to change single fields.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(c *config) { c.policy = p }
 }
@@ -91,6 +91,11 @@ func WithLimiter(l Limiter) Option {
 	return func(c *config) {
 		if l == nil {
 			c.mistake("WithLimiter: the limiter is nil; leave the option out for none")
+		}
+		if p, ok := l.(*Pacer); ok {
+			if err := p.check(); err != nil {
+				c.mistake("WithLimiter: %w", err)
+			}
 		}
 		c.limiter = l
 	}
@@ -228,7 +233,9 @@ func withResponse(opts []CallOption, r *Response) []CallOption {
 }
 
 // WithMaxRetries limits how often this call is repeated, instead of the client's
-// [RetryPolicy]; 0 means never.
+// [RetryPolicy]. With 0 it is never repeated and never waits for the API: while an
+// earlier 429 holds the client back, it fails at once. It still waits for its turn
+// at a [Limiter].
 func WithMaxRetries(n int) CallOption {
 	return func(c *callConfig) {
 		if n < 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -14,6 +15,7 @@ import (
 var tooLarge = step{body: strings.Repeat(" ", 10<<20+1)}
 
 func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
+	t.Parallel()
 	invalid := step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid request"}}`}
 	for name, tt := range map[string]struct {
 		call    func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
@@ -43,7 +45,8 @@ func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
 		"get: a reply of more than 10 MiB":     {get, []step{tooLarge}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, tt.steps)
 				err := tt.call(t.Context(), c)
 				s.wantSent(len(tt.steps))
@@ -57,6 +60,7 @@ func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
 }
 
 func TestUnknownOutcomeOfACancelledCall(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		call    func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
 		steps   []step
@@ -75,7 +79,8 @@ func TestUnknownOutcomeOfACancelledCall(t *testing.T) {
 		"update in the body of a 400: it is read": {update, []step{{status: 400, body: limitedJSON, freeze: true}}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(10*time.Second, cancel)
 				c, s := play(t, tt.steps)
@@ -91,7 +96,8 @@ func TestUnknownOutcomeOfACancelledCall(t *testing.T) {
 }
 
 func TestWhatWasNotSentHasAKnownOutcome(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		c, s := play(t, nil)
@@ -108,9 +114,11 @@ func TestWhatWasNotSentHasAKnownOutcome(t *testing.T) {
 }
 
 func TestCreateMeetsItsOwnContact(t *testing.T) {
+	t.Parallel()
 	for name, lost := range map[string]step{"reply lost": reset, "500": internal, "502": gateway, "timeout": stalled} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, []step{lost, exists})
 				err := create(t.Context(), c)
 				s.wantSent(2)
@@ -121,9 +129,11 @@ func TestCreateMeetsItsOwnContact(t *testing.T) {
 }
 
 func TestCreateMeetsAnothersContact(t *testing.T) {
+	t.Parallel()
 	for name, steps := range map[string][]step{"at once": {exists}, "after a 429": {limited, exists}, "after no connection": {refused, exists}} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, _ := play(t, steps)
 				err := create(t.Context(), c)
 				wantError(t, err, len(steps), demeterrr.ErrContactExists)
@@ -134,7 +144,8 @@ func TestCreateMeetsAnothersContact(t *testing.T) {
 }
 
 func TestUpsertAfterALostReplyFindsItsOwnContact(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{reset, exists, okContacts})
 		contact, created, err := c.Contacts.Upsert(t.Context(), createParams)
 		wantNil(t, err)
@@ -149,7 +160,8 @@ func TestUpsertAfterALostReplyFindsItsOwnContact(t *testing.T) {
 }
 
 func TestUpsertAfterALostReplyPatchesWhatDiffers(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{stalled, exists, okContacts, reset, okContact})
 		_, created, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"})
 		wantNil(t, err)
@@ -163,9 +175,11 @@ func TestUpsertAfterALostReplyPatchesWhatDiffers(t *testing.T) {
 }
 
 func TestDeleteRepeatedAfterALostReplySucceedsOn404(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]step{"reset": reset, "timeout": stalled, "500": internal, "502": gateway} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, []step{first, limited, missing})
 				var r demeterrr.Response
 				wantNil(t, remove(t.Context(), c, demeterrr.WithResponse(&r)))
@@ -179,9 +193,11 @@ func TestDeleteRepeatedAfterALostReplySucceedsOn404(t *testing.T) {
 }
 
 func TestDeleteOfWhatIsNotThereIsAnError(t *testing.T) {
+	t.Parallel()
 	for name, steps := range map[string][]step{"at once": {missing}, "after a 429": {limited, missing}, "after no connection": {refused, missing}} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, _ := play(t, steps)
 				err := remove(t.Context(), c)
 				wantError(t, err, len(steps), demeterrr.ErrNotFound)
@@ -193,21 +209,24 @@ func TestDeleteOfWhatIsNotThereIsAnError(t *testing.T) {
 
 // The 404 has no result to decode, so that out stays as it is.
 func TestRawDeleteRepeatedAfterALostReplySucceedsOn404(t *testing.T) {
+	t.Parallel()
 	for name, lost := range map[string]step{"reset": reset, "a reply that is not JSON": {body: "OK"}} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, []step{lost, missing})
 				out := map[string]any{"kept": true}
 				wantNil(t, c.Do(t.Context(), &demeterrr.Request{Method: "DELETE", Path: "/surveys/s1"}, &out))
 				s.wantSent(2)
-				wantEqual(t, "out", out, map[string]any{"kept": true})
+				same(t, "out", out, map[string]any{"kept": true})
 			})
 		})
 	}
 }
 
 func TestOnlyADeleteTakesA404ForSuccess(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{reset, missing, reset, missing})
 		wantError(t, get(t.Context(), c), 2, demeterrr.ErrNotFound)
 		wantError(t, update(t.Context(), c), 2, demeterrr.ErrNotFound, demeterrr.ErrUnknownOutcome)

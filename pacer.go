@@ -19,7 +19,7 @@ type Limit struct {
 }
 
 // DefaultLimits returns the documented default quota of an organization: 100
-// requests a minute and 1,000 an hour (docs/api-contract.md, section 8). Other
+// requests a minute and 1,000 an hour. Other
 // plans have others, and so may your organization.
 func DefaultLimits() []Limit {
 	return []Limit{{Requests: 100, Window: time.Minute}, {Requests: 1000, Window: time.Hour}}
@@ -55,7 +55,8 @@ type waiter struct {
 
 // NewPacer returns a Pacer that keeps all the limits at once: the organization's,
 // or a share of them if others need the rest; without any, the [DefaultLimits].
-// If a limit is not as [Limit] describes, every Wait fails and says so.
+// If a limit is not as [Limit] describes, New refuses the Pacer, and every Wait fails
+// and says so.
 func NewPacer(limits ...Limit) *Pacer {
 	p := &Pacer{limits: slices.Clone(limits)}
 	for _, l := range limits {
@@ -66,20 +67,30 @@ func NewPacer(limits ...Limit) *Pacer {
 	return p
 }
 
+// check says what is wrong with the limits; nil if nothing is.
+func (p *Pacer) check() error {
+	switch {
+	case p == nil:
+		return invalid("a nil *Pacer has no limits: use NewPacer")
+	case p.problem != "":
+		return invalid("%s", p.problem)
+	}
+	return nil
+}
+
 // Wait returns nil when a request may be sent; [Pacer.Done] must then be called
 // when it is over. If ctx ends before, Wait returns ctx's error. If ctx has a
 // deadline and no place can be free before it, Wait fails at once: an [*Error]
 // that matches [ErrRateLimited], whose RetryAfter is how long it would have
 // taken, at the least.
 func (p *Pacer) Wait(ctx context.Context) error {
-	switch {
-	case p == nil:
-		return invalid("a nil *Pacer has no limits: use NewPacer")
-	case p.problem != "":
-		return invalid("%s", p.problem)
-	case ctx == nil:
+	if err := p.check(); err != nil {
+		return err
+	}
+	if ctx == nil {
 		return invalid("Pacer.Wait: the context is nil")
-	case ctx.Err() != nil:
+	}
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	p.mu.Lock()

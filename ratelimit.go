@@ -19,7 +19,8 @@ type RateLimit struct {
 
 // Limiter is asked before every attempt, retries included. *rate.Limiter of
 // golang.org/x/time/rate is one. Wait returns nil when the request may be sent,
-// or an error if it may not, or if ctx ends first.
+// or an error if it may not, or if ctx ends first. An error with a method
+// RetryAfter() time.Duration comes back as one that matches [ErrRateLimited].
 type Limiter interface {
 	Wait(ctx context.Context) error
 }

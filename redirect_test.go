@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
 
 func TestRedirectsAreRefused(t *testing.T) {
+	t.Parallel()
 	locations := map[string][]string{
 		"another host":  {"Location", "https://elsewhere.example/api/v1/contacts"},
 		"the same host": {"Location", "/api/v1/login"},
@@ -25,7 +27,8 @@ func TestRedirectsAreRefused(t *testing.T) {
 		for name, location := range locations {
 			for _, op := range operations {
 				t.Run(fmt.Sprint(status, " ", name, "/", op.name), func(t *testing.T) {
-					virtual(t, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
 						c, s := play(t, []step{{status: status, header: location}, op.success, op.success})
 						e := wantError(t, op.call(t.Context(), c), 1)
 						s.wantSent(1) // nothing goes to another place, with the key or without
@@ -47,7 +50,8 @@ func TestRedirectsAreRefused(t *testing.T) {
 
 // The caller's CheckRedirect must not bring redirects back.
 func TestTheCallersCheckRedirectIsNotUsed(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		s := &script{t: t, begin: time.Now(), steps: []step{{status: 302, header: []string{"Location", "https://elsewhere.example/"}}}}
 		follow := func(*http.Request, []*http.Request) error { return nil }
 		c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: s, CheckRedirect: follow}))
@@ -58,9 +62,11 @@ func TestTheCallersCheckRedirectIsNotUsed(t *testing.T) {
 }
 
 func TestARedirectSetsItsCookies(t *testing.T) {
+	t.Parallel()
 	for name, location := range map[string]string{"valid": "/login", "invalid": "https://[::1/%zz"} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				jar := must(cookiejar.New(nil))
 				s := &script{t: t, begin: time.Now(), steps: []step{
 					{status: 302, header: []string{"Location", location, "Set-Cookie", "route=b; Path=/"}}, okContact,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -23,6 +24,7 @@ func readResponse(r demeterrr.Response) read {
 func (s step) named(name string) step { return s.with("X-Step", name, "X-Request-Id", "id-"+name) }
 
 func TestWithResponseHoldsTheLastReply(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []step
 		want  read
@@ -40,7 +42,8 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 		"beyond MaxRetryAfter":   {[]step{limitedFor("3600").named("a")}, read{429, 1, 0, "id-a", "a"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				first := demeterrr.Response{StatusCode: 1, RequestID: "old", Attempts: 9}
 				var second demeterrr.Response
 				c, _ := play(t, tt.steps)
@@ -48,8 +51,8 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 				if tt.fails != (err != nil) {
 					t.Fatalf("got %v", err)
 				}
-				wantEqual(t, "response", readResponse(first), tt.want)
-				wantEqual(t, "second response", readResponse(second), tt.want)
+				same(t, "response", readResponse(first), tt.want)
+				same(t, "second response", readResponse(second), tt.want)
 				var e *demeterrr.Error
 				if errors.As(err, &e) && e.StatusCode != 0 && e.RequestID != tt.want.RequestID {
 					t.Errorf("the error's RequestID is %q", e.RequestID)
@@ -60,34 +63,37 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 }
 
 func TestWithResponseIsEmptyIfNothingWasSent(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{limitedFor("3600").named("a")})
 		r := demeterrr.Response{StatusCode: 1, RequestID: "old", Attempts: 9}
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(&r)), 1)
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(&r)), 0, demeterrr.ErrRateLimited) // the gate
-		wantEqual(t, "response", readResponse(r), read{})
+		same(t, "response", readResponse(r), read{})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.Attempts = 9
 		wantError(t, get(ctx, c, demeterrr.WithResponse(&r)), 0, context.Canceled)
-		wantEqual(t, "response", readResponse(r), read{})
+		same(t, "response", readResponse(r), read{})
 		wantError(t, get(t.Context(), c, demeterrr.WithResponse(nil)), 0, demeterrr.ErrValidation)
 	})
 }
 
 func TestWithResponseOfSeveralCallsHoldsTheLast(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{exists.named("a"), okContacts.named("b"), gateway.named("c"), okContact.named("d")})
 		var r demeterrr.Response
 		_, _, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"}, demeterrr.WithResponse(&r))
 		wantNil(t, err)
-		wantEqual(t, "response", readResponse(r), read{200, 2, 0, "id-d", "d"})
+		same(t, "response", readResponse(r), read{200, 2, 0, "id-d", "d"})
 	})
 }
 
 // The clock of a bubble starts at midnight of 2000-01-01 UTC.
 func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		midnight := time.Now()
 		reset := step{err: reset.err}
 		c, _ := play(t, []step{
@@ -96,29 +102,31 @@ func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
 			missing.quota("986"),
 			limitedFor("60").quota("0"),
 		})
-		wantEqual(t, "before any call", c.RateLimit(), demeterrr.RateLimit{})
+		same(t, "before any call", c.RateLimit(), demeterrr.RateLimit{})
 		first := demeterrr.RateLimit{Limit: 1000, Remaining: 987, Reset: midnight.Add(time.Minute)}
 		wantNil(t, get(t.Context(), c))
-		wantEqual(t, "a success", c.RateLimit(), first)
+		same(t, "a success", c.RateLimit(), first)
 		wantNil(t, get(t.Context(), c))
-		wantEqual(t, "a reply that says nothing", c.RateLimit(), first)
+		same(t, "a reply that says nothing", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1)
-		wantEqual(t, "no reply", c.RateLimit(), first)
+		same(t, "no reply", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c), 1)
-		wantEqual(t, "an error", c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 986})
+		same(t, "an error", c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 986})
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1)
-		wantEqual(t, "a 429", c.RateLimit(), demeterrr.RateLimit{Limit: 1000})
+		same(t, "a 429", c.RateLimit(), demeterrr.RateLimit{Limit: 1000})
 	})
 }
 
 func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
+	t.Parallel()
 	for name, date := range map[string]string{
 		"the clocks agree":              "",
 		"the client is 24 years behind": "Sat, 10 Feb 2024 10:00:00 GMT",
 		"the client is a day ahead":     "Fri, 31 Dec 1999 00:00:00 GMT",
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				server, header := time.Now(), okContact
 				if date != "" {
 					server = must(time.Parse(time.RFC1123, date))
@@ -129,15 +137,16 @@ func TestTheResetIsReadAgainstTheReplysDate(t *testing.T) {
 				var r demeterrr.Response
 				wantNil(t, get(t.Context(), c, demeterrr.WithResponse(&r)))
 				want := demeterrr.RateLimit{Limit: 1000, Remaining: 987, Reset: time.Now().Add(90 * time.Second)}
-				wantEqual(t, "of the client", c.RateLimit(), want)
-				wantEqual(t, "of the response", r.RateLimit, want)
+				same(t, "of the client", c.RateLimit(), want)
+				same(t, "of the response", r.RateLimit, want)
 			})
 		})
 	}
 }
 
 func TestARateLimitThatIsNoneIsIgnored(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for _, headers := range [][]string{
 			{"X-RateLimit-Limit", "1000"},
 			{"X-RateLimit-Remaining", "5"},
@@ -148,12 +157,12 @@ func TestARateLimitThatIsNoneIsIgnored(t *testing.T) {
 		} {
 			c, _ := play(t, []step{okContact.with(headers...)})
 			wantNil(t, get(t.Context(), c))
-			wantEqual(t, "rate limit", c.RateLimit(), demeterrr.RateLimit{})
+			same(t, "rate limit", c.RateLimit(), demeterrr.RateLimit{})
 		}
 		for _, resets := range []string{"soon", "-1", "99999999999999999999", "253402300800"} {
 			c, _ := play(t, []step{okContact.quota("5").with("X-RateLimit-Reset", resets)})
 			wantNil(t, get(t.Context(), c))
-			wantEqual(t, "reset "+resets, c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 5})
+			same(t, "reset "+resets, c.RateLimit(), demeterrr.RateLimit{Limit: 1000, Remaining: 5})
 		}
 	})
 }

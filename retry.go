@@ -24,7 +24,7 @@ import (
 // seconds and waits of up to 2.5 minutes each. Give the context a deadline to
 // bound it; a wait that would pass the deadline is not begun.
 type RetryPolicy struct {
-	// MaxRetries is the number of attempts after the first; 0 means none.
+	// MaxRetries is the number of attempts after the first; 0 means no retries: start from [DefaultRetryPolicy] to change other fields.
 	MaxRetries int
 	// MinWait is the wait before the first retry; it doubles with each further one. 0 means 1 second.
 	MinWait time.Duration
@@ -171,7 +171,12 @@ func (k *call) lostBy(err error) error {
 // net and net/http claim to be context.DeadlineExceeded, which is hidden here.
 type attemptTimeout struct{ err error }
 
-func (t *attemptTimeout) Error() string { return "timed out: " + t.err.Error() }
+func (t *attemptTimeout) Error() string {
+	if t.err == context.DeadlineExceeded { //nolint:errorlint // itself: its text would be taken for the caller's deadline
+		return "the attempt's time limit is over (see WithTimeout)"
+	}
+	return "timed out: " + t.err.Error()
+}
 func (t *attemptTimeout) Timeout() bool { return true }
 func (t *attemptTimeout) Is(target error) bool {
 	return target == ErrTimeout || target != context.DeadlineExceeded && errors.Is(t.err, target)
@@ -214,6 +219,10 @@ func (k *call) interrupted(cause error) *Error {
 	if ended(k.ctx) {
 		cause = contextError(k.ctx)
 	}
+	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
+	if errors.As(cause, &waits) {
+		cause = &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: cause}
+	}
 	failed := Error{Message: "not sent", cause: cause}
 	if k.attempts > 0 {
 		failed = *k.last
@@ -239,7 +248,7 @@ func (k *call) passGate() error {
 		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= room(k.ctx) {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
-		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), k.ctx)); err != nil {
+		if err := sleep(k.ctx, lengthen(k.ctx, left, min(left/20, time.Second))); err != nil {
 			return err
 		}
 	}
@@ -248,9 +257,9 @@ func (k *call) passGate() error {
 // lengthen adds chance to a wait, at most most, so that clients which were
 // stopped together do not come back together. It never uses up more than half of
 // what the deadline leaves.
-func lengthen(wait, most time.Duration, ctx context.Context) time.Duration {
+func lengthen(ctx context.Context, wait, most time.Duration) time.Duration {
 	most = min(most, (room(ctx)-wait)/2)
-	return wait + time.Duration(rand.Float64()*float64(most))
+	return wait + time.Duration(rand.Float64()*float64(most)) //nolint:gosec // nobody gains by guessing it
 }
 
 // room is the time until the deadline of the context; a very long one if it has none.

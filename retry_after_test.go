@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -20,6 +21,7 @@ func (s step) with(header ...string) step {
 }
 
 func TestRetryAfterIsAFloor(t *testing.T) {
+	t.Parallel()
 	const second = time.Second
 	for name, tt := range map[string]struct {
 		step
@@ -48,7 +50,8 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 		"a 429 that is not the API's":        {step{status: 429, body: "slow down"}.with("Retry-After", "7"), 7 * second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				for range 20 { // chance must never make it sooner
 					c, s := play(t, []step{tt.step, okContact})
 					wantNil(t, get(t.Context(), c))
@@ -61,6 +64,7 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 
 // The clock of a bubble starts at midnight of 2000-01-01 UTC.
 func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
+	t.Parallel()
 	const second = time.Second
 	for name, tt := range map[string]struct {
 		ahead            time.Duration // of the client's clock against midnight
@@ -79,7 +83,8 @@ func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
 		"past by Date, future by client": {0, "Sat, 10 Feb 2024 10:00:00 GMT", "Sat, 10 Feb 2024 09:59:59 GMT", second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(tt.ahead)
 				first := limitedFor(tt.retryAfter)
 				if tt.date != "" {
@@ -94,6 +99,7 @@ func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
 }
 
 func TestARetryAfterThatIsNoneIsIgnored(t *testing.T) {
+	t.Parallel()
 	steps := map[string]step{}
 	for _, v := range []string{
 		"", "0", "0.0", "-5", "-0.5", "+5", "soon", "5s", "5, 10", "NaN", "nan", "Inf", "-Inf", "1e3", "0x10", ".", "1.2.3", "１０",
@@ -110,7 +116,8 @@ func TestARetryAfterThatIsNoneIsIgnored(t *testing.T) {
 	steps["beside the error"] = step{status: 429, body: `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"x"},"retryAfter":60}`}
 	for name, first := range steps {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				c, s := play(t, repeat(first, 10))
 				e := wantError(t, get(t.Context(), c), 4, demeterrr.ErrRateLimited)
 				s.wantWaits(1*time.Second, 2*time.Second, 4*time.Second)
@@ -123,6 +130,7 @@ func TestARetryAfterThatIsNoneIsIgnored(t *testing.T) {
 }
 
 func TestARetryAfterBeyondMaxRetryAfterReturnsAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		max time.Duration
 		step
@@ -138,7 +146,8 @@ func TestARetryAfterBeyondMaxRetryAfterReturnsAtOnce(t *testing.T) {
 		"a date that overflows":      {0, limitedFor("Fri, 31 Dec 9999 23:59:59 GMT"), 1<<63 - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				c, s := play(t, []step{tt.step, okContact}, demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MaxRetryAfter: tt.max}))
 				e := wantError(t, get(t.Context(), c), 1)
@@ -155,9 +164,11 @@ func TestARetryAfterBeyondMaxRetryAfterReturnsAtOnce(t *testing.T) {
 }
 
 func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, retryAfter := range []string{"30", "31", "100"} {
 		t.Run(retryAfter, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
@@ -179,7 +190,8 @@ func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 
 // A wait that fits is waited, whatever chance adds.
 func TestChanceDoesNotPushARetryAfterPastTheDeadline(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		for range 50 {
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second+time.Millisecond)
 			c, s := play(t, []step{{status: 429, body: limited60JSON}, okContact})
@@ -191,24 +203,14 @@ func TestChanceDoesNotPushARetryAfterPastTheDeadline(t *testing.T) {
 }
 
 func TestChanceLengthensARetryAfterByLessThanAQuarter(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		shortest, longest := time.Hour, time.Duration(0)
-		for range 300 {
-			c, s := play(t, []step{limitedFor("100"), okContact})
-			wantNil(t, get(t.Context(), c))
-			s.wantWaits(100 * time.Second)
-			wait := s.sent[1].at - s.sent[0].at
-			shortest, longest = min(shortest, wait), max(longest, wait)
-		}
-		if shortest > 105*time.Second || longest < 120*time.Second {
-			t.Errorf("waits are between %v and %v, want them spread over [100s, 125s)", shortest, longest)
-		}
-	})
+	t.Parallel()
+	wantSpread(t, limitedFor("100"), 100*time.Second)
 }
 
 // The waits of the retries without a retryAfter go on doubling after one that had it.
 func TestARetryAfterDoesNotStopTheDoubling(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{gateway, limitedFor("0.5"), gateway, okContact})
 		wantNil(t, get(t.Context(), c))
 		s.wantWaits(1*time.Second, 500*time.Millisecond, 4*time.Second)
@@ -216,13 +218,14 @@ func TestARetryAfterDoesNotStopTheDoubling(t *testing.T) {
 }
 
 func TestTheLastRetryAfterIsInTheError(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{limitedFor("1"), limitedFor("2"), limitedFor("3"), {status: 429, body: limited60JSON}})
 		e := wantError(t, get(t.Context(), c), 4, demeterrr.ErrRateLimited)
 		s.wantWaits(1*time.Second, 2*time.Second, 3*time.Second)
 		if e.RetryAfter != time.Minute || e.Message != "Rate limit exceeded. Please try again later." {
 			t.Errorf("got %v, RetryAfter %v", e, e.RetryAfter)
 		}
-		wantEqual(t, "details", string(e.Details), `{"retryAfter":60,"limit":1000,"window":"1 hour"}`)
+		same(t, "details", string(e.Details), `{"retryAfter":60,"limit":1000,"window":"1 hour"}`)
 	})
 }

@@ -148,7 +148,7 @@ var retryTable = []row{
 
 // eachCell runs f for each cell of the table, with and without WithAtMostOnce.
 func eachCell(t *testing.T, f func(t *testing.T, r row, fails step, op operation, again bool, opts []demeterrr.CallOption)) {
-	t.Parallel()
+	t.Helper()
 	for _, r := range retryTable {
 		for name, fails := range r.fails {
 			for _, op := range operations {
@@ -180,6 +180,8 @@ func (s step) lasts() time.Duration {
 // TestRetryTableThenSuccess holds each cell to what is sent if the second
 // attempt would succeed.
 func TestRetryTableThenSuccess(t *testing.T) {
+	t.Parallel()
+	//nolint:thelper // this is a cell's test
 	eachCell(t, func(t *testing.T, r row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
 		c, s := play(t, []step{fails, op.success}, demeterrr.WithTimeout(attemptLimit))
 		err := op.call(t.Context(), c, opts...)
@@ -207,6 +209,8 @@ func TestRetryTableThenSuccess(t *testing.T) {
 // TestRetryTableExhausted holds each cell to what is sent if nothing helps, and
 // to the error in the end.
 func TestRetryTableExhausted(t *testing.T) {
+	t.Parallel()
+	//nolint:thelper // this is a cell's test
 	eachCell(t, func(t *testing.T, r row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
 		c, s := play(t, repeat(fails, 10), demeterrr.WithTimeout(attemptLimit))
 		err := op.call(t.Context(), c, opts...)
@@ -242,12 +246,13 @@ func TestRetryTableExhausted(t *testing.T) {
 // TestEveryAttemptIsTheSameRequest compares whole headers: nothing is lost and
 // nothing added on the way.
 func TestEveryAttemptIsTheSameRequest(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, slices.Concat(repeat(reset, 3), []step{okCreated}), demeterrr.WithAppInfo("shop", "1.2"))
 		wantNil(t, create(t.Context(), c))
 		s.wantWaits(1*time.Second, 2*time.Second, 4*time.Second)
 		for i, got := range s.sent {
-			wantEqual(t, fmt.Sprintf("attempt %d", i+1), got.header, s.sent[0].header)
+			same(t, fmt.Sprintf("attempt %d", i+1), got.header, s.sent[0].header)
 		}
 		if got := s.sent[3].header["X-Api-Key"]; len(got) != 1 || got[0] != testKey {
 			t.Errorf("the last attempt has the key %q", got)
@@ -255,36 +260,67 @@ func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 	})
 }
 
+// played is a reply of a script.
+type played struct {
+	step
+	wait time.Duration // after it; 0: the call ends here
+}
+
+// mixedReplies are scripts of replies that differ, and the error in the end; neither want nor not: there is none.
+var mixedReplies = []struct {
+	name  string
+	op    string
+	opts  []demeterrr.CallOption
+	steps []played
+	want  []error
+	not   []error
+}{
+	{
+		"the last one succeeds", "Get", nil,
+		[]played{{gateway, 1 * time.Second}, {limitedFor("7"), 7 * time.Second}, {reset, 4 * time.Second}, {okContact, 0}},
+		nil, nil,
+	},
+	{
+		"execute: 429, then a lost reply", "Execute", nil,
+		[]played{{limited, 1 * time.Second}, {reset, 0}, {okExecution, 0}},
+		[]error{demeterrr.ErrUnknownOutcome},
+		[]error{demeterrr.ErrRateLimited},
+	},
+	{
+		"execute: no connection, 429, INTERNAL_ERROR, 502", "Execute", nil,
+		[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 4 * time.Second}, {gateway, 0}},
+		[]error{demeterrr.ErrServer, demeterrr.ErrUnknownOutcome},
+		[]error{demeterrr.ErrInternal},
+	},
+	{
+		"execute at most once: no connection, 429, INTERNAL_ERROR", "Execute",
+		[]demeterrr.CallOption{demeterrr.WithAtMostOnce()},
+		[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 0}},
+		[]error{demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome},
+		nil,
+	},
+	{
+		"a certificate goes bad between attempts", "Create", nil,
+		[]played{{refused, 1 * time.Second}, {badCert, 0}},
+		nil,
+		[]error{demeterrr.ErrUnknownOutcome},
+	},
+	{
+		"validation ends it", "Update", nil,
+		[]played{{limited, 1 * time.Second}, {step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`}, 0}},
+		[]error{demeterrr.ErrValidation},
+		[]error{demeterrr.ErrUnknownOutcome},
+	},
+}
+
 // TestEachReplyIsJudgedByItsOwnRow plays mixed replies: each one is
 // judged by its own row, and waits are counted over all of them.
 func TestEachReplyIsJudgedByItsOwnRow(t *testing.T) {
-	type played struct {
-		step
-		wait time.Duration // after it; 0: the call ends here
-	}
-	for _, tt := range []struct {
-		name  string
-		op    string
-		opts  []demeterrr.CallOption
-		steps []played
-		want  []error
-		not   []error
-	}{
-		{"the last one succeeds", "Get", nil,
-			[]played{{gateway, 1 * time.Second}, {limitedFor("7"), 7 * time.Second}, {reset, 4 * time.Second}, {okContact, 0}}, nil, nil},
-		{"execute: 429, then a lost reply", "Execute", nil,
-			[]played{{limited, 1 * time.Second}, {reset, 0}, {okExecution, 0}}, []error{demeterrr.ErrUnknownOutcome}, []error{demeterrr.ErrRateLimited}},
-		{"execute: no connection, 429, INTERNAL_ERROR, 502", "Execute", nil,
-			[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 4 * time.Second}, {gateway, 0}}, []error{demeterrr.ErrServer, demeterrr.ErrUnknownOutcome}, []error{demeterrr.ErrInternal}},
-		{"execute at most once: no connection, 429, INTERNAL_ERROR", "Execute", []demeterrr.CallOption{demeterrr.WithAtMostOnce()},
-			[]played{{refused, 1 * time.Second}, {limited, 2 * time.Second}, {internal, 0}}, []error{demeterrr.ErrInternal, demeterrr.ErrUnknownOutcome}, nil},
-		{"a certificate goes bad between attempts", "Create", nil,
-			[]played{{refused, 1 * time.Second}, {badCert, 0}}, nil, []error{demeterrr.ErrUnknownOutcome}},
-		{"validation ends it", "Update", nil,
-			[]played{{limited, 1 * time.Second}, {step{status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`}, 0}}, []error{demeterrr.ErrValidation}, []error{demeterrr.ErrUnknownOutcome}},
-	} {
+	t.Parallel()
+	for _, tt := range mixedReplies {
 		t.Run(tt.name, func(t *testing.T) {
-			virtual(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				steps, waits := []step{}, []time.Duration{}
 				for _, p := range tt.steps {
 					steps = append(steps, p.step)

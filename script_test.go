@@ -13,10 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -24,11 +21,11 @@ import (
 // The documented sample values (contract, sections 5, 6 and 10).
 const (
 	testKey    = "dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
-	contactID  = "550e8400-e29b-41d4-a716-446655440000"
-	sequenceID = "880e8400-e29b-41d4-a716-446655440000"
+	contactID  = johnID
+	sequenceID = surveyID
 	email      = "john.doe@example.com"
 
-	contactJSON = `{"id":"550e8400-e29b-41d4-a716-446655440000","email":"john.doe@example.com","firstName":"John","lastName":"Doe","phone":"+15551234567","title":"Mr.","preferredLanguage":"en","locationId":"660e8400-e29b-41d4-a716-446655440000","contactOrganizationId":null,"customFields":{"birthday":"1990-01-15","membershipTier":"Gold"},"tags":["vip","frequent-customer"],"unsubscribed":false,"createdAt":"2026-01-15T10:30:00.000Z","updatedAt":"2026-02-10T14:20:00.000Z"}`
+	contactJSON = johnJSON
 
 	internalJSON  = `{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}`
 	existsJSON    = `{"error":{"code":"CONTACT_EXISTS","message":"Contact already exists"}}`
@@ -195,13 +192,6 @@ func (b broken) Read([]byte) (int, error) {
 	return 0, context.Cause(b.until)
 }
 
-// virtual runs f in a bubble of virtual time.
-func virtual(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, f)
-}
-
 // wantWaits checks how many requests arrived, and when: each after its wait or up
 // to a quarter later, counted from the request before.
 func (s *script) wantWaits(waits ...time.Duration) {
@@ -254,13 +244,6 @@ func wantIsNot(t *testing.T, err error, not ...error) {
 		if errors.Is(err, target) {
 			t.Errorf("%q matches %v", err, target)
 		}
-	}
-}
-
-func wantEqual[T any](t *testing.T, what string, got, want T) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 

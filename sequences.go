@@ -18,7 +18,7 @@ type SequenceStatus string
 // SequenceActive is the status of a sequence that can be executed.
 const SequenceActive SequenceStatus = "active"
 
-// Sequence is a survey with its steps (API docs, page "sequences").
+// Sequence is a survey with its steps, which the dashboard calls a sequence (API docs, page "sequences").
 type Sequence struct {
 	// ID is a UUID.
 	ID     string
@@ -46,7 +46,8 @@ type ExecuteParams struct {
 }
 
 // ExecuteContact is one person to send a sequence to. The API creates the
-// contact, or updates it, matched by email.
+// contact, or updates it, matched by email. If the survey needs more of a contact
+// than name and phone, Upsert or Sync it first.
 type ExecuteContact struct {
 	// Email is required.
 	Email     string `json:"email,omitzero"`
@@ -66,7 +67,7 @@ const ExecutionQueued ExecutionStatus = "queued"
 type Execution struct {
 	SequenceID   string
 	SequenceName string
-	// ContactsProcessed and SendingsCreated are counts. Contacts that are unsubscribed or invalid are processed,
+	// ContactsProcessed and SendingsCreated are counts; a sending is the sequence queued for one contact. Contacts that are unsubscribed or invalid are processed,
 	// but no sending is created for them.
 	ContactsProcessed int
 	SendingsCreated   int
@@ -125,7 +126,7 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 // Execute sends a sequence to 1 to 100 contacts. It is one request, and it is
 // repeated only after a 429, if no connection was made, or after a 500 with the
 // API's own INTERNAL_ERROR, which the API documents as "retry"; [WithAtMostOnce]
-// turns the last of these off. Whenever else a reply is lost, the error matches
+// turns the last of these off. If a reply is lost in any other way, the error matches
 // [ErrUnknownOutcome], and it is the caller who decides: executing twice may
 // message people twice.
 //

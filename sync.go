@@ -16,7 +16,7 @@ type SyncOptions struct {
 	DryRun bool
 	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
 	Concurrency int
-	// OnProgress is called after every request that got somewhere, never twice at once. It must return soon.
+	// OnProgress is called when the reading begins and after every completed request, never twice at once. It must return soon.
 	OnProgress func(SyncProgress)
 }
 
@@ -40,7 +40,7 @@ type SyncReport struct {
 	Created   int
 	Updated   int
 	Unchanged int
-	// Failed are in the order of the input. Those whose error matches ErrUnknownOutcome may be as they should all the same.
+	// Failed are in the order of the input. Those whose error matches ErrUnknownOutcome may have been written.
 	Failed []SyncFailure
 	// Requests is the number of requests sent, retries included.
 	Requests int
@@ -74,8 +74,9 @@ const defaultSyncConcurrency = 4
 
 // Sync brings the account to what contacts say: it creates those that are
 // missing, and updates those that differ, by their differing fields, as
-// [ContactsService.Upsert] would. It never deletes. Contacts that it has none of
-// in contacts are left alone.
+// [ContactsService.Upsert] would. It never deletes. Contacts of the account that
+// are not in the input are left alone. LocationID and ContactOrganizationID are
+// set on new contacts only, and a difference in them counts as none.
 //
 // It reads first, by whichever way takes fewer requests: all pages of 100, or a
 // look at each email. For n contacts of which k differ, in an account of T, the
@@ -89,8 +90,9 @@ const defaultSyncConcurrency = 4
 // the others go on. The error tells why Sync stopped early, if it did: the input
 // gave an error (then nothing was written), the reading failed, ctx ended, or
 // going on would have wasted requests: the key was refused, the API asked for a
-// longer wait than the RetryPolicy allows (use a [Pacer] to wait), or 5 contacts
-// in a row met no working service. What was not tried is in Failed then, and a
+// longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a [Pacer]
+// makes this rare, but cannot know what others have used), or 5 contacts in a row
+// met no working service. What was not tried is in Failed then, and a
 // second Sync does the rest. A write that is on its way when ctx ends is let
 // finish, for as long as [WithTimeout] allows.
 //

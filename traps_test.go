@@ -47,6 +47,7 @@ func TestTrapNothingIsWrittenToStandardError(t *testing.T) {
 }
 
 func TestQuietChild(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(quietChild) == "" {
 		t.Skip("runs in a process of its own")
 	}
@@ -64,7 +65,8 @@ func TestQuietChild(t *testing.T) {
 
 // The library drains a body before it asks for the wait.
 func TestTrapTheErrorsBodyIsReadBeforeItIsDrained(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{{status: 429, body: limited60JSON}, okContact})
 		wantNil(t, get(t.Context(), c))
 		s.wantWaits(time.Minute) // it stands in the body only
@@ -73,8 +75,9 @@ func TestTrapTheErrorsBodyIsReadBeforeItIsDrained(t *testing.T) {
 
 // The library drops the last reply when the retries are used up.
 func TestTrapExhaustedRetriesKeepTheLastError(t *testing.T) {
+	t.Parallel()
 	last := `{"error":{"code":"INTERNAL_ERROR","message":"The fourth","details":{"trace":"t4"},"requiredScope":"x"}}`
-	virtual(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		c, _ := play(t, []step{gateway, limited, reset, {status: 500, body: last, header: []string{"X-Request-Id", "r4"}}})
 		err := update(t.Context(), c)
 		wantError(t, err, 4, demeterrr.ErrInternal, demeterrr.ErrServer)
@@ -82,20 +85,22 @@ func TestTrapExhaustedRetriesKeepTheLastError(t *testing.T) {
 		var e *demeterrr.Error
 		errors.As(err, &e)
 		got := []string{string(e.Code), e.Message, string(e.Details), e.RequestID, e.Method, e.Path}
-		wantEqual(t, "error", got, []string{"INTERNAL_ERROR", "The fourth", `{"trace":"t4"}`, "r4", "PATCH", "/contacts/" + contactID})
+		same(t, "error", got, []string{"INTERNAL_ERROR", "The fourth", `{"trace":"t4"}`, "r4", "PATCH", "/contacts/" + contactID})
 	})
 }
 
 // The library would sleep for an hour, for 484,289 hours, or, where the number of
 // nanoseconds overflows, not at all.
 func TestTrapARetryAfterIsNotTrusted(t *testing.T) {
+	t.Parallel()
 	for retryAfter, attempts := range map[string]int{
 		"3600": 1, "1743440400": 1, // beyond MaxRetryAfter: no retry
 		"9223372037": 4, "9223372036854775807": 4, "18446744074": 4, "-1": 4, // not a time: back-off
 	} {
 		for _, status := range []int{429, 503} {
 			t.Run(fmt.Sprint(status, " ", retryAfter), func(t *testing.T) {
-				virtual(t, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
 					begin := time.Now()
 					c, s := play(t, repeat(step{status: status}.with("Retry-After", retryAfter), 10))
 					wantError(t, get(t.Context(), c), attempts)
@@ -113,7 +118,8 @@ func TestTrapARetryAfterIsNotTrusted(t *testing.T) {
 // The library closes the idle connections of its client after a final failure and
 // after a cancelled wait; script.CloseIdleConnections fails the test, this and every other.
 func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		steps := append(repeat(gateway, 4), repeat(reset, 4)...)
 		steps = append(steps, badCert, missing, limitedFor("60"))
 		s := &script{t: t, begin: time.Now(), steps: steps}
@@ -178,7 +184,8 @@ func TestTrapLargeRepliesDoNotCostTheirConnection(t *testing.T) {
 
 // The library returns the bare error of the context.
 func TestTrapACancelledWaitIsAnError(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		c, _ := play(t, []step{{status: 429, body: limited60JSON}})
@@ -191,7 +198,8 @@ func TestTrapACancelledWaitIsAnError(t *testing.T) {
 
 // What a retry needs to know is kept by the call, not by a client that many share.
 func TestTrapConcurrentCallsDoNotMixTheirReplies(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		codes := transport(func(req *http.Request) (*http.Response, error) {
 			id := req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:]
 			time.Sleep(time.Millisecond)
@@ -218,10 +226,11 @@ func TestTrapConcurrentCallsDoNotMixTheirReplies(t *testing.T) {
 // http.Client adds the jar's cookies to the request, which is the same one for
 // every attempt.
 func TestTrapCookiesAreSentOnceInEveryAttempt(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		jar := must(cookiejar.New(nil))
 		address := must(url.Parse(demeterrr.DefaultBaseURL))
-		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a", Path: "/"}})
+		jar.SetCookies(address, []*http.Cookie{{Name: "route", Value: "a", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}})
 		s := &script{t: t, begin: time.Now(), steps: []step{
 			gateway, gateway.with("Set-Cookie", "route=b; Path=/"), gateway, okContact,
 		}}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -132,12 +133,31 @@ func TestUpsertComparesCustomFieldsExactly(t *testing.T) {
 		value   any
 		differs bool
 	}{
-		{"points", 5, false}, {"points", 5.0, false}, {"points", uint8(5), false}, {"points", json.Number("5"), false}, {"points", "5", true}, {"points", 6, true},
-		{"half", 0.5, false}, {"half", float32(0.5), false}, {"half", 0, true},
-		{"big", int64(9007199254740992), false}, {"big", int64(9007199254740993), true}, {"big", json.Number("9007199254740993"), true},
-		{"on", true, false}, {"on", false, true}, {"on", "true", true}, {"none", nil, false}, {"none", "", true},
-		{"list", []any{1, "a"}, false}, {"list", []any{"a", 1}, true}, {"visit", visit{2, "x"}, false}, {"visit", map[string]any{"b": 2, "A": "x"}, false}, {"visit", visit{3, "x"}, true},
-		{"html", "<&>", false}, {"day", time.Date(2026, 2, 10, 0, 0, 0, 0, time.UTC), false}, {"missing", nil, true},
+		{"points", 5, false},
+		{"points", 5.0, false},
+		{"points", uint8(5), false},
+		{"points", json.Number("5"), false},
+		{"points", "5", true},
+		{"points", 6, true},
+		{"half", 0.5, false},
+		{"half", float32(0.5), false},
+		{"half", 0, true},
+		{"big", int64(9007199254740992), false},
+		{"big", int64(9007199254740993), true},
+		{"big", json.Number("9007199254740993"), true},
+		{"on", true, false},
+		{"on", false, true},
+		{"on", "true", true},
+		{"none", nil, false},
+		{"none", "", true},
+		{"list", []any{1, "a"}, false},
+		{"list", []any{"a", 1}, true},
+		{"visit", visit{2, "x"}, false},
+		{"visit", map[string]any{"b": 2, "A": "x"}, false},
+		{"visit", visit{3, "x"}, true},
+		{"html", "<&>", false},
+		{"day", time.Date(2026, 2, 10, 0, 0, 0, 0, time.UTC), false},
+		{"missing", nil, true},
 	} {
 		params := john()
 		params.CustomFields = map[string]any{test.key: test.value}
@@ -213,7 +233,8 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 
 // The create may have made the contact, and the look-up does not change that.
 func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
-	virtual(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		s := &script{t: t, begin: time.Now(), steps: []step{reset, exists, {status: 403, body: `{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:read","requiredScope":"contacts:read"}}`}}}
 		c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: s}))
 		wantNil(t, err)

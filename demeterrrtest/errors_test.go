@@ -11,7 +11,7 @@ import (
 // for INTERNAL_ERROR; messages that the contract gives (section 7) are compared byte for byte.
 func TestDocumentedErrors(t *testing.T) {
 	t.Parallel()
-	s := NewServer(WithRateLimits(FixedWindow, Limit{100, 1e18}))
+	s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 100, Window: 1e18}))
 	s.AddContact(demeterrr.Contact{Email: "john.doe@example.com"})
 	paused := s.AddSequence(demeterrr.Sequence{Name: "Paused", Status: "paused"})
 	readOnly, expired, inactive := s.AddKey("contacts:read"), s.AddKey("contacts:*"), s.AddKey("contacts:*")
@@ -24,61 +24,28 @@ func TestDocumentedErrors(t *testing.T) {
 		status                        int
 		want                          string
 	}{
-		{
-			"no key", "GET", "/contacts", "", "", 401,
-			`{"error":{"code":"MISSING_API_KEY","message":"API key required. Provide via X-API-Key header or Authorization: Bearer <key>"}}`,
-		},
-		{
-			"no prefix", "GET", "/contacts", "", strings.Repeat("k", 47), 401,
-			`{"error":{"code":"INVALID_API_KEY_FORMAT","message":"Invalid API key format. Key must start with 'dem_'"}}`,
-		},
-		{
-			"48 characters", "GET", "/contacts", "", s.APIKey() + "0", 401,
-			`{"error":{"code":"INVALID_API_KEY_FORMAT","message":"Invalid API key format. Key must start with 'dem_'"}}`,
-		},
-		{
-			"unknown key", "GET", "/contacts", "", "dem_" + strings.Repeat("k", 43), 401,
-			`{"error":{"code":"INVALID_API_KEY","message":"Invalid or inactive API key"}}`,
-		},
-		{
-			"inactive key", "GET", "/contacts", "", inactive, 401,
-			`{"error":{"code":"INVALID_API_KEY","message":"Invalid or inactive API key"}}`,
-		},
-		{
-			"expired key", "GET", "/contacts", "", expired, 401,
-			`{"error":{"code":"EXPIRED_API_KEY","message":"API key has expired"}}`,
-		},
-		{
-			"scope", "POST", "/contacts", `{}`, readOnly, 403,
-			`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`,
-		},
-		{
-			"validation", "POST", "/contacts", `{"email":"x"}`, s.APIKey(), 400,
-			`{"error":{"code":"VALIDATION_ERROR","message":"Validation failed","details":[{"field":"email","message":"must be a valid email address"},{"field":"firstName","message":"is required"}]}}`,
-		},
-		{
-			"inactive sequence", "POST", "/sequences/" + paused.ID + "/execute", `{"contacts":[{"email":"a@example.com"}]}`, s.APIKey(), 400,
-			`{"error":{"code":"SEQUENCE_INACTIVE","message":"Sequence is not active"}}`,
-		},
-		{
-			"not found", "GET", "/contacts/nobody", "", s.APIKey(), 404,
-			`{"error":{"code":"NOT_FOUND","message":"Contact not found"}}`,
-		},
-		{
-			"conflict", "POST", "/contacts", `{"email":"John.Doe@Example.com","firstName":"J"}`, s.APIKey(), 409,
-			`{"error":{"code":"CONTACT_EXISTS","message":"A contact with this email already exists"}}`,
-		},
-		{
-			"internal", "GET", "/sequences", "", s.APIKey(), 500,
-			`{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`,
-		},
+		{"no key", "GET", "/contacts", "", "", 401, `{"error":{"code":"MISSING_API_KEY","message":"API key required. Provide via X-API-Key header or Authorization: Bearer <key>"}}`},
+		{"no prefix", "GET", "/contacts", "", strings.Repeat("k", 47), 401, `{"error":{"code":"INVALID_API_KEY_FORMAT","message":"Invalid API key format. Key must start with 'dem_'"}}`},
+		{"48 characters", "GET", "/contacts", "", s.APIKey() + "0", 401, `{"error":{"code":"INVALID_API_KEY_FORMAT","message":"Invalid API key format. Key must start with 'dem_'"}}`},
+		{"unknown key", "GET", "/contacts", "", "dem_" + strings.Repeat("k", 43), 401, `{"error":{"code":"INVALID_API_KEY","message":"Invalid or inactive API key"}}`},
+		{"inactive key", "GET", "/contacts", "", inactive, 401, `{"error":{"code":"INVALID_API_KEY","message":"Invalid or inactive API key"}}`},
+		{"expired key", "GET", "/contacts", "", expired, 401, `{"error":{"code":"EXPIRED_API_KEY","message":"API key has expired"}}`},
+		{"scope", "POST", "/contacts", `{}`, readOnly, 403, `{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`},
+		{"validation", "POST", "/contacts", `{"email":"x"}`, s.APIKey(), 400, `{"error":{"code":"VALIDATION_ERROR","message":"Validation failed","details":[{"field":"email","message":"must be a valid email address"},{"field":"firstName","message":"is required"}]}}`},
+		{"inactive sequence", "POST", "/sequences/" + paused.ID + "/execute", `{"contacts":[{"email":"a@example.com"}]}`, s.APIKey(), 400, `{"error":{"code":"SEQUENCE_INACTIVE","message":"Sequence is not active"}}`},
+		{"not found", "GET", "/contacts/nobody", "", s.APIKey(), 404, `{"error":{"code":"NOT_FOUND","message":"Contact not found"}}`},
+		{"conflict", "POST", "/contacts", `{"email":"John.Doe@Example.com","firstName":"J"}`, s.APIKey(), 409, `{"error":{"code":"CONTACT_EXISTS","message":"A contact with this email already exists"}}`},
+		{"internal", "GET", "/sequences", "", s.APIKey(), 500, `{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`},
 	} {
 		req := newRequest(t, s, test.method, test.path, test.body)
 		req.Header.Del("X-API-Key")
 		if test.key != "" {
 			req.Header.Set("X-API-Key", test.key)
 		}
-		t.Run(test.name, func(t *testing.T) { roundTrip(t, s, req).is(t, test.status, test.want) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			roundTrip(t, s, req).is(t, test.status, test.want)
+		})
 	}
 }
 

@@ -63,6 +63,8 @@ func ExampleWithRateLimits() {
 
 // Virtual time: inside a synctest bubble the client waits for its quota, and
 // the test takes no time. This is the body of a test.
+//
+//nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func Example_virtualTime() {
 	test := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -66,15 +66,16 @@ func (f *fault) answer(c *call) *reply {
 	case "":
 		return proxyPage(status)
 	case demeterrr.CodeRateLimited:
-		return rateLimited(status, Limit{1000, time.Hour}, f.RetryAfter) // the documented sample's limit
+		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.RetryAfter) // the documented sample's limit
 	case demeterrr.CodeInsufficientPermissions:
 		scope := "contacts:write"
 		if r, _ := findRoute(c.method, c.path); r != nil {
 			scope = r.scope
 		}
 		return scopeError(scope)
+	default:
+		return errorReply(status, errorBody{Code: code, Message: documented[code].message})
 	}
-	return errorReply(status, errorBody{Code: code, Message: documented[code].message})
 }
 
 // proxyPage is what something between the client and the API answers.

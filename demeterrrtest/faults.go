@@ -94,7 +94,7 @@ func (s *Server) Inject(f Fault) {
 	if method, path, ok := strings.Cut(f.Route, " "); ok {
 		next.method, next.path = method, path
 	}
-	next.Times = max(f.Times, Always)
+	next.Times = f.Times
 	if f.Times == 0 {
 		next.Times = 1
 	}
@@ -122,8 +122,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf(`route %q: want a form like "POST /contacts" or "/contacts/{id}"`, f.Route)
 	case strings.HasPrefix(path, basePath):
 		return fmt.Errorf("route %q: leave %s out", f.Route, basePath)
-	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0:
-		return fmt.Errorf("skip, delay and retryAfter must not be negative")
+	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.Times < Always:
+		return fmt.Errorf("skip, times, delay and retryAfter must not be negative (times may be Always)")
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status %d: want 200 to 599", f.Status)
 	case f.Code != "" && f.Status == 0 && documented[f.Code].status == 0:
@@ -134,6 +134,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("a dropped connection carries no reply: leave out Status, Code and Body")
 	case f.AfterWork && !answers:
 		return fmt.Errorf("afterWork is for Status and Code")
+	case !answers && f.Body == "" && f.Drop == 0 && f.Delay == 0 && len(f.Header) == 0 && len(f.IgnoreQuery) == 0:
+		return fmt.Errorf("nothing would go wrong: give a Status, a Code, a Body, a Drop, a Delay, a Header or an IgnoreQuery")
 	}
 	return nil
 }

@@ -19,52 +19,70 @@ import (
 
 const newContact = `{"email":"new@example.com","firstName":"New"}`
 
+// faultReplies are faults, and what a client gets for a POST /contacts.
+var faultReplies = []struct {
+	name   string
+	fault  Fault
+	status int
+	body   string
+	header map[string]string
+}{
+	{
+		"429",
+		Fault{Status: 429, RetryAfter: 59*time.Second + 1},
+		429,
+		`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":60,"limit":1000,"window":"1 hour"}}}`,
+		map[string]string{"Retry-After": "60"},
+	},
+	{
+		"429 without a wait",
+		Fault{Status: 429},
+		429,
+		`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"limit":1000,"window":"1 hour"}}}`,
+		map[string]string{"Retry-After": ""},
+	},
+	{
+		"500",
+		Fault{Status: 500},
+		500,
+		`{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`, nil,
+	},
+	{
+		"403 names the scope of the route",
+		Fault{Status: 403},
+		403,
+		`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
+	},
+	{
+		"code alone",
+		Fault{Code: demeterrr.CodeExpiredAPIKey},
+		401,
+		`{"error":{"code":"EXPIRED_API_KEY","message":"API key has expired"}}`, nil,
+	},
+	{
+		"code that is not documented",
+		Fault{Status: 422, Code: "TEAPOT"},
+		422,
+		`{"error":{"code":"TEAPOT","message":""}}`, nil,
+	},
+	{
+		"proxy",
+		Fault{Status: 502, RetryAfter: time.Second},
+		502,
+		"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n",
+		map[string]string{"Content-Type": "text/html", "Retry-After": "1"},
+	},
+	{
+		"body and headers of one's own",
+		Fault{Status: 500, Body: "oops", ContentType: "text/plain", Header: http.Header{"retry-after": {"Wed, 21 Oct 2026 07:28:00 GMT"}}},
+		500, "oops",
+		map[string]string{"Content-Type": "text/plain", "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"},
+	},
+}
+
 func TestFaultAnswersAsTheAPIOrAProxyWould(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		fault  Fault
-		status int
-		body   string
-		header map[string]string
-	}{
-		{
-			"429", Fault{Status: 429, RetryAfter: 59*time.Second + 1}, 429,
-			`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":60,"limit":1000,"window":"1 hour"}}}`,
-			map[string]string{"Retry-After": "60"},
-		},
-		{
-			"429 without a wait", Fault{Status: 429}, 429,
-			`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"limit":1000,"window":"1 hour"}}}`,
-			map[string]string{"Retry-After": ""},
-		},
-		{
-			"500", Fault{Status: 500}, 500,
-			`{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`, nil,
-		},
-		{
-			"403 names the scope of the route", Fault{Status: 403}, 403,
-			`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
-		},
-		{
-			"code alone", Fault{Code: demeterrr.CodeExpiredAPIKey}, 401,
-			`{"error":{"code":"EXPIRED_API_KEY","message":"API key has expired"}}`, nil,
-		},
-		{
-			"code that is not documented", Fault{Status: 422, Code: "TEAPOT"}, 422,
-			`{"error":{"code":"TEAPOT","message":""}}`, nil,
-		},
-		{
-			"proxy", Fault{Status: 502, RetryAfter: time.Second}, 502,
-			"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n",
-			map[string]string{"Content-Type": "text/html", "Retry-After": "1"},
-		},
-		{
-			"body and headers of one's own",
-			Fault{Status: 500, Body: "oops", ContentType: "text/plain", Header: http.Header{"retry-after": {"Wed, 21 Oct 2026 07:28:00 GMT"}}}, 500, "oops",
-			map[string]string{"Content-Type": "text/plain", "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"},
-		},
-	} {
+	for _, test := range faultReplies {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := NewServer()
@@ -287,7 +305,7 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`WithLatency: need 0 <= shortest <= longest`:         func() { WithLatency(2, 1) },
 		`WithRequestLog: the function is nil`:                func() { WithRequestLog(nil) },
 		`WithRateLimits: window kind 7 is not known`:         func() { WithRateLimits(7) },
-		`WithRateLimits: need at least one request`:          func() { WithRateLimits(FixedWindow, Limit{0, time.Hour}) },
+		`WithRateLimits: need at least one request`:          func() { WithRateLimits(FixedWindow, Limit{Requests: 0, Window: time.Hour}) },
 		`AddContact: there is a contact with the id 1`:       func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
 		`there is a contact with the email A@example.com`:    func() { s.AddContact(demeterrr.Contact{Email: "A@example.com"}) },
 		`AddContact: custom fields: json: unsupported type`:  func() { s.AddContact(demeterrr.Contact{CustomFields: map[string]any{"f": func() {}}}) },
@@ -298,7 +316,9 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`Client: `:                                           func() { s.Client(nil) },
 		`Inject: route "POST": want a form like`:             func() { s.Inject(Fault{Route: "POST"}) },
 		`Inject: route "/api/v1/contacts": leave /api/v1`:    func() { s.Inject(Fault{Route: "/api/v1/contacts"}) },
-		`Inject: skip, delay and retryAfter must not`:        func() { s.Inject(Fault{Delay: -1}) },
+		`Inject: skip, times, delay and retryAfter must`:     func() { s.Inject(Fault{Delay: -1}) },
+		`must not be negative (times may be Always)`:         func() { s.Inject(Fault{Status: 500, Times: -3}) },
+		`Inject: nothing would go wrong`:                     func() { s.Inject(Fault{Route: "GET /contacts"}) },
 		`Inject: status 42: want 200 to 599`:                 func() { s.Inject(Fault{Status: 42}) },
 		`Inject: code X is not documented`:                   func() { s.Inject(Fault{Code: "X"}) },
 		`Inject: drop 9 is not known`:                        func() { s.Inject(Fault{Drop: 9}) },

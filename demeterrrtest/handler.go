@@ -37,6 +37,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case NoConnection, DropBefore, DropAfter:
 		reset(w)
 		return
+	case Truncate: // in the body, below
 	}
 	for name, values := range out.reply.header {
 		w.Header()[name] = values
@@ -83,7 +84,7 @@ func (l *listener) open(handler http.Handler) (string, error) {
 	if l.server != nil {
 		return l.address, nil
 	}
-	port, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
 		return "", err
 	}

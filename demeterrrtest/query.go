@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The page sizes of lists (contract, section 4).
@@ -80,7 +81,7 @@ func isUUID(s string) bool {
 			}
 			continue
 		}
-		if !('0' <= r && r <= '9' || 'a' <= r && r <= 'f' || 'A' <= r && r <= 'F') {
+		if strings.IndexByte("0123456789abcdefABCDEF", r) < 0 {
 			return false
 		}
 	}

@@ -12,10 +12,7 @@ import (
 )
 
 // Limit is a rate limit: at most so many requests in a window.
-type Limit struct {
-	Requests int
-	Window   time.Duration
-}
+type Limit = demeterrr.Limit
 
 // WindowKind says how a window moves. The API does not document its own.
 type WindowKind int

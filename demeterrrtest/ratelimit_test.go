@@ -55,7 +55,7 @@ func TestWhatEachKindOfWindowAdmitsAtItsEdges(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := NewServer(WithRateLimits(test.kind, Limit{10, minute}), WithWindowPhase(test.phase))
+				s := NewServer(WithRateLimits(test.kind, Limit{Requests: 10, Window: minute}), WithWindowPhase(test.phase))
 				start := time.Now()
 				for _, step := range test.steps {
 					time.Sleep(step.at - time.Since(start))
@@ -72,7 +72,7 @@ func TestWhatEachKindOfWindowAdmitsAtItsEdges(t *testing.T) {
 func TestSlidingWindowFreesPlacesOneByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := NewServer(WithRateLimits(SlidingWindow, Limit{3, time.Minute}))
+		s := NewServer(WithRateLimits(SlidingWindow, Limit{Requests: 3, Window: time.Minute}))
 		for range 3 {
 			if admitted(t, s, 1) != 1 {
 				t.Fatal("refused below the limit")
@@ -92,7 +92,7 @@ func TestSlidingWindowFreesPlacesOneByOne(t *testing.T) {
 // TestNoStretchSeesMoreThanWindowsAllow checks the windows against counting by hand, over random arrivals.
 func TestNoStretchSeesMoreThanWindowsAllow(t *testing.T) {
 	t.Parallel()
-	limits := []Limit{{5, time.Second}, {20, 10 * time.Second}}
+	limits := []Limit{{Requests: 5, Window: time.Second}, {Requests: 20, Window: 10 * time.Second}}
 	for _, kind := range []WindowKind{FixedWindow, SlidingWindow} {
 		synctest.Test(t, func(t *testing.T) {
 			s := NewServer(WithRateLimits(kind, limits...))
@@ -126,7 +126,7 @@ func counted(kind WindowKind, l Limit, passed []time.Time) int {
 func TestRefusalHasTheDocumentedBodyAndHeaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := NewServer(WithRateLimits(FixedWindow, Limit{1000, time.Hour}, Limit{2, time.Minute}))
+		s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 1000, Window: time.Hour}, Limit{Requests: 2, Window: time.Minute}))
 		start := time.Now()
 		time.Sleep(1500 * time.Millisecond)
 		check := func(got answer, status int, body string, want ...string) {
@@ -157,7 +157,7 @@ func TestLongestWaitIsReported(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []WindowKind{FixedWindow, SlidingWindow} {
 		synctest.Test(t, func(t *testing.T) {
-			s := NewServer(WithRateLimits(kind, Limit{2, time.Minute}, Limit{2, time.Hour}, Limit{2, time.Second}))
+			s := NewServer(WithRateLimits(kind, Limit{Requests: 2, Window: time.Minute}, Limit{Requests: 2, Window: time.Hour}, Limit{Requests: 2, Window: time.Second}))
 			start := time.Now()
 			time.Sleep(time.Second / 4)
 			admitted(t, s, 2)
@@ -179,6 +179,8 @@ func TestLongestWaitIsReported(t *testing.T) {
 	}
 }
 
+//
+//nolint:thelper // the functions of its table are steps of the test
 func TestWhatCountsAsARequest(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -211,7 +213,7 @@ func TestWhatCountsAsARequest(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := NewServer(WithRateLimits(SlidingWindow, Limit{5, time.Hour}))
+				s := NewServer(WithRateLimits(SlidingWindow, Limit{Requests: 5, Window: time.Hour}))
 				test.send(t, s)
 				if got := admitted(t, s, 10) == 4; got != test.counts {
 					t.Errorf("counted: %t", got)
@@ -232,7 +234,7 @@ func sendWith(t *testing.T, s *Server, key string) {
 func TestFaultsComeBeforeTheRateLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := NewServer(WithRateLimits(FixedWindow, Limit{1, time.Hour}))
+		s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 1, Window: time.Hour}))
 		admitted(t, s, 1)
 		for status, remaining := range map[int]string{500: "0", 503: ""} { // the API's own answer, and a proxy's
 			s.Inject(Fault{Status: status})

@@ -31,6 +31,7 @@ func BenchmarkLargeAccount(b *testing.B) {
 				if err != nil || resp.StatusCode >= 500 {
 					b.Fatal(resp, err)
 				}
+				_ = resp.Body.Close()
 			}
 		})
 	}

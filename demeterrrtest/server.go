@@ -44,7 +44,7 @@ func NewServer(opts ...Option) *Server {
 		keys:      make(map[string]*key),
 		contacts:  newContactStore(),
 		sequences: newSequenceStore(),
-		random:    rand.New(rand.NewPCG(1, 2)), // the same latencies in every run
+		random:    rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same latencies in every run
 	}
 	for _, opt := range opts {
 		if opt == nil {

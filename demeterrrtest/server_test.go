@@ -23,8 +23,8 @@ func TestPortAndMemoryAnswerAlike(t *testing.T) {
 	s := NewServer()
 	defer s.Close()
 	s.AddContact(john())
-	if s.URL() != s.URL() || !strings.HasPrefix(s.URL(), "http://127.0.0.1:") || !strings.HasSuffix(s.URL(), "/api/v1") {
-		t.Errorf("URL %q", s.URL())
+	if url := s.URL(); url != s.URL() || !strings.HasPrefix(url, "http://127.0.0.1:") || !strings.HasSuffix(url, "/api/v1") {
+		t.Errorf("URL %q, then %q", url, s.URL())
 	}
 	for _, target := range []string{"GET /contacts", "POST /contacts", "PATCH /contacts/" + john().ID, "DELETE /contacts/none", "GET /nothing?x=1"} {
 		method, path, _ := strings.Cut(target, " ")
@@ -148,7 +148,7 @@ func TestBodyThatCannotBeReadIsTheCallersError(t *testing.T) {
 // TestConcurrentUse is for the race detector; that nothing is lost or doubled holds without it too.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := NewServer(WithRateLimits(SlidingWindow, Limit{1000, time.Hour}), WithLatency(0, 1))
+	s := NewServer(WithRateLimits(SlidingWindow, Limit{Requests: 1000, Window: time.Hour}), WithLatency(0, 1))
 	s.AddSequence(postPurchase())
 	s.Inject(Fault{Route: "GET /contacts", Status: 500, Times: 7})
 	var workers sync.WaitGroup

@@ -39,6 +39,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, networkError("dial", "connect", syscall.ECONNREFUSED)
 	case DropBefore, DropAfter:
 		return nil, networkError("read", "read", syscall.ECONNRESET)
+	case Truncate: // in the body, below
 	}
 	return out.reply.response(req, out.drop == Truncate), nil
 }

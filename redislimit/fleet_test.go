@@ -104,7 +104,7 @@ func startWorker(t *testing.T, j job) *worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{cmd: exec.Command(os.Args[0])}
+	w := &worker{cmd: exec.CommandContext(ctx, os.Args[0])}
 	w.cmd.Env = append(os.Environ(), workerEnv+"="+string(settings))
 	w.cmd.Stderr = os.Stderr
 	stdin, err1 := w.cmd.StdinPipe()

@@ -69,6 +69,9 @@ func (e *DeadlineError) Error() string {
 	return fmt.Sprintf("redislimit: the next place is %v away, after the context's deadline", e.Wait)
 }
 
+// RetryAfter is e.Wait. By this method the SDK's client knows the error, and returns one that matches its ErrRateLimited.
+func (e *DeadlineError) RetryAfter() time.Duration { return e.Wait }
+
 // New returns a Limiter that shares its limits with every Limiter of the same key in the same Redis, in this process or
 // any other; all of them are given the same limits and options. While they differ, each place is given by the limits of
 // the one who asks. The client is any of go-redis's and stays the caller's to close. The key is a short name without

@@ -49,7 +49,7 @@ func place(t testing.TB, rdb redis.UniversalClient, id string) time.Duration {
 func TestNewSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
-	defer rdb.Close()
+	t.Cleanup(func() { _ = rdb.Close() })
 	good := []redislimit.Limit{{Requests: 100, Window: time.Minute}}
 	for _, tt := range []struct {
 		name   string
@@ -76,6 +76,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			l, err := redislimit.New(tt.rdb, tt.key, tt.limits, tt.opts...)
 			if tt.want == "" {
 				if err != nil || l == nil {
@@ -178,9 +179,9 @@ func TestPlacesAreGivenInTheOrderOfAsking(t *testing.T) {
 		got = append(got, (reserve(t, rdb, l, fmt.Sprint(i+1)) - first).Round(time.Minute))
 	}
 	// Two an hour, but three in three hours, and a minute of margin each time.
-	want := []time.Duration{0, 61, 181, 181, 242, 362, 362}
-	for i := range want {
-		want[i] *= time.Minute
+	var want []time.Duration
+	for _, minutes := range []int{0, 61, 181, 181, 242, 362, 362} {
+		want = append(want, time.Duration(minutes)*time.Minute)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -306,7 +307,7 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 // The client here has no timeouts, so only Wait itself can end.
 func TestWaitEndsWithItsContextWhileRedisIsSilent(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	silent, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

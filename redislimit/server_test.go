@@ -38,7 +38,7 @@ func startServer(t testing.TB, args ...string) *server {
 func (s *server) start(t testing.TB) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(s.addr)
-	s.cmd = exec.Command("redis-server", append([]string{
+	s.cmd = exec.CommandContext(ctx, "redis-server", append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 		"--dir", t.TempDir(), "--daemonize", "no", "--logfile", "redis.log",
 	}, s.args...)...)
@@ -46,7 +46,7 @@ func (s *server) start(t testing.TB) {
 		t.Fatal(err)
 	}
 	for range 500 {
-		conn, err := net.DialTimeout("tcp", s.addr, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.addr)
 		if err == nil {
 			conn.Close()
 			return
@@ -74,7 +74,7 @@ func (s *server) client(t testing.TB) *redis.Client {
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

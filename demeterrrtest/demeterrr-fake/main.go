@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer fake.Close()
-	port, err := net.Listen("tcp", settings.addr)
+	port, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.addr)
 	if err != nil {
 		return err
 	}

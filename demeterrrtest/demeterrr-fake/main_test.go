@@ -103,7 +103,7 @@ func TestRunServesLimitsLogsAndStops(t *testing.T) {
 	if diff := cmp.Diff(want, logged); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(baseURL, "http://"), "/api/v1"), time.Second); err == nil {
+	if _, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimSuffix(strings.TrimPrefix(baseURL, "http://"), "/api/v1")); err == nil {
 		t.Error("the port is still open")
 	}
 }
@@ -211,7 +211,7 @@ func TestFailuresToStartAreReported(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(`{"people":[]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,18 +231,18 @@ func TestFailuresToStartAreReported(t *testing.T) {
 		}
 	}
 	stdout, greet := io.Pipe()
-	stdout.Close()
+	_ = stdout.Close()
 	if err := run(t.Context(), []string{"-addr", "127.0.0.1:0"}, greet, io.Discard); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("nobody reads the greeting: %v", err)
 	}
-	if err := serve(t.Context(), &http.Server{}, closedPort(t)); !errors.Is(err, net.ErrClosed) {
+	if err := serve(t.Context(), &http.Server{ReadHeaderTimeout: time.Second}, closedPort(t)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a port that fails: %v", err)
 	}
 }
 
 func closedPort(t *testing.T) net.Listener {
 	t.Helper()
-	port, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

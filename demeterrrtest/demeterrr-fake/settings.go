@@ -111,11 +111,11 @@ func (s *settings) server(stderr io.Writer) (*demeterrrtest.Server, error) {
 	if s.seed == "" {
 		return fake, nil
 	}
-	file, err := os.Open(s.seed)
+	file, err := os.Open(s.seed) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("-seed: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	if err := fake.Seed(file); err != nil {
 		return nil, fmt.Errorf("-seed %s: %w", s.seed, err)
 	}

@@ -22,22 +22,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
 	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { bulkcli.Main(run) }
 
 func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Writer) int {
 	var flags bulkcli.Flags
@@ -130,7 +121,7 @@ func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
 			fmt.Fprintf(out, "  update %s: %s\n", change.Email, fieldsOf(change.Update))
 		}
 	}
-	fmt.Fprintf(out, "Dry run: nothing was written. In earnest it takes %d requests more.\n", len(r.Plan))
+	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %d more requests.\n", len(r.Plan))
 }
 
 func problems(reader *csvinput.Reader, r *demeterrr.SyncReport) []bulkcli.Problem {

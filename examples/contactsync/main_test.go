@@ -33,7 +33,7 @@ func TestARunWritesWhatDiffersAndListsWhatFailed(t *testing.T) {
 		{append(args, "-dry-run", "-"), bulkcli.ExitPartly, []string{
 			"4 rows: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed; 1 requests.",
 			`update ann@example.com: {"lastName":"Lee-Day","customFields":{"Tier":"Gold"},"tags":["vip","new"]}`,
-			"create cy@example.com", "it takes 2 requests more",
+			"create cy@example.com", "A real run would send 2 more requests",
 		}},
 		{append(args, "-"), bulkcli.ExitPartly, []string{"4 rows: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed; 3 requests."}},
 		{append(args, "-"), bulkcli.ExitPartly, []string{"4 rows: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed; 1 requests."}},

@@ -126,7 +126,7 @@ func fault(random *rand.Rand) demeterrrtest.Fault {
 // TestAKilledRunMessagesNobodyTwiceAndLosesNobody kills the program at random
 // points and runs it again, then lets it come to its end: everybody was sent to
 // once, or is listed as unknown, or both.
-func TestAKilledRunMessagesNobodyTwiceAndLosesNobody(t *testing.T) {
+func TestAKilledRunMessagesNobodyTwiceAndLosesNobody(t *testing.T) { //nolint:paralleltest // its times are real
 	people := *kills * 250
 	tr := newTrial(t, people)
 	seed := uint64(time.Now().UnixNano())
@@ -194,7 +194,7 @@ func (tr *trial) listed(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	rows, err := csv.NewReader(file).ReadAll()
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func (tr *trial) listed(t *testing.T) []string {
 }
 
 // TestCtrlCLetsTheBatchFinish interrupts the program while a batch is on its way.
-func TestCtrlCLetsTheBatchFinish(t *testing.T) {
+func TestCtrlCLetsTheBatchFinish(t *testing.T) { //nolint:paralleltest // its times are real
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt there")
 	}

@@ -24,23 +24,14 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
 	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { bulkcli.Main(run) }
 
 // program is one run of it.
 type program struct {

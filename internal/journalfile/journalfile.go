@@ -17,7 +17,7 @@ import (
 )
 
 // ErrLocked means that the file is open already, here or in another process.
-var ErrLocked = errors.New("it is in use by another run")
+var ErrLocked = errors.New("it is open already, in this process or in another run")
 
 // ErrForeign means that the file does not begin as it should.
 var ErrForeign = errors.New("it is not a journal")
@@ -34,7 +34,7 @@ type File struct {
 // every further line to read, numbered from 2. Lines are JSON. A last line that is
 // not whole is cut off; the first line may only be part of the header then.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller names it
 	if err != nil {
 		return nil, err
 	}

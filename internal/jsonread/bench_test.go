@@ -10,9 +10,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
-// page returns a page of n contacts whose strings differ in length, as they do in a list of the API's.
-func page(n int) []byte {
-	contacts := make([]string, n)
+// page returns a page of 100 contacts whose strings differ in length, as they do in a list of the API's.
+func page() []byte {
+	contacts := make([]string, 100)
 	for i := range contacts {
 		name := "Maximiliane-Alexandra"[:2+i*7%20]
 		contacts[i] = strings.NewReplacer("john.doe@", fmt.Sprintf("%s.doe.%d@", name, i*i), "John", name, "Gold", name).Replace(contactSample)
@@ -21,11 +21,11 @@ func page(n int) []byte {
 }
 
 // TestAllocationsStayAsStated is not parallel: AllocsPerRun counts everybody's.
-func TestAllocationsStayAsStated(t *testing.T) {
+func TestAllocationsStayAsStated(t *testing.T) { //nolint:paralleltest // as said
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	contact, update, hundred := []byte(contactSample), []byte(updateSample), page(100)
+	contact, update, hundred := []byte(contactSample), []byte(updateSample), page()
 	plain := []byte(strings.Replace(contactSample, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, `null`, 1))
 	escaped := []byte(strings.Replace(string(plain), `"Doe"`, `"Lef\u00e8vre"`, 1))
 	accented := []byte(strings.Replace(string(plain), `"Doe"`, `"Lefèvre"`, 1))
@@ -85,7 +85,7 @@ func BenchmarkContact(b *testing.B) {
 }
 
 func BenchmarkPageOf100(b *testing.B) {
-	against(b, page(100), func(doc []byte) error {
+	against(b, page(), func(doc []byte) error {
 		_, err := readList(doc)
 		return err
 	}, func(doc []byte) error {
@@ -95,7 +95,7 @@ func BenchmarkPageOf100(b *testing.B) {
 }
 
 func BenchmarkAny(b *testing.B) {
-	against(b, page(100), func(doc []byte) error {
+	against(b, page(), func(doc []byte) error {
 		_, err := readAny(doc)
 		return err
 	}, func(doc []byte) error {
@@ -105,7 +105,7 @@ func BenchmarkAny(b *testing.B) {
 }
 
 func BenchmarkSkip(b *testing.B) {
-	against(b, page(100), func(doc []byte) error {
+	against(b, page(), func(doc []byte) error {
 		r := jsonread.New(doc)
 		r.Skip()
 		return r.End()

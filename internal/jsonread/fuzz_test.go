@@ -28,6 +28,7 @@ var edges = []string{
 }
 
 func addSeeds(f *testing.F) {
+	f.Helper()
 	for _, doc := range samples {
 		f.Add([]byte(doc))
 	}

@@ -213,7 +213,7 @@ func TestFirstErrorSticks(t *testing.T) {
 	if diff := cmp.Diff([]any{false, false, false, "", 0, 0.0, false, time.Time{}, nil, 0, 0, true, byte(0), 0, ""}, got); diff != "" {
 		t.Errorf("reads after an error (-want +got)\n%s", diff)
 	}
-	if r.End() != want {
+	if r.End() != want { //nolint:errorlint // the very same
 		t.Errorf("End returns %v, want the first error, %v", r.End(), want)
 	}
 }
@@ -249,7 +249,7 @@ func TestResultsDoNotAliasTheDocument(t *testing.T) {
 
 // TestRecordPinsNoOtherRecord is not parallel, and its sizes are far apart, since it looks at the whole
 // heap. The long string leaves room in its allocation, where the next record's strings must not go.
-func TestRecordPinsNoOtherRecord(t *testing.T) {
+func TestRecordPinsNoOtherRecord(t *testing.T) { //nolint:paralleltest // as said
 	const big = 8<<20 - 4000
 	doc := []byte(`{"data":[{"id":"first","title":"` + strings.Repeat("x", big) + `"},` + updateSample + `]}`)
 	before := heapInUse()
@@ -274,5 +274,5 @@ func heapInUse() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
+	return int64(stats.HeapAlloc) //nolint:gosec // no heap is that large
 }

@@ -68,7 +68,7 @@ func main() {
 	text := r.markdown()
 	if *out == "" {
 		fmt.Print(text)
-	} else if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+	} else if err := os.WriteFile(*out, []byte(text), 0o644); err != nil { //nolint:gosec // a document, for all
 		log.Fatal(err)
 	}
 }

@@ -101,7 +101,7 @@ func (r *results) measure(only string, batch time.Duration) error {
 		}
 	}
 	for range r.rounds {
-		for _, i := range rand.Perm(len(r.cells)) {
+		for _, i := range rand.Perm(len(r.cells)) { //nolint:gosec // nobody gains by guessing the order
 			if err := r.cells[i].round(); err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func (c *cell) prepare(batch time.Duration) error {
 
 // round times all the candidates once, in random order.
 func (c *cell) round() error {
-	for _, i := range rand.Perm(len(c.peers)) {
+	for _, i := range rand.Perm(len(c.peers)) { //nolint:gosec // nobody gains by guessing the order
 		runtime.GC() // nobody pays for another's garbage
 		took, err := c.run(i, c.size[i])
 		if err != nil {
@@ -240,7 +240,7 @@ func (r *results) measureCrowds(replies *serve.Replies) error {
 	}
 	r.crowds = make([]crowd, len(candidates))
 	for range crowdRounds {
-		for _, i := range rand.Perm(len(candidates)) {
+		for _, i := range rand.Perm(len(candidates)) { //nolint:gosec // nobody gains by guessing the order
 			connections, took, err := runCrowd(candidates[i], replies, config)
 			if err != nil {
 				return fmt.Errorf("%s, %d goroutines: %w", candidates[i].name, goroutines, err)

@@ -82,6 +82,7 @@ func simple(v any) any {
 
 // TestAllClientsDoTheSameWork compares requests and values with those of net/http and encoding/json.
 func TestAllClientsDoTheSameWork(t *testing.T) {
+	t.Parallel()
 	replies := serve.NewReplies()
 	outcomes := func(c candidate) (sent []request, values []any) {
 		for _, task := range tasks {
@@ -133,6 +134,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 
 // TestTheServersAgree holds the loopback server to what the one in memory answers.
 func TestTheServersAgree(t *testing.T) {
+	t.Parallel()
 	replies := serve.NewReplies()
 	server, err := serve.Listen(replies, nil)
 	if err != nil {
@@ -142,7 +144,11 @@ func TestTheServersAgree(t *testing.T) {
 	for _, path := range []string{serve.Plain + "/contacts?page=3&limit=100", serve.Plain + "/contacts?limit=100&page=51", serve.Plain + "/none"} {
 		var bodies [2][]byte
 		for i, hc := range []http.Client{{}, {Transport: &serve.Memory{Replies: replies}}} {
-			resp, err := hc.Get(server.URL() + path)
+			req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL()+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := hc.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,7 @@ func (r *results) measureSizes() error {
 	defer os.RemoveAll(dir)
 	for _, c := range candidates {
 		program := "./size/" + c.folder
-		list, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./by/"+c.folder).Output()
+		list, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./by/"+c.folder).Output() //nolint:gosec,noctx // our own words, to be waited for
 		if err != nil {
 			return fmt.Errorf("go list: %w", err)
 		}
@@ -35,7 +35,7 @@ func (r *results) measureSizes() error {
 			}
 		}
 		binary := filepath.Join(dir, c.folder)
-		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, program).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, program).CombinedOutput(); err != nil { //nolint:gosec,noctx // our own words, to be waited for
 			return fmt.Errorf("go build: %w: %s", err, out)
 		}
 		info, err := os.Stat(binary)
@@ -134,7 +134,7 @@ func (r *results) sizeTable(b *strings.Builder) {
 // versions are those of Go and of the peers' modules, as this program was built with them.
 func versions() string {
 	list := []string{runtime.Version()}
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output() //nolint:noctx // to be waited for
 	if err != nil {
 		return list[0]
 	}
@@ -156,7 +156,7 @@ func machine() string {
 	if err != nil {
 		return text
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	for s := bufio.NewScanner(f); s.Scan(); {
 		if name, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
 			return text + " (" + strings.TrimSpace(value) + ")"

@@ -95,8 +95,15 @@ func TestTextIsUTF8AllTheWayDown(t *testing.T) {
 	const bad = "\xff"
 	type named string
 	for _, good := range []any{
-		nil, "", "é\uFFFD😀", 1, 1.5, true, []string{"a"}, []any{"a", nil, 1}, map[string]any{"a": map[string]any{"b": "c"}}, json.RawMessage(`"\ufffd"`), named("é"),
-		map[string]string{"a": "\uFFFD"}, []string(nil), struct{ A []string }{[]string{`\ufffd`, `\\ufffd`}}, math.NaN(), make(chan int), func() {},
+		nil, "", "é\uFFFD😀", 1, 1.5, true,
+		[]string{"a"},
+		[]any{"a", nil, 1},
+		map[string]any{"a": map[string]any{"b": "c"}},
+		json.RawMessage(`"\ufffd"`), named("é"),
+		map[string]string{"a": "\uFFFD"},
+		[]string(nil),
+		struct{ A []string }{[]string{`\ufffd`, `\\ufffd`}},
+		math.NaN(), make(chan int), func() {},
 	} {
 		if err := validate.Text(good); err != nil {
 			t.Errorf("%#v: %v", good, err)
@@ -105,8 +112,20 @@ func TestTextIsUTF8AllTheWayDown(t *testing.T) {
 	self := map[string]any{}
 	self["self"], self["again"] = self, self
 	for _, text := range []any{
-		bad, []string{"a", bad}, []any{bad}, map[string]any{bad: 1}, map[string]any{"a": []any{map[string]any{"b": bad}}}, json.RawMessage(`"` + bad + `"`), named(bad),
-		map[string]string{"a": bad}, map[named]int{bad: 1}, []named{bad}, &[]string{bad}, struct{ A any }{map[string]any{"a": bad}}, struct{ R json.RawMessage }{json.RawMessage(`"` + bad + `"`)}, []string{`\` + bad}, self,
+		bad,
+		[]string{"a", bad},
+		[]any{bad},
+		map[string]any{bad: 1},
+		map[string]any{"a": []any{map[string]any{"b": bad}}},
+		json.RawMessage(`"` + bad + `"`), named(bad),
+		map[string]string{"a": bad},
+		map[named]int{bad: 1},
+		[]named{bad},
+		&[]string{bad},
+		struct{ A any }{map[string]any{"a": bad}},
+		struct{ R json.RawMessage }{json.RawMessage(`"` + bad + `"`)},
+		[]string{`\` + bad},
+		self,
 	} {
 		if err := validate.Text(text); err == nil {
 			t.Errorf("%T was accepted", text)

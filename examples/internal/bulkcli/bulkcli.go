@@ -3,15 +3,18 @@
 package bulkcli
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -27,6 +30,16 @@ const (
 	ExitPartly      = 3   // it came to the end, but not with all contacts: see the errors file
 	ExitInterrupted = 130 // Ctrl-C: run it again
 )
+
+// Main runs a program and exits with its code. A first Ctrl-C ends the context,
+// for the program to stop when it can; a second one ends it at once.
+func Main(run func(ctx context.Context, args []string, stdin io.Reader, out, errs io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
 
 // Flags are those of both programs.
 type Flags struct {
@@ -46,7 +59,7 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.Errors, "errors", "errors.csv", "`file` that is written anew with the contacts that could not be dealt with, and why")
 	set.IntVar(&f.PerMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
 	set.IntVar(&f.PerHour, "per-hour", 1000, "the `requests` an hour that this program may use of your plan")
-	set.StringVar(&f.columns, "map", "", "columns that are not guessed, such as `email=Contact,firstName=Vorname`")
+	set.StringVar(&f.columns, "map", "", "a `list` of columns that are not guessed, such as email=Address,firstName=Given")
 	set.StringVar(&f.custom, "custom", "", "`columns` that are custom fields, separated by commas")
 }
 
@@ -70,7 +83,7 @@ func (f *Flags) Open(path string, stdin io.Reader) (*csvinput.Reader, io.Closer,
 		if filepath.Clean(path) == filepath.Clean(f.Errors) {
 			return nil, nil, fmt.Errorf("-errors %s would overwrite the contacts; name another file", f.Errors)
 		}
-		file, err := os.Open(path)
+		file, err := os.Open(path) //nolint:gosec // the user names it
 		if err != nil {
 			return nil, nil, err
 		}

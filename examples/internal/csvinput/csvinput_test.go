@@ -54,7 +54,10 @@ func TestColumnsCanBeNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []csvinput.Row
-	for row := range r.Rows() {
+	for row, err := range r.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		got = append(got, row)
 	}
 	want := []csvinput.Row{

@@ -20,7 +20,7 @@ type Loopback struct {
 
 // Listen starts a server, with TLS if config is not nil.
 func Listen(replies *Replies, config *tls.Config) (*Loopback, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
 		return nil, err
 	}
@@ -103,4 +103,4 @@ func (s *Loopback) answer(head []byte) *reply {
 }
 
 // text is b as a string that is not kept, without a copy.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // routing keeps nothing of it

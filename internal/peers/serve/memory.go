@@ -26,7 +26,7 @@ func (m *Memory) RoundTrip(req *http.Request) (*http.Response, error) {
 		http.Response
 		body
 	}{}
-	both.body.Reset(r.body)
+	both.Reset(r.body)
 	both.Response = http.Response{
 		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: r.header, Body: &both.body, ContentLength: int64(len(r.body)), Request: req,

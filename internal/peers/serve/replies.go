@@ -102,8 +102,9 @@ func newReply(status int, body string, more ...string) *reply {
 
 // route finds the reply to a request.
 func (r *Replies) route(method, path, query string) *reply {
-	conflict, limited := false, false
-	if path, limited = strings.CutPrefix(path, Limited); limited {
+	conflict := false
+	if rest, limited := strings.CutPrefix(path, Limited); limited {
+		path = rest
 		if r.requests.Add(1)%2 == 1 {
 			return r.limited
 		}

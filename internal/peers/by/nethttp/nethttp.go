@@ -83,7 +83,7 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			seconds = 1 << attempt
 		}
-		io.Copy(io.Discard, resp.Body)
+		_, _ = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
 		select {
 		case <-req.Context().Done():
@@ -98,6 +98,7 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// Get gets one contact.
 func (c *Client) Get(ctx context.Context) (any, error) {
 	var out work.Data[work.Contact]
 	err := c.call(ctx, "GET", "/contacts/"+work.ContactID, nil, &out)
@@ -110,8 +111,10 @@ func (c *Client) list(ctx context.Context, page int) (*work.Page, error) {
 	return &out, err
 }
 
+// List gets a page of 100 contacts.
 func (c *Client) List(ctx context.Context, page int) (any, error) { return c.list(ctx, page) }
 
+// All counts the contacts of all pages.
 func (c *Client) All(ctx context.Context) (int, error) {
 	return work.Pager(func(page int) (int, int, error) {
 		p, err := c.list(ctx, page)
@@ -119,17 +122,20 @@ func (c *Client) All(ctx context.Context) (int, error) {
 	})
 }
 
+// Create creates a contact.
 func (c *Client) Create(ctx context.Context) (any, error) {
 	var out work.Data[work.Contact]
 	err := c.call(ctx, "POST", "/contacts", c.jane, &out)
 	return &out.Data, err
 }
 
+// Taken tells whether the email has a contact already.
 func (c *Client) Taken(err error) bool {
 	var failed *work.APIError
 	return errors.As(err, &failed) && failed.Code == "CONTACT_EXISTS"
 }
 
+// Execute runs a sequence for a hundred contacts.
 func (c *Client) Execute(ctx context.Context) (any, error) {
 	var out work.Data[work.Executed]
 	err := c.call(ctx, "POST", "/sequences/"+work.SequenceID+"/execute", c.hundred, &out)
