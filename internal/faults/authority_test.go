@@ -15,19 +15,20 @@ import (
 
 // certificates are those of the lab's servers, and the pool that its clients trust.
 type certificates struct {
-	pool                              *x509.CertPool
-	good, otherHost, expired, unknown tls.Certificate
+	pool                                      *x509.CertPool
+	good, otherHost, expired, future, unknown tls.Certificate
 }
 
 var authority = sync.OnceValue(func() *certificates {
 	trusted, stranger := newAuthority(), newAuthority()
 	c := &certificates{pool: x509.NewCertPool()}
 	c.pool.AddCert(trusted.cert)
-	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
-	c.good = trusted.issue(here, later)
-	c.otherHost = trusted.issue(net.IPv4(127, 0, 0, 2), later)
-	c.expired = trusted.issue(here, time.Now().Add(-time.Hour))
-	c.unknown = stranger.issue(here, later)
+	here, now := net.IPv4(127, 0, 0, 1), time.Now()
+	c.good = trusted.issue(here, now.Add(-time.Hour))
+	c.otherHost = trusted.issue(net.IPv4(127, 0, 0, 2), now.Add(-time.Hour))
+	c.expired = trusted.issue(here, now.Add(-12*time.Hour))
+	c.future = trusted.issue(here, now.Add(5*time.Hour))
+	c.unknown = stranger.issue(here, now.Add(-time.Hour))
 	return c
 })
 
@@ -47,10 +48,11 @@ func newAuthority() *issuer {
 	return &issuer{cert: must(x509.ParseCertificate(der)), key: key}
 }
 
-func (i *issuer) issue(ip net.IP, until time.Time) tls.Certificate {
+// issue makes a certificate that is valid for 10 hours.
+func (i *issuer) issue(ip net.IP, from time.Time) tls.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{ip},
-		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
+		NotBefore: from, NotAfter: from.Add(10 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

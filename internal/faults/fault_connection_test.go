@@ -172,6 +172,7 @@ func tlsFaults() []fault {
 		})},
 		{name: "certificate for another host", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.otherHost })},
 		{name: "certificate expired", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.expired })},
+		{name: "certificate not yet valid: a clock is off", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.future })},
 		{name: "certificate from an unknown authority", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.unknown })},
 		// In TLS 1.3 the client has sent its request before it learns this, so that it cannot know.
 		{name: "TLS: a client certificate is asked for", by: "listener", class: lost, early: true, tls: true, setup: certificate(good, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })},

@@ -243,7 +243,14 @@ func limits() []fault {
 	}
 	return []fault{
 		limit("429 without Retry-After", 0, func(http.Header) {}),
-		limit("429, Retry-After is garbage", 0, func(h http.Header) { h["Retry-After"] = []string{"-1", "soon", "99999999999999999999", "1e9", ""} }),
+		limit("429, Retry-After is negative", 0, func(h http.Header) { h.Set("Retry-After", "-1") }),
+		limit("429, Retry-After overflows", 0, func(h http.Header) { h.Set("Retry-After", "99999999999999999999") }),
+		limit("429, Retry-After is a word", 0, func(h http.Header) { h.Set("Retry-After", "soon") }),
+		limit("429, Retry-After is no date", 0, func(h http.Header) { h.Set("Retry-After", "Mon, 99 Foo 2026 25:00:00 GMT") }),
+		limit("429, five bad Retry-Afters", 0, func(h http.Header) { h["Retry-After"] = []string{"", "1e9", "0x10", "NaN", "1, 2"} }),
+		{name: "429, retryAfter of the body is bad", by: "handler", class: limited, status: 429, reply: func(x *exchange) {
+			x.send(429, "application/json", `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"","retryAfter":-5,"details":{"retryAfter":1e999,"limit":"x"}}}`)
+		}},
 		limit("429, Retry-After of an hour", time.Hour, func(h http.Header) { h.Set("Retry-After", "3600") }),
 		limit("429, date in the past, server 5 h ahead", 0, func(h http.Header) {
 			h.Set("Date", at(far))

@@ -296,13 +296,12 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// settled waits for something that others are about to finish.
+// settled waits, for up to 5 seconds, for something that others are about to finish.
 func settled(done func() bool) bool {
-	for wait := time.Millisecond; wait < 5*time.Second; wait += wait / 2 {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
 			return true
 		}
-		time.Sleep(wait)
 	}
 	return done()
 }
