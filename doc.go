@@ -52,6 +52,12 @@
 // the limits so that it meets no 429, the module redislimit a whole fleet.
 // [Client.RateLimit] is what the API reported last.
 //
+// # Many contacts
+//
+// [ContactsService.Sync] brings the account to what the caller has, in the fewest
+// requests. [SequencesService.ExecuteAll] sends a sequence to any number of
+// contacts; with a [Journal], nobody twice, across runs and crashes.
+//
 // # Tests
 //
 // Package demeterrrtest is a fake demeterrr that runs in the test's own process:
