@@ -33,6 +33,6 @@
 //
 // Execute skips contacts whose email is no address, and unsubscribed ones: their
 // result has the status "skipped", and no sending is made. A batch in which no
-// contact is valid is refused with VALIDATION_ERROR. Executing twice sends twice,
+// contact is valid (an unsubscribed one is) is refused with VALIDATION_ERROR. Executing twice sends twice,
 // and so does naming one contact twice, because nothing documents otherwise.
 package demeterrrtest
