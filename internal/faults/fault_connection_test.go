@@ -45,7 +45,7 @@ func connectionFaults() []fault {
 
 // hangingDial is a network that swallows the packets of a handshake. The loopback
 // interface cannot, so the dialler plays it.
-func hangingDial(l *lab, ctx context.Context, network, address string) (net.Conn, error) {
+func hangingDial(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 	if l.take() {
 		l.stalled()
 		<-ctx.Done()
@@ -66,13 +66,13 @@ const noAnswer = -1
 
 // dnsDial resolves names through a DNS server of the lab, which answers with the
 // given code (RFC 1035, section 4.1.1) or not at all while the fault is on.
-func dnsDial(code int) func(l *lab, ctx context.Context, network, address string) (net.Conn, error) {
-	return func(l *lab, ctx context.Context, network, address string) (net.Conn, error) {
+func dnsDial(code int) func(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 		answer := 0
 		if l.take() {
 			answer = code
 		}
-		server, err := net.ListenPacket("udp", "127.0.0.1:0")
+		server, err := new(net.ListenConfig).ListenPacket(ctx, "udp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func answerDNS(l *lab, server net.PacketConn, code int) {
 			continue
 		}
 		reply := append([]byte(nil), buf[:end]...)
-		binary.BigEndian.PutUint16(reply[2:], 0x8180|uint16(max(code, 0)))
+		binary.BigEndian.PutUint16(reply[2:], 0x8180|uint16(max(code, 0))) //nolint:gosec // a code has four bits
 		copy(reply[4:12], []byte{0, 1, 0, 0, 0, 0, 0, 0})
 		if code == 0 && binary.BigEndian.Uint16(buf[end-4:]) == 1 {
 			reply[7] = 1
@@ -147,7 +147,7 @@ func tlsFaults() []fault {
 	}
 	certificate := func(pick func(*certificates) tls.Certificate, more ...func(*tls.Config)) func(*lab) {
 		return func(l *lab) {
-			config := &tls.Config{Certificates: []tls.Certificate{pick(authority())}, MinVersion: tls.VersionTLS10}
+			config := &tls.Config{Certificates: []tls.Certificate{pick(authority())}, MinVersion: tls.VersionTLS10} //nolint:gosec // one of the faults is that it is old
 			for _, change := range more {
 				change(config)
 			}
@@ -212,7 +212,7 @@ func (l *lab) useProxy(refuse func(*lab, net.Conn)) {
 			refuse(l, conn)
 			return
 		}
-		target, err := net.Dial("tcp", req.Host)
+		target, err := new(net.Dialer).DialContext(req.Context(), "tcp", req.Host)
 		if err != nil {
 			return
 		}

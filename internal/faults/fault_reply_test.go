@@ -67,6 +67,8 @@ func lostReplies() []fault {
 }
 
 // brokenBodies come with 200, and are cut, held up or too large.
+//
+//nolint:funlen // a table
 func brokenBodies() []fault {
 	half := func(x *exchange) string { return x.body()[:len(x.body())/2] }
 	return []fault{

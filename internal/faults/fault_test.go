@@ -22,7 +22,7 @@ type fault struct {
 
 	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy) and reply.
 	tls, http2 bool
-	dial       func(l *lab, ctx context.Context, network, address string) (net.Conn, error)
+	dial       func(ctx context.Context, l *lab, network, address string) (net.Conn, error)
 	setup      func(l *lab)
 	reply      func(x *exchange)
 }

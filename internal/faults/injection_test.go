@@ -53,6 +53,7 @@ type place struct {
 	want func(text string) any
 }
 
+//nolint:funlen // a table
 func places(t *testing.T) []place {
 	t.Helper()
 	ctx := t.Context()

@@ -33,6 +33,7 @@ func right(err error, ok bool, got any) error {
 	return err
 }
 
+//nolint:funlen // a table
 func methods() []method {
 	return []method{
 		{name: "Contacts.List", kind: reads, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -38,7 +39,7 @@ func render(counts *tally) string {
 				w := expect(f, k, s)
 				fmt.Fprintf(&b, " %s |", w.cell())
 				for _, target := range w.is {
-					if target != demeterrr.ErrUnknownOutcome { // the ? says it
+					if !errors.Is(target, demeterrr.ErrUnknownOutcome) { // the ? says it
 						matches[name(target)] = true
 					}
 				}
@@ -83,7 +84,7 @@ func name(target error) string {
 		"ErrRateLimited": demeterrr.ErrRateLimited, "ErrServer": demeterrr.ErrServer, "ErrInternal": demeterrr.ErrInternal,
 		"ErrTimeout": demeterrr.ErrTimeout, "ErrConflict": demeterrr.ErrConflict, "ErrContactExists": demeterrr.ErrContactExists,
 	} {
-		if target == sentinel {
+		if errors.Is(target, sentinel) {
 			return text
 		}
 	}
@@ -114,7 +115,7 @@ func writeSection(t *testing.T, file, mark, text string) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s has no marks for %q", file, mark)
 	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
