@@ -37,10 +37,16 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 	// One byte more than there should be, so that the end is met without growing. A size is
 	// believed up to what is pooled; what is larger grows as it comes.
 	data := slices.Grow((*buf)[:0], int(max(min(size, maxPooled-1), 511))+1)
-	for {
+	for idle := 0; ; {
 		n, err := body.Read(data[len(data):cap(data)])
+		if n < 0 || n > cap(data)-len(data) {
+			return data, errors.New("the transport's body returned a count that cannot be")
+		}
 		data = data[:len(data)+n]
 		*buf = data
+		if idle++; n > 0 {
+			idle = 0
+		}
 		switch {
 		case len(data) > maxReply:
 			return nil, errTooLarge
@@ -48,6 +54,8 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 			return data, nil
 		case err != nil:
 			return data, err
+		case idle > 100: // a body that gives nothing must not keep us for ever
+			return data, io.ErrNoProgress
 		case len(data) == cap(data):
 			data = slices.Grow(data, 1)
 		}

@@ -36,6 +36,7 @@ type call struct {
 	waiting  bool          // between two attempts
 
 	url      url.URL
+	values   [3]string             // of the first attempt's headers
 	pattern  http.Request          // what every attempt sends, but for the headers
 	repeated retryablehttp.Request // the same with a body that can be sent again
 	reader   jsonread.Reader       // of the last reply
@@ -78,7 +79,8 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
 	}
-	if failed := k.run(body); failed != nil { // a nil *Error in an error would not be nil
+	// A nil *Error in an error would not be nil.
+	if failed := k.run(body); failed != nil { //nolint:contextcheck // the call holds it
 		return failed
 	}
 	return nil
@@ -121,14 +123,20 @@ func (k *call) run(body []byte) *Error {
 // has its own, because transports are known to add to what they are given.
 var noHeader = http.Header{}
 
-// header is the header of one attempt.
+// header is the header of one attempt. Its values are nobody else's, because a
+// transport may write over them: one that redacts before it logs, say.
 func (k *call) header() http.Header {
+	values := &k.values
+	if k.attempts > 1 {
+		values = new([3]string) // something may still read the first ones
+	}
+	*values = [3]string{k.client.apiKey(), k.client.userAgent, "application/json"}
 	h := make(http.Header, 4)
-	h["X-Api-Key"] = k.client.apiKey()
-	h["User-Agent"] = k.client.userAgent
-	h["Accept"] = acceptJSON
+	h["X-Api-Key"] = values[0:1:1]
+	h["User-Agent"] = values[1:2:2]
+	h["Accept"] = values[2:3:3]
 	if k.body != nil {
-		h["Content-Type"] = acceptJSON
+		h["Content-Type"] = []string{"application/json"}
 	}
 	if k.client.jar != nil {
 		// Not left to http.Client, which would add the cookies once more with each retry.
@@ -139,8 +147,6 @@ func (k *call) header() http.Header {
 	}
 	return h
 }
-
-var acceptJSON = []string{"application/json"}
 
 // attempt makes one attempt: gate, limiter, gate again, then the time limit
 // starts, the request is sent, the whole reply is read and judged.
@@ -165,11 +171,13 @@ func (k *call) attempt(req *http.Request) {
 	req.Header = k.header()
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
-	rep := k.exchange(req, buf)
+	var rep reply
+	k.last = nil
+	defer func() { k.done(rep.rateLimit, k.last) }() // also if the transport panics
+	rep = k.exchange(req, buf)
 	rep.at = time.Now()
 	k.learn(&rep)
 	k.last, k.again = k.judge(&rep)
-	k.done(rep.rateLimit, k.last)
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 }
 
@@ -230,12 +238,15 @@ func (k *call) exchange(req *http.Request, buf *[]byte) reply {
 	case err != nil:
 		return reply{err: err, unsent: unsent()}
 	case resp == nil || resp.StatusCode == 0:
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
-	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey()[0])}
+	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey())}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
 		return rep
 	}
@@ -279,7 +290,23 @@ func contextError(ctx context.Context) error {
 	if cause == nil || errors.Is(err, cause) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", err, withoutURL(cause))
+	return fmt.Errorf("%w: %w", err, foreign{withoutURL(cause)})
+}
+
+// foreign is an error that came from outside this call, and may be another call's:
+// errgroup cancels with it. What that call met must not be taken for what this one met.
+type foreign struct{ err error }
+
+func (f foreign) Error() string { return f.err.Error() }
+
+func (f foreign) Is(target error) bool {
+	_, ours := target.(*sentinel)
+	return !ours && target != ErrUnknownOutcome && target != ErrTimeout && errors.Is(f.err, target)
+}
+
+func (f foreign) As(target any) bool {
+	_, ours := target.(**Error)
+	return !ours && errors.As(f.err, target)
 }
 
 // withoutURL takes off every *url.Error: it carries the URL, and with it emails.
@@ -295,7 +322,7 @@ func withoutURL(err error) error {
 // cannot make sense of, and a server that echoes sends the request itself.
 func (k *call) withoutEcho(err error) error {
 	const all = 16 << 10 // of a text that is as it should be, nothing is cut
-	text, key := err.Error(), k.client.apiKey()[0]
+	text, key := err.Error(), k.client.apiKey()
 	var protocol textproto.ProtocolError
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
 		return err

@@ -1,10 +1,12 @@
 package demeterrr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -34,9 +36,9 @@ type Client struct {
 	Sequences *SequencesService
 
 	base      *url.URL
-	userAgent []string
-	// apiKey is a function so that no way of printing a client shows the key, which is the one element.
-	apiKey    func() []string
+	userAgent string
+	// apiKey is a function so that no way of printing a client shows the key.
+	apiKey    func() string
 	transport http.RoundTripper
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
@@ -62,11 +64,10 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 	case err != nil:
 		return nil, invalid("%s", joined(err))
 	}
-	header := []string{apiKey}
 	c := &Client{
 		base:      base,
-		userAgent: []string{cfg.app + userAgent()},
-		apiKey:    func() []string { return header },
+		userAgent: cfg.app + userAgent(),
+		apiKey:    func() string { return apiKey },
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
@@ -142,7 +143,8 @@ type Response struct {
 // Do calls an endpoint that has no method of its own, such as /surveys, with
 // everything else that a method does: key, retries, rate limit, errors. out is a
 // pointer into which the whole body of the reply is decoded, with its "data" and
-// "meta"; if it is nil, the body is not looked at.
+// "meta"; if it is nil, the body is not looked at. Pass nil for an endpoint that
+// answers without a body: with out, a 2xx that has none counts as a lost reply.
 //
 // GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
 // except POST /contacts.
@@ -157,13 +159,7 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return invalid("the method must be GET, POST, PUT, PATCH or DELETE")
 	}
 	r := request{method: req.Method, path: path, query: req.Query, body: req.Body}
-	if err := validate.Path(path); err != nil {
-		return r.refuse(err)
-	}
-	if req.Body != nil && req.Method == http.MethodGet {
-		return r.refuse(errors.New("a GET request has no body; use Query"))
-	}
-	if err := validate.Text(req.Body); err != nil {
+	if err := cmp.Or(validate.Path(path), req.checkBody()); err != nil {
 		return r.refuse(err)
 	}
 	if out == nil {
@@ -197,6 +193,20 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		}
 	}
 	return nil
+}
+
+// checkBody refuses bodies that would not be sent as they are meant.
+func (req *Request) checkBody() error {
+	switch req.Body.(type) {
+	case nil:
+		return nil
+	case io.Reader, []byte:
+		return fmt.Errorf("a body of type %T would not be sent as it is; pass a value to be encoded as JSON, or a json.RawMessage", req.Body)
+	}
+	if req.Method == http.MethodGet {
+		return errors.New("a GET request has no body; use Query")
+	}
+	return validate.Text(req.Body)
 }
 
 // userAgent is the SDK's own part of the header: demeterrr-go/0.1.0 (go1.26; linux/amd64).

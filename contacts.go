@@ -8,7 +8,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -139,7 +138,7 @@ func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption
 	return fetch(ctx, s.caller(), withID(http.MethodGet, route, id), new(Contact), opts)
 }
 
-// FindByEmail returns the contact with the email, ignoring case. Without one the
+// FindByEmail returns the contact with the email, ignoring the case of ASCII letters. Without one the
 // error matches [ErrNotFound]. It takes the scope contacts:read.
 // API docs, page "contacts/list".
 func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ...CallOption) (*Contact, error) {
@@ -152,7 +151,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 	}
 	for i := range page.Items {
 		// A server that ignored ?email= must not make anybody update a stranger.
-		if strings.EqualFold(page.Items[i].Email, email) {
+		if sameEmail(page.Items[i].Email, email) {
 			return &page.Items[i], nil
 		}
 	}

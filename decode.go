@@ -29,7 +29,7 @@ func (k *call) decodeError(rep *reply) *Error {
 		RequestID:  requestID(rep.header),
 		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
-	key, body := k.client.apiKey()[0], rep.body
+	key, body := k.client.apiKey(), rep.body
 	if bytes.Contains(body, []byte(validate.KeyPrefix)) { // hardly ever
 		body = bytes.ReplaceAll(body, []byte(key), []byte(scrub.Gone))
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		echo := gateway.with("X-Request-Id", testKey, "X-Echo", "X-Api-Key: "+testKey)
 		c, _ := play(t, []step{echo, echo})
@@ -29,6 +30,7 @@ func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
 
 // net/http quotes what it cannot make sense of, and a server that echoes sends the request itself.
 func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
+	t.Parallel()
 	line := "GET /api/v1/contacts?email=john.doe%40example.com HTTP/1.1"
 	for name, cause := range map[string]error{
 		"an echo":      fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", fmt.Errorf("malformed HTTP response %q", line)),
@@ -37,6 +39,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 		"no quotation": errors.New("a transport that tells all: " + testKey),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				c, _ := logTo(t, &out, slog.LevelDebug, repeat(step{err: cause}, 4))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // Code is the machine-readable code of an API error. The constants below are
@@ -276,8 +278,8 @@ func (e *Error) LogValue() slog.Value {
 	if e.StatusCode != 0 {
 		attrs = append(attrs, slog.Int("status", e.StatusCode))
 	}
-	add("code", string(e.Code))
-	add("message", e.Message)
+	add("code", oneLine(string(e.Code)))
+	add("message", oneLine(e.Message))
 	add("cause", e.causeText())
 	add("required_scope", e.RequiredScope)
 	if e.RetryAfter > 0 {
@@ -310,12 +312,14 @@ func invalid(format string, args ...any) *Error {
 	return &Error{Code: CodeValidation, Message: fmt.Sprintf(format, args...)}
 }
 
-// oneLine keeps a text from outside from breaking the line it is printed in.
+// oneLine keeps a text from outside from breaking the line it is printed in, and
+// from filling a log.
 func oneLine(s string) string {
+	const enough = 1000 // bytes
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
-	}, s)
+	}, scrub.Cut(s, enough))
 }

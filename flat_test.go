@@ -22,7 +22,7 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	return int64(m.HeapAlloc) //nolint:gosec // no heap is that large
 }
 
 // allQueued answers every execution, and keeps nothing of it: so that what the
@@ -105,7 +105,10 @@ func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 	alone := map[int]int64{}
 	set := map[string]struct{}{}
 	before := heap()
-	for c := range aMillion(func(i int) { alone[i] = heap() - before }) {
+	for c, err := range aMillion(func(i int) { alone[i] = heap() - before }) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		set[c.Email] = struct{}{}
 	}
 	runtime.KeepAlive(set) // and no longer

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -89,8 +90,9 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // is a [LimitObserver] too, it learns how each attempt ended.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
-		if l == nil {
+		if v := reflect.ValueOf(l); l == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			c.mistake("WithLimiter: the limiter is nil; leave the option out for none")
+			return
 		}
 		if p, ok := l.(*Pacer); ok {
 			if err := p.check(); err != nil {

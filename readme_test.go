@@ -73,7 +73,7 @@ func TestREADMEBlocksCompile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-e", "-o", os.DevNull, file) //nolint:gosec // its own file
+	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-e", "-o", os.DevNull, file)
 	out, err := build.CombinedOutput()
 	// What a block ends with is for the reader to use: that alone is no mistake.
 	problems, others := 0, 0

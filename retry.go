@@ -227,10 +227,10 @@ func (k *call) interrupted(cause error) *Error {
 	if k.attempts > 0 {
 		failed = *k.last
 		failed.cause = cause
-	} else if own, ok := cause.(*Error); ok { //nolint:errorlint // one that wraps it has more to say
+	} else if own, ok := cause.(*Error); ok && own != nil { //nolint:errorlint // one that wraps it has more to say
 		failed = *own
 	}
-	if limited, ok := errors.AsType[*Error](cause); ok && limited.RetryAfter > 0 {
+	if limited, ok := errors.AsType[*Error](cause); ok && limited != nil && limited.RetryAfter > 0 {
 		failed.RetryAfter = limited.RetryAfter
 	}
 	return &failed

@@ -52,10 +52,12 @@ func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have
 		}
 	}
 	for range 2 {
+		earlier := err
 		contact, err = s.Create(ctx, params, opts...)
 		if err == nil {
 			return contact, outcomeCreated, nil
 		}
+		err = inDoubt(err, earlier)
 		if !emailTaken(err) {
 			return nil, outcomeNone, err
 		}
@@ -203,5 +205,22 @@ func sorted(tags []string) []string {
 	return slices.Compact(tags)
 }
 
-// emailKey is what makes two emails the same contact.
+// sameEmail reports whether a contact of the account is the one that an email
+// means. Only ASCII letters are folded: to Unicode the Kelvin sign is a k, and
+// whoever signs up with it must not become the contact with a k.
+func sameEmail(a, b string) bool {
+	return a == b || asciiLower(a) == asciiLower(b)
+}
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}
+
+// emailKey is what makes two emails of a caller's the same person. It folds all
+// letters: rather too few are sent to than somebody twice.
 func emailKey(email string) string { return strings.ToLower(email) }

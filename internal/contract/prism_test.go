@@ -146,7 +146,6 @@ func startPrism(t *testing.T) (baseURL string) {
 		missing("SKIPPED: Prism is not installed, so nothing was run against it; run npm ci in internal/contract: ", err)
 	}
 	port := freePort(t)
-	//nolint:gosec // it is Node, with the script that the lock file pins
 	prism := exec.CommandContext(t.Context(), node, script, "mock", "-h", "127.0.0.1", "-p", port, "openapi.yaml")
 	prism.Env = append(os.Environ(), "NO_COLOR=1")
 	output, err := prism.StdoutPipe()

@@ -147,7 +147,7 @@ func tlsFaults() []fault {
 	}
 	certificate := func(pick func(*certificates) tls.Certificate, more ...func(*tls.Config)) func(*lab) {
 		return func(l *lab) {
-			config := &tls.Config{Certificates: []tls.Certificate{pick(authority())}, MinVersion: tls.VersionTLS10} //nolint:gosec // one of the faults is that it is old
+			config := &tls.Config{Certificates: []tls.Certificate{pick(authority())}, MinVersion: tls.VersionTLS10} //nolint:gosec // the client is to refuse it
 			for _, change := range more {
 				change(config)
 			}
@@ -212,7 +212,7 @@ func (l *lab) useProxy(refuse func(*lab, net.Conn)) {
 			refuse(l, conn)
 			return
 		}
-		target, err := new(net.Dialer).DialContext(req.Context(), "tcp", req.Host)
+		target, err := net.Dial("tcp", req.Host) //nolint:noctx // it is on the loopback
 		if err != nil {
 			return
 		}

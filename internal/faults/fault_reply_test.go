@@ -66,9 +66,7 @@ func lostReplies() []fault {
 	}
 }
 
-// brokenBodies come with 200, and are cut, held up or too large.
-//
-//nolint:funlen // a table
+// brokenBodies come with 200, and are cut or held up.
 func brokenBodies() []fault {
 	half := func(x *exchange) string { return x.body()[:len(x.body())/2] }
 	return []fault{
@@ -114,6 +112,12 @@ func brokenBodies() []fault {
 		{name: "two Content-Lengths", by: "handler", class: lost, reply: func(x *exchange) {
 			x.raw(closing, okHead, "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", x.body())
 		}},
+	}
+}
+
+// largeBodies are larger than any that the API sends, or gzip that cannot be read.
+func largeBodies() []fault {
+	return []fault{
 		{name: "50 MB body, announced", by: "handler", class: tooLarge, status: 200, reply: func(x *exchange) {
 			x.w.Header().Set("Content-Length", "50000000")
 			flood(x.w)

@@ -46,7 +46,7 @@ func faults() []*fault {
 	var list []*fault
 	for _, group := range [][]fault{
 		{{name: "none", by: "-", class: noFault}},
-		connectionFaults(), tlsFaults(), proxyFaults(), lostReplies(), brokenBodies(), wrongContent(), informational(), statuses(), limits(), echoes(),
+		connectionFaults(), tlsFaults(), proxyFaults(), lostReplies(), brokenBodies(), largeBodies(), wrongContent(), informational(), statuses(), limits(), echoes(),
 	} {
 		for i := range group {
 			list = append(list, &group[i])

@@ -53,48 +53,53 @@ type place struct {
 	want func(text string) any
 }
 
-//nolint:funlen // a table
+// segment is what has arrived between two parts of the path.
+func segment(before, after string) func(*recorder) (any, error) {
+	return func(s *recorder) (any, error) {
+		rest, ok1 := strings.CutPrefix(s.uri, "/api/v1/"+before+"/")
+		rest, ok2 := strings.CutSuffix(rest, after)
+		if !ok1 || !ok2 || strings.ContainsAny(rest, "/?#") || rest == "." || rest == ".." {
+			return nil, fmt.Errorf("the request went to %q", s.uri)
+		}
+		return url.PathUnescape(rest)
+	}
+}
+
+// query is what has arrived as the only parameter.
+func query(name string) func(*recorder) (any, error) {
+	return func(s *recorder) (any, error) {
+		u, err := url.ParseRequestURI(s.uri)
+		if err != nil || u.EscapedPath() != "/api/v1/contacts" {
+			return nil, fmt.Errorf("the request went to %q", s.uri)
+		}
+		values, err := url.ParseQuery(u.RawQuery)
+		if len(values) != 1 || len(values[name]) != 1 {
+			return nil, fmt.Errorf("the query is %q", values)
+		}
+		return values.Get(name), err
+	}
+}
+
+// member is what has arrived in the body, under these names.
+func member(names ...string) func(*recorder) (any, error) {
+	return func(s *recorder) (any, error) {
+		var body any
+		err := json.Unmarshal(s.body, &body)
+		for _, name := range names {
+			m, ok := body.(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("the body is %q", s.body)
+			}
+			body = m[name]
+		}
+		return body, err
+	}
+}
+
 func places(t *testing.T) []place {
 	t.Helper()
 	ctx := t.Context()
 	same := func(text string) any { return text }
-	segment := func(before, after string) func(*recorder) (any, error) {
-		return func(s *recorder) (any, error) {
-			rest, ok1 := strings.CutPrefix(s.uri, "/api/v1/"+before+"/")
-			rest, ok2 := strings.CutSuffix(rest, after)
-			if !ok1 || !ok2 || strings.ContainsAny(rest, "/?#") || rest == "." || rest == ".." {
-				return nil, fmt.Errorf("the request went to %q", s.uri)
-			}
-			return url.PathUnescape(rest)
-		}
-	}
-	query := func(name string) func(*recorder) (any, error) {
-		return func(s *recorder) (any, error) {
-			u, err := url.ParseRequestURI(s.uri)
-			if err != nil || u.EscapedPath() != "/api/v1/contacts" {
-				return nil, fmt.Errorf("the request went to %q", s.uri)
-			}
-			values, err := url.ParseQuery(u.RawQuery)
-			if len(values) != 1 || len(values[name]) != 1 {
-				return nil, fmt.Errorf("the query is %q", values)
-			}
-			return values.Get(name), err
-		}
-	}
-	member := func(names ...string) func(*recorder) (any, error) {
-		return func(s *recorder) (any, error) {
-			var body any
-			err := json.Unmarshal(s.body, &body)
-			for _, name := range names {
-				m, ok := body.(map[string]any)
-				if !ok {
-					return nil, fmt.Errorf("the body is %q", s.body)
-				}
-				body = m[name]
-			}
-			return body, err
-		}
-	}
 	list := func(text string) any { return []any{text, "other"} }
 	object := func(text string) any { return map[string]any{text: text} }
 	params := func(change func(p *demeterrr.ContactParams)) func(c *demeterrr.Client) error {

@@ -71,7 +71,7 @@ func newLab(f *fault) *lab {
 	l.sequence = l.fake.AddSequence(demeterrr.Sequence{Name: "Welcome", Status: demeterrr.SequenceActive})
 	l.origin = &httptest.Server{
 		Listener: l.listen(),
-		Config: &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(l.serve), ErrorLog: log.New(io.Discard, "", 0), ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+		Config: &http.Server{Handler: http.HandlerFunc(l.serve), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0), ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, nth{}, new(atomic.Int64))
 		}},
 	}
@@ -244,7 +244,7 @@ func holding(l *lab, conn net.Conn) {
 
 // listen opens a port on the loopback interface, whose connections are counted.
 func (l *lab) listen() net.Listener {
-	port, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	port, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
 		panic(err)
 	}

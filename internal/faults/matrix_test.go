@@ -30,9 +30,7 @@ const (
 type tally struct{ cells, requests, again atomic.Int64 }
 
 // TestMatrix calls every method under every fault in every situation.
-//
-//nolint:paralleltest // it counts goroutines
-func TestMatrix(t *testing.T) {
+func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	var counts tally
 	for i, f := range faults() {
 		// The faults come one after another, so that what one leaves behind is found.
@@ -132,7 +130,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 func (l *lab) cell(ctx context.Context, m method, s situation) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if l.fault.reused {
-		if err := l.plain(); err != nil { //nolint:contextcheck // the call's context may have ended
+		if err := l.plain(); err != nil { //nolint:contextcheck // it has none that could end
 			wrong("the warm-up failed: %v", err)
 		}
 		l.seen.Store(0)
@@ -155,7 +153,7 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 		wrong("%s", leak)
 	}
 	var e *demeterrr.Error
-	switch err := l.plain(); { //nolint:contextcheck // the call's context may have ended
+	switch err := l.plain(); { //nolint:contextcheck // it has none that could end
 	case !w.gated && err != nil:
 		wrong("the client is not usable afterwards: %v", err)
 	case w.gated && (!errors.Is(err, demeterrr.ErrRateLimited) || !errors.As(err, &e) || e.Attempts != 0):

@@ -115,7 +115,7 @@ func writeSection(t *testing.T, file, mark, text string) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s has no marks for %q", file, mark)
 	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil { //nolint:gosec // a document, for all
 		t.Fatal(err)
 	}
 }

@@ -79,9 +79,9 @@ func (r rule) repeats(k kind) bool {
 		return k != sendOnce
 	case harmless:
 		return k != executes && k != sendOnce
-	default:
-		return false
+	case nobody:
 	}
+	return false
 }
 
 // situation is what the caller does meanwhile, and how long the fault lasts.

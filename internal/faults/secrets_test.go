@@ -93,7 +93,7 @@ func inspect(shown map[string]string, what string, v any) {
 				walk(it.Key())
 				walk(it.Value())
 			}
-		default: // holds no text
+		default: // it holds no text
 		}
 	}
 	walk(reflect.ValueOf(v))

@@ -69,19 +69,15 @@ func TestTheKeyGoesToTheConfiguredHostOnly(t *testing.T) {
 	}))
 	defer elsewhere.Close()
 	other := strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) // another host, as far as net/http is concerned
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", other+"/api/v1/contacts/x")
-		w.WriteHeader(http.StatusTemporaryRedirect)
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // that is what is tested
 	}))
 	defer origin.Close()
 
 	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, origin.URL+"/api/v1/contacts/x", nil))
 	req.Header.Set("X-API-Key", key)
 	req.Header.Set("Authorization", "Bearer "+key)
-	resp, err := new(http.Client).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := must(new(http.Client).Do(req)) //nolint:bodyclose // it is, below
 	_ = resp.Body.Close()
 	if header := got.Load(); header == nil || header.Get("X-API-Key") != key || header.Get("Authorization") != "" {
 		t.Errorf("net/http does otherwise than the documentation says: %v", header)
@@ -89,7 +85,7 @@ func TestTheKeyGoesToTheConfiguredHostOnly(t *testing.T) {
 
 	got.Store(nil)
 	c := must(demeterrr.New(key, demeterrr.WithBaseURL(origin.URL+"/api/v1"), demeterrr.WithHTTPClient(&http.Client{})))
-	_, err = c.Contacts.Get(t.Context(), "x")
+	_, err := c.Contacts.Get(t.Context(), "x")
 	var e *demeterrr.Error
 	if !errors.As(err, &e) || e.StatusCode != http.StatusTemporaryRedirect || !strings.Contains(e.Message, "redirects are refused") {
 		t.Errorf("got %v, want the refusal of a redirect", err)

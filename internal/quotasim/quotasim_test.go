@@ -67,7 +67,7 @@ func TestAnotherConsumerCostsOne429ForEachRequestInFlightAndLosesNone(t *testing
 		"a minute, unseen":    {[]demeterrr.Limit{minute, {Requests: 10_000, Window: time.Hour}}, 2 * time.Second},
 		"an hour of its size": {[]demeterrr.Limit{hour}, 12 * time.Second},
 	}
-	rng := rand.New(rand.NewPCG(4, 1)) //nolint:gosec // a failure must be repeatable
+	rng := rand.New(rand.NewPCG(4, 1)) // so that a failure comes again
 	for name, plan := range plans {
 		for _, s := range settings() {
 			s.limits, s.others, s.requests, s.retries = plan.limits, plan.others, 3000, 10

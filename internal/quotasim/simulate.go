@@ -116,12 +116,8 @@ type notes struct {
 
 func newServer(s setting, start time.Time) (*demeterrrtest.Server, *notes) {
 	note := &notes{}
-	limits := make([]demeterrrtest.Limit, len(s.limits))
-	for i, l := range s.limits {
-		limits[i] = demeterrrtest.Limit(l)
-	}
 	return demeterrrtest.NewServer(
-		demeterrrtest.WithRateLimits(s.kind, limits...),
+		demeterrrtest.WithRateLimits(s.kind, s.limits...),
 		demeterrrtest.WithWindowPhase(s.phase),
 		demeterrrtest.WithLatency(s.latency[0], s.latency[1]),
 		demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) { note.take(r, start) }),

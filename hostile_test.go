@@ -1,0 +1,204 @@
+package demeterrr_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// What hostile or careless callers, transports and servers must not break.
+
+// roundTrip is a transport made of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func through(t *testing.T, f roundTrip, opts ...demeterrr.Option) *demeterrr.Client {
+	t.Helper()
+	c, err := demeterrr.New(testKey, append(opts, demeterrr.WithHTTPClient(&http.Client{Transport: f}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func replying(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}
+
+// errgroup cancels the others with the first one's error.
+func TestACauseOfTheContextIsNotTakenForTheCallsOwn(t *testing.T) {
+	t.Parallel()
+	other := &demeterrr.Error{StatusCode: 404, Code: demeterrr.CodeNotFound, RetryAfter: time.Hour}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(other)
+	c := through(t, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return replying(204, ""), nil
+	})
+
+	err := c.Contacts.Delete(ctx, "550e8400-e29b-41d4-a716-446655440000")
+
+	if !errors.Is(err, context.Canceled) || errors.Is(err, demeterrr.ErrNotFound) {
+		t.Errorf("got %v: a contact that was not asked for counts as gone", err)
+	}
+	if e, ok := errors.AsType[*demeterrr.Error](err); !ok || e.RetryAfter != 0 || e.StatusCode != 0 {
+		t.Errorf("got %#v", e)
+	}
+	if !strings.Contains(err.Error(), "NOT_FOUND") {
+		t.Errorf("%q does not tell the cause", err)
+	}
+}
+
+func TestUpsertKeepsTheDoubtOfItsFirstCreateThroughTheSecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{t: t, begin: time.Now(), steps: []step{reset, exists, okNobody, {status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"x"}}`}}}
+		c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: s}))
+		wantNil(t, err)
+		_, _, err = c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "a@x.com", FirstName: "A"})
+		wantIs(t, err, demeterrr.ErrValidation, demeterrr.ErrUnknownOutcome)
+	})
+}
+
+// To Unicode, the Kelvin sign is a k.
+func TestALookAlikeEmailIsAStranger(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodGet {
+			return replying(409, existsJSON), nil
+		}
+		return replying(200, `{"data":[{"id":"victim","email":"kim@x.com","firstName":"Kim"}],"meta":{"page":1,"perPage":50,"total":1,"totalPages":1}}`), nil
+	})
+	_, _, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "\u212aim@x.com", FirstName: "Mallory"})
+	wantIs(t, err, demeterrr.ErrContactExists)
+	if found, err := c.Contacts.FindByEmail(t.Context(), "KIM@x.com"); err != nil || found.ID != "victim" {
+		t.Errorf("got %v, %v: the case of ASCII letters does not matter", found, err)
+	}
+}
+
+func TestATransportMayWriteOverTheHeadersItIsGiven(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(r *http.Request) (*http.Response, error) {
+		same(t, "X-API-Key", r.Header.Get("X-API-Key"), testKey)
+		same(t, "Accept", r.Header.Get("Accept"), "application/json")
+		for name := range r.Header {
+			r.Header[name][0] = "redacted"
+		}
+		return replying(200, `{"data":{"id":"x"}}`), nil
+	})
+	for range 2 {
+		_, err := c.Contacts.Get(t.Context(), "x")
+		wantNil(t, err)
+	}
+}
+
+func TestATransportThatPanicsGivesTheLimitersPlaceBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := true
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			if first {
+				first = false
+				panic("a bug in a transport")
+			}
+			return replying(200, `{"data":{"id":"x"}}`), nil
+		}, demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})))
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_, _ = c.Contacts.Get(t.Context(), "x")
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := c.Contacts.Get(ctx, "x")
+		wantNil(t, err)
+	})
+}
+
+func TestDoRefusesABodyThatWouldNotBeSentAsItIs(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return replying(200, "{}"), nil
+	})
+	for _, body := range []any{strings.NewReader(`{"a":1}`), []byte(`{"a":1}`)} {
+		err := c.Do(t.Context(), &demeterrr.Request{Method: http.MethodPost, Path: "/surveys", Body: body}, nil)
+		wantIs(t, err, demeterrr.ErrValidation)
+	}
+}
+
+// idle is a body that gives nothing, for ever.
+type idle struct{ count int }
+
+func (i idle) Read([]byte) (int, error) { return i.count, nil }
+func (idle) Close() error               { return nil }
+
+func TestABodyThatGivesNothingEnds(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{0, -1, 1 << 30} {
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: idle{count}, ContentLength: -1}, nil
+		}, demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{}))
+		if _, err := c.Contacts.Get(t.Context(), "x"); err == nil {
+			t.Errorf("%d: no error", count)
+		}
+	}
+}
+
+func TestALongMessageIsCutWhereItIsShown(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1<<20)
+	c := through(t, func(*http.Request) (*http.Response, error) {
+		return replying(400, `{"error":{"code":"`+long+`","message":"`+long+`"}}`), nil
+	})
+	_, err := c.Contacts.Get(t.Context(), "x")
+	e, ok := errors.AsType[*demeterrr.Error](err)
+	if !ok || e.Message != long {
+		t.Fatal("the message itself is kept whole")
+	}
+	if n := len(err.Error()); n > 4096 {
+		t.Errorf("the error's text has %d bytes", n)
+	}
+	if n := len(e.LogValue().String()); n > 4096 {
+		t.Errorf("the log record has %d bytes", n)
+	}
+}
+
+func TestNewRefusesALimiterThatWouldRefuseEverything(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]demeterrr.Limiter{
+		"a nil Pacer":            (*demeterrr.Pacer)(nil),
+		"a Pacer without window": demeterrr.NewPacer(demeterrr.Limit{Requests: 100}),
+		"a typed nil":            (*places)(nil),
+	} {
+		if _, err := demeterrr.New(testKey, demeterrr.WithLimiter(l)); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// away is an error as redislimit's: the next place is an hour away.
+type away struct{}
+
+func (away) Error() string             { return "the next place is 1h0m0s away" }
+func (away) RetryAfter() time.Duration { return time.Hour }
+
+func TestALimitersErrorThatKnowsTheWaitIsARateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := keepDiary(t, &diary{fails: map[int]error{1: away{}}}, nil)
+		e := wantError(t, create(t.Context(), c), 0, demeterrr.ErrRateLimited, away{})
+		same(t, "RetryAfter", e.RetryAfter, time.Hour)
+	})
+}
