@@ -156,7 +156,7 @@ func TestAJournalIsRefused(t *testing.T) {
 		}
 	}
 	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
-	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := errors.Join(j.Close(), j.Close()); err != nil {

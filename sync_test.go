@@ -349,7 +349,7 @@ func TestSyncCountsNoPagesWhenItIsOver(t *testing.T) {
 
 func TestABulkOperationOfNoClientIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, services := range []demeterrr.Client{{}, {Contacts: &demeterrr.ContactsService{}, Sequences: &demeterrr.SequencesService{}}} {
+	for _, services := range []*demeterrr.Client{{}, {Contacts: &demeterrr.ContactsService{}, Sequences: &demeterrr.SequencesService{}}} {
 		for _, n := range []int{1, 3} {
 			report, err := services.Contacts.Sync(t.Context(), eachOf(customerList(0, n)), nil)
 			if err == nil && len(report.Failed) > 0 {

@@ -59,7 +59,7 @@ func (r *syncRun) pages(before string, total int) error {
 		for i := 2; i <= total && !last.Load() && r.over() == nil && yield(i); i++ {
 		}
 	}
-	parallel(r.options.Concurrency, numbers, func(number int) {
+	parallel(r.bulk, r.options.Concurrency, numbers, func(number int) {
 		if r.over() != nil {
 			return
 		}
@@ -93,7 +93,7 @@ func (r *syncRun) page(number int, before string) (*Page[Contact], error) {
 // out to ignore the question.
 func (r *syncRun) lookUp(items []*syncItem) {
 	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + len(items) })
-	parallel(r.options.Concurrency, slices.Values(items), func(item *syncItem) {
+	parallel(r.bulk, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
 		if r.unfiltered.Load() || r.over() != nil {
 			return
 		}
