@@ -114,6 +114,18 @@ func (j *FileJournal) checkHeader(line []byte) error {
 	return j.own(h.SequenceID)
 }
 
+// usable refuses a journal that OpenJournal did not make, and the ids of other sequences.
+func (j *FileJournal) usable(sequenceID string) error {
+	if !j.made() {
+		return errNotMade()
+	}
+	return j.own(sequenceID)
+}
+
+func (j *FileJournal) made() bool { return j != nil && j.file != nil }
+
+func errNotMade() *Error { return invalid("the journal was not made by OpenJournal") }
+
 // own refuses the ids of other sequences.
 func (j *FileJournal) own(sequenceID string) error {
 	if sequenceID != j.sequenceID {
@@ -173,7 +185,7 @@ func (j *FileJournal) entry(email string) JournalEntry {
 
 // Entry returns what the journal knows of an email.
 func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (JournalEntry, error) {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return JournalEntry{}, err
 	}
 	j.mu.Lock()
@@ -183,7 +195,7 @@ func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (Journa
 
 // Begin records, on the disk, that the sequence is about to be sent to the emails.
 func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []string) error {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -198,7 +210,7 @@ func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []strin
 
 // Finish records, on the disk, what became of emails that were begun.
 func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []JournalEntry) error {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return err
 	}
 	l := &journalLine{Done: map[ExecutionStatus][]string{}}
@@ -221,6 +233,9 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 // InDoubt returns the emails that were begun and not finished, sorted: each may
 // have been messaged or not. Look them up in the dashboard before you [FileJournal.Forget] any.
 func (j *FileJournal) InDoubt() []string {
+	if !j.made() {
+		return nil
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Sorted(maps.Keys(j.begun))
@@ -230,6 +245,9 @@ func (j *FileJournal) InDoubt() []string {
 // caller can answer for that: those who were messaged after all are messaged
 // twice. It refuses all of them if one is not in doubt.
 func (j *FileJournal) Forget(emails ...string) error {
+	if !j.made() {
+		return errNotMade()
+	}
 	l := &journalLine{}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -247,4 +265,9 @@ func (j *FileJournal) Forget(emails ...string) error {
 }
 
 // Close closes the file and lets others open it. It may be called twice.
-func (j *FileJournal) Close() error { return j.file.Close() }
+func (j *FileJournal) Close() error {
+	if !j.made() {
+		return nil
+	}
+	return j.file.Close()
+}

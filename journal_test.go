@@ -171,6 +171,30 @@ func TestAJournalIsRefused(t *testing.T) {
 	}
 }
 
+func TestAJournalThatWasNotOpenedIsRefused(t *testing.T) {
+	t.Parallel()
+	const want = "the journal was not made by OpenJournal"
+	srv, id := survey(t)
+	for _, j := range []*demeterrr.FileJournal{nil, {}} {
+		_, entry := j.Entry(t.Context(), id, "a@x")
+		_, execute := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 2)), &demeterrr.ExecuteAllOptions{Journal: j})
+		for name, err := range map[string]error{
+			"Entry": entry, "ExecuteAll": execute, "Begin": j.Begin(t.Context(), id, []string{"a@x"}),
+			"Finish": j.Finish(t.Context(), id, nil), "Forget": j.Forget("a@x"), "Forget nobody": j.Forget(),
+		} {
+			if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if emails, err := j.InDoubt(), j.Close(); emails != nil || err != nil {
+			t.Error(emails, err)
+		}
+	}
+	if len(srv.Requests()) > 0 {
+		t.Error("something was sent")
+	}
+}
+
 func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	t.Parallel()
 	srv, _ := survey(t)
