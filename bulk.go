@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -118,20 +119,75 @@ func inputFailed(err error) *Error {
 }
 
 // parallel calls work for each of the items, n at a time, and returns when all
-// are done. The items are drawn on the caller's goroutine, one ahead at most.
-func parallel[T any](n int, items iter.Seq[T], work func(T)) {
-	queue := make(chan T)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer close(queue)
-	for range n {
-		workers.Go(func() {
-			for item := range queue {
-				work(item)
-			}
-		})
+// are done. The items are drawn on the caller's goroutine, one ahead at most. A
+// panic of work, or a Goexit, stops the operation; when the other workers are done
+// too, it goes on on the caller's goroutine.
+func parallel[T any](b *bulk, n int, items iter.Seq[T], work func(T)) {
+	c := crew[T]{work: work, queue: make(chan T), died: make(chan struct{}), stop: b.cancel}
+	c.feed(n, items)
+	switch {
+	case c.cause != nil:
+		panic(c.cause)
+	case c.dead:
+		runtime.Goexit()
 	}
+}
+
+// crew are the workers of parallel.
+type crew[T any] struct {
+	work    func(T)
+	queue   chan T
+	workers sync.WaitGroup
+	stop    func()
+
+	once  sync.Once
+	died  chan struct{} // closed when a worker has died
+	dead  bool          // one has
+	cause any           // what it panicked with; nil after a Goexit
+}
+
+// feed hands out the items until a worker dies, and waits for the workers. One is
+// started only for an item that no other is ready to take.
+func (c *crew[T]) feed(n int, items iter.Seq[T]) {
+	defer c.workers.Wait()
+	defer close(c.queue)
 	for item := range items {
-		queue <- item
+		select {
+		case c.queue <- item:
+			continue
+		case <-c.died:
+			return
+		default:
+		}
+		if n > 0 {
+			n--
+			c.workers.Go(func() { c.take(item) })
+			continue
+		}
+		select {
+		case c.queue <- item:
+		case <-c.died:
+			return
+		}
 	}
+}
+
+// take works on an item, and then on those of the queue.
+func (c *crew[T]) take(item T) {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		cause := recover()
+		c.once.Do(func() {
+			c.dead, c.cause = true, cause
+			c.stop()
+			close(c.died)
+		})
+	}()
+	for more := true; more; item, more = <-c.queue {
+		c.work(item)
+	}
+	ended = true
 }

@@ -4,8 +4,14 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
@@ -104,5 +110,77 @@ func has(t testing.TB, srv *demeterrrtest.Server, params []demeterrr.ContactPara
 		if c, ok := byEmail[strings.ToLower(p.Email)]; !ok || c.FirstName != p.FirstName || c.LastName != p.LastName {
 			t.Errorf("the account has %q %q for %s, want %q %q", c.FirstName, c.LastName, p.Email, p.FirstName, p.LastName)
 		}
+	}
+}
+
+// bulkOperations run one of them with what the caller hands in, in an account of a sequence and no contacts.
+var bulkOperations = map[string]func(t *testing.T, srv *demeterrrtest.Server, id string, progress func()){
+	"Sync": func(t *testing.T, srv *demeterrrtest.Server, _ string, progress func()) {
+		t.Helper()
+		options := &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+			if p.Writes > 0 { // in a worker
+				progress()
+			}
+		}}
+		_, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(0, 1000)), options)
+		t.Error("Sync has returned", err)
+	},
+	"ExecuteAll": func(t *testing.T, srv *demeterrrtest.Server, id string, progress func()) {
+		t.Helper()
+		options := &demeterrr.ExecuteAllOptions{Concurrency: 3, OnProgress: func(demeterrr.ExecuteProgress) { progress() }}
+		_, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 10_000)), options)
+		t.Error("ExecuteAll has returned", err)
+	},
+}
+
+func TestAPanicOfTheCallersCodeArrivesAtTheCaller(t *testing.T) {
+	t.Parallel()
+	for name, run := range bulkOperations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t, demeterrrtest.WithLatency(time.Second, time.Second))
+				defer func() {
+					if diff := cmp.Diff("the caller's", recover()); diff != "" {
+						t.Errorf("recovered (-want +got):\n%s", diff)
+					}
+					if _, writes := counted(srv); writes > 8 {
+						t.Errorf("it went on for %d writes", writes)
+					}
+				}()
+				run(t, srv, id, func() { panic("the caller's") })
+			})
+		})
+	}
+}
+
+func TestAGoexitInTheCallersCodeEndsTheCaller(t *testing.T) {
+	t.Parallel()
+	for name, run := range bulkOperations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv, id := survey(t)
+			over := make(chan any)
+			go func() {
+				defer func() { over <- recover() }()
+				run(t, srv, id, runtime.Goexit)
+			}()
+			if p := <-over; p != nil {
+				t.Error("it panicked:", p)
+			}
+		})
+	}
+}
+
+func TestAWorkerStartsOnlyForWork(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	var most atomic.Int64
+	note := func() { most.Store(max(most.Load(), int64(runtime.NumGoroutine()))) }
+	_, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 2)), &demeterrr.ExecuteAllOptions{
+		Concurrency: 200_000, OnProgress: func(demeterrr.ExecuteProgress) { note() },
+	})
+	if err != nil || most.Load() > 20_000 {
+		t.Errorf("%d goroutines, error %v", most.Load(), err)
 	}
 }

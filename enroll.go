@@ -101,7 +101,7 @@ func (s *SequencesService) ExecuteAll(ctx context.Context, id string, contacts i
 		seen: map[string]struct{}{}, report: &ExecuteReport{},
 	}
 	defer e.cancel()
-	parallel(max(1, opts.Concurrency), e.batches(contacts), e.send)
+	parallel(e.bulk, max(1, opts.Concurrency), e.batches(contacts), e.send)
 	e.report.Requests = int(e.sent.Load())
 	return e.report, e.stopped
 }
@@ -138,7 +138,9 @@ func (e *enrolment) batches(contacts iter.Seq2[ExecuteContact, error]) iter.Seq[
 				batch = append(batch, to)
 			}
 			if len(batch) == maxExecuteContacts {
-				yield(batch)
+				if !yield(batch) {
+					return
+				}
 				batch = nil
 			}
 			if e.over() != nil {

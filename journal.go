@@ -1,8 +1,10 @@
 package demeterrr
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,7 +88,7 @@ type journalLine struct {
 // free. A journal is for one campaign: whoever is in it is not sent to again,
 // however long ago it was. Use a new file for the next one.
 // A last line that was cut short by a crash is dropped, as what it announced
-// was not done yet. All emails in the file are held in memory. Close it after use.
+// was not done yet; any other line that it cannot make sense of, it refuses. All emails in the file are held in memory. Close it after use.
 func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
 		return nil, invalid("journal: %s", err)
@@ -114,6 +116,18 @@ func (j *FileJournal) checkHeader(line []byte) error {
 	return j.own(h.SequenceID)
 }
 
+// usable refuses a journal that OpenJournal did not make, and the ids of other sequences.
+func (j *FileJournal) usable(sequenceID string) error {
+	if !j.made() {
+		return errNotMade()
+	}
+	return j.own(sequenceID)
+}
+
+func (j *FileJournal) made() bool { return j != nil && j.file != nil }
+
+func errNotMade() *Error { return invalid("the journal was not made by OpenJournal") }
+
 // own refuses the ids of other sequences.
 func (j *FileJournal) own(sequenceID string) error {
 	if sequenceID != j.sequenceID {
@@ -122,29 +136,56 @@ func (j *FileJournal) own(sequenceID string) error {
 	return nil
 }
 
-// replay takes in a line of the file.
+// replay takes in a line of the file, which people may have edited: what it does
+// not understand is refused, because those whom it names would be sent to again.
 func (j *FileJournal) replay(line []byte) error {
 	var l journalLine
-	if err := json.Unmarshal(line, &l); err != nil {
-		return err
+	in := json.NewDecoder(bytes.NewReader(line))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&l); err != nil || l.apply(j) != elements(line) {
+		return errors.New("it must have no members but at, begun, done, notSent and forgotten, each once, with lists of emails") // err may quote an email
 	}
-	j.apply(&l)
 	return nil
 }
 
-func (j *FileJournal) apply(l *journalLine) {
+// elements counts the strings in the lists of a line. A member that stands in it
+// twice has more of them than json decodes.
+func elements(line []byte) (n int) {
+	in, list := json.NewDecoder(bytes.NewReader(line)), false
+	for {
+		switch token, err := in.Token(); token := token.(type) {
+		case json.Delim:
+			list = token == '['
+		case string:
+			if list {
+				n++
+			}
+		case nil:
+			if err != nil {
+				return n
+			}
+		}
+	}
+}
+
+// apply makes a journal know what a line says, and returns how many emails that were.
+func (l *journalLine) apply(j *FileJournal) (n int) {
 	for _, email := range l.Begun {
-		j.begun[email] = struct{}{}
+		n++
+		j.begun[emailKey(email)] = struct{}{}
 	}
 	for status, emails := range l.Done {
 		for _, email := range emails {
-			delete(j.begun, email)
-			j.done[email] = status
+			n++
+			delete(j.begun, emailKey(email))
+			j.done[emailKey(email)] = status
 		}
 	}
 	for _, email := range slices.Concat(l.NotSent, l.Forgotten) {
-		delete(j.begun, email)
+		n++
+		delete(j.begun, emailKey(email))
 	}
+	return n
 }
 
 // write puts a line on the disk, and takes it in if it is there. j.mu is held.
@@ -157,11 +198,12 @@ func (j *FileJournal) write(l *journalLine) error {
 	if err := j.file.Append(line); err != nil {
 		return err
 	}
-	j.apply(l)
+	l.apply(j)
 	return nil
 }
 
 func (j *FileJournal) entry(email string) JournalEntry {
+	email = emailKey(email)
 	if status, ok := j.done[email]; ok {
 		return JournalEntry{Email: email, State: JournalDone, Status: status}
 	}
@@ -173,7 +215,7 @@ func (j *FileJournal) entry(email string) JournalEntry {
 
 // Entry returns what the journal knows of an email.
 func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (JournalEntry, error) {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return JournalEntry{}, err
 	}
 	j.mu.Lock()
@@ -183,7 +225,7 @@ func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (Journa
 
 // Begin records, on the disk, that the sequence is about to be sent to the emails.
 func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []string) error {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -198,7 +240,7 @@ func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []strin
 
 // Finish records, on the disk, what became of emails that were begun.
 func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []JournalEntry) error {
-	if err := j.own(sequenceID); err != nil {
+	if err := j.usable(sequenceID); err != nil {
 		return err
 	}
 	l := &journalLine{Done: map[ExecutionStatus][]string{}}
@@ -221,6 +263,9 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 // InDoubt returns the emails that were begun and not finished, sorted: each may
 // have been messaged or not. Look them up in the dashboard before you [FileJournal.Forget] any.
 func (j *FileJournal) InDoubt() []string {
+	if !j.made() {
+		return nil
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Sorted(maps.Keys(j.begun))
@@ -230,21 +275,31 @@ func (j *FileJournal) InDoubt() []string {
 // caller can answer for that: those who were messaged after all are messaged
 // twice. It refuses all of them if one is not in doubt.
 func (j *FileJournal) Forget(emails ...string) error {
-	l := &journalLine{}
+	if !j.made() {
+		return errNotMade()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	keys := make([]string, len(emails))
 	for i, email := range emails {
 		key := emailKey(email)
 		if _, ok := j.begun[key]; !ok {
 			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
 		}
-		l.Forgotten = append(l.Forgotten, key)
+		keys[i] = key
 	}
-	if len(emails) == 0 {
-		return nil
+	for some := range slices.Chunk(keys, maxExecuteContacts) { // a line has its limit
+		if err := j.write(&journalLine{Forgotten: some}); err != nil {
+			return err
+		}
 	}
-	return j.write(l)
+	return nil
 }
 
 // Close closes the file and lets others open it. It may be called twice.
-func (j *FileJournal) Close() error { return j.file.Close() }
+func (j *FileJournal) Close() error {
+	if !j.made() {
+		return nil
+	}
+	return j.file.Close()
+}

@@ -208,7 +208,7 @@ func (r *syncRun) write() {
 		return
 	}
 	r.advance(func(p *SyncProgress) { p.WritesTotal = len(differing) })
-	parallel(r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
+	parallel(r.bulk, r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
 		if item.err = r.over(); item.err != nil {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -291,6 +292,79 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil {
 			t.Errorf("%s: %v %v", name, report, err)
+		}
+	}
+}
+
+// endless is an API that overlooks the email filter and claims any number of pages; rest answers all but the first.
+func endless(t testing.TB, rest func(page string) string) *demeterrr.Client {
+	t.Helper()
+	return serving(t, func(w http.ResponseWriter, r *http.Request) {
+		page := r.URL.Query().Get("page")
+		data := `{"id":"c1","email":"first@example.com"}`
+		if page == "" {
+			page = "1"
+		}
+		if page != "1" {
+			data = rest(page)
+		}
+		answer(200, `{"data":[`+data+`],"meta":{"page":`+page+`,"perPage":100,"total":1,"totalPages":2000000000000}}`)(w, r)
+	})
+}
+
+func TestSyncReadsNoPageAfterAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int64
+	client := endless(t, func(string) string {
+		if asked.Add(1) > 1000 {
+			cancel() // enough is seen
+		}
+		return ""
+	})
+	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: 4})
+	if err != nil || len(report.Failed) != 1 { // the reply to the new contact is a list
+		t.Error(err, summary(report))
+	}
+	if report.Requests > 2+5+1 { // a lookup and the first page, those that were asked for together with the empty one, and the new contact
+		t.Errorf("%d requests", report.Requests)
+	}
+}
+
+// It ends: whoever counts all the pages is killed by the time limit of the tests.
+func TestSyncCountsNoPagesWhenItIsOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := endless(t, func(page string) string {
+		cancel()
+		return `{"id":"p` + page + `","email":"on` + page + `@example.com"}`
+	})
+	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), nil)
+	if !errors.Is(err, context.Canceled) || len(report.Failed) != 1 {
+		t.Error(err, summary(report))
+	}
+}
+
+func TestABulkOperationOfNoClientIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, services := range []*demeterrr.Client{{}, {Contacts: &demeterrr.ContactsService{}, Sequences: &demeterrr.SequencesService{}}} {
+		for _, n := range []int{1, 3} {
+			report, err := services.Contacts.Sync(t.Context(), eachOf(customerList(0, n)), nil)
+			if err == nil && len(report.Failed) > 0 {
+				err = report.Failed[0].Err
+			}
+			if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != n {
+				t.Error(err, summary(report))
+			}
+			executed, err := services.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, n)), nil)
+			if err == nil && len(executed.Failed) > 0 {
+				err = executed.Failed[0].Err
+			}
+			if !errors.Is(err, demeterrr.ErrValidation) || len(executed.Failed) != n {
+				t.Error(err, totals(executed))
+			}
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package demeterrr
 
 import (
-	"iter"
 	"slices"
+	"sync/atomic"
 )
 
 // read learns what the account has of the input, by the way that takes fewer
@@ -49,34 +49,36 @@ func (r *syncRun) missing() []*syncItem {
 }
 
 // pages reads all pages but the first, before being the identity of the first
-// contact on that. What somebody else's writes shift between pages while they
-// are read can be missed: it is found by the API's 409.
+// contact on that, and total what the server says there are: none follows one
+// that is empty. What somebody else's writes shift between pages while they are
+// read can be missed: it is found by the API's 409.
 func (r *syncRun) pages(before string, total int) error {
 	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + max(total-1, 0) })
-	parallel(r.options.Concurrency, count(2, total), func(number int) {
+	var last atomic.Bool
+	numbers := func(yield func(int) bool) {
+		for i := 2; i <= total && !last.Load() && r.over() == nil && yield(i); i++ {
+		}
+	}
+	parallel(r.bulk, r.options.Concurrency, numbers, func(number int) {
 		if r.over() != nil {
 			return
 		}
-		if _, err := r.page(number, before); err != nil {
+		page, err := r.page(number, before)
+		switch {
+		case err != nil:
 			r.stop(err)
+		case len(page.Items) == 0:
+			last.Store(true)
 		}
 	})
 	return r.over()
-}
-
-// count yields the numbers from first to last.
-func count(first, last int) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for i := first; i <= last && yield(i); i++ {
-		}
-	}
 }
 
 // page reads one page of the account.
 func (r *syncRun) page(number int, before string) (*Page[Contact], error) {
 	var resp Response
 	q := listQuery{page: number, limit: maxPerPage}
-	page, err := fetchPage[Contact](r.ctx, r.service.client, routeContacts, q, withResponse(r.reading(), &resp))
+	page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, withResponse(r.reading(), &resp))
 	if err := r.verdict(err); err != nil {
 		return nil, err
 	}
@@ -91,12 +93,12 @@ func (r *syncRun) page(number int, before string) (*Page[Contact], error) {
 // out to ignore the question.
 func (r *syncRun) lookUp(items []*syncItem) {
 	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + len(items) })
-	parallel(r.options.Concurrency, slices.Values(items), func(item *syncItem) {
+	parallel(r.bulk, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
 		if r.unfiltered.Load() || r.over() != nil {
 			return
 		}
 		q := (&ContactListParams{Email: item.params.Email}).query()
-		page, err := fetchPage[Contact](r.ctx, r.service.client, routeContacts, q, r.reading())
+		page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, r.reading())
 		if item.err = r.verdict(err); item.err != nil {
 			return
 		}

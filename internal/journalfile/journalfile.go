@@ -7,6 +7,7 @@ package journalfile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"unicode/utf8"
 )
 
 // ErrLocked means that the file is open already, here or in another process.
@@ -30,9 +32,14 @@ type File struct {
 	broken error // why nothing can be appended any more
 }
 
+// maxLine is the length of a line with its newline, in bytes.
+const maxLine = 1 << 20
+
 // Open opens the file, or creates it with the header as its first line, and hands
-// every further line to read, numbered from 2. Lines are JSON. A last line that is
-// not whole is cut off; the first line may only be part of the header then.
+// every further line to read. A line is a JSON object. A last line that a crash
+// cut short is cut off, be it the first, of which there may be a part only. One
+// that lacks nothing but its newline is somebody's, and is read. Any other line
+// that is no JSON object is damaged, and the file is left as it is.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller names it
 	if err != nil {
@@ -46,34 +53,48 @@ func Open(path string, header []byte, check func(header []byte) error, read func
 }
 
 func (f *File) load(header []byte, check, read func([]byte) error) error {
+	if info, err := f.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cmp.Or(err, ErrForeign)
+	}
 	if err := lock(f.file); err != nil {
 		return err
 	}
-	in := bufio.NewReaderSize(f.file, 1<<16)
+	in, next := bufio.NewReaderSize(f.file, maxLine), check
 	for number := 1; ; number++ {
-		line, errRead := in.ReadBytes('\n')
-		if errRead != nil && errRead != io.EOF {
-			return errRead
-		}
-		whole := errRead == nil && json.Valid(line)
-		if !whole {
-			if _, err := in.Peek(1); err != io.EOF {
-				if number == 1 {
-					return ErrForeign
-				}
-				return fmt.Errorf("line %d is damaged", number)
-			}
+		line, err := in.ReadSlice('\n')
+		switch {
+		case err != nil && err != io.EOF && err != bufio.ErrBufferFull:
+			return err
+		case err == io.EOF && !object(line):
 			return f.mend(number, line, header)
-		}
-		next := read
-		if number == 1 {
-			next = check
+		case err == bufio.ErrBufferFull || !object(line):
+			if number == 1 {
+				return ErrForeign
+			}
+			if err == nil && bytes.IndexByte(line, 0) >= 0 && atEnd(in) { // what a file system leaves of a line after a crash
+				return f.mend(number, nil, nil)
+			}
+			return fmt.Errorf("line %d is damaged; put it right by hand", number)
 		}
 		if err := next(line); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
 		f.size += int64(len(line))
+		if err == io.EOF {
+			return f.Append(nil) // its newline
+		}
+		next = read
 	}
+}
+
+// object reports whether a line is one JSON object, in UTF-8.
+func object(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r"), []byte("{")) && json.Valid(line) && utf8.Valid(line)
+}
+
+func atEnd(in *bufio.Reader) bool {
+	_, err := in.Peek(1)
+	return err == io.EOF
 }
 
 // mend cuts off what follows the last whole line. A file that has none gets
@@ -103,6 +124,9 @@ func (f *File) Append(line []byte) error {
 		return f.broken
 	}
 	line = append(line[:len(line):len(line)], '\n')
+	if len(line) > maxLine {
+		return fmt.Errorf("a line of %d bytes is longer than the %d that a journal may have", len(line), maxLine)
+	}
 	_, err := f.file.WriteAt(line, f.size)
 	if err == nil {
 		err = f.file.Sync()
