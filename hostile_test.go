@@ -202,3 +202,39 @@ func TestALimitersErrorThatKnowsTheWaitIsARateLimit(t *testing.T) {
 		same(t, "RetryAfter", e.RetryAfter, time.Hour)
 	})
 }
+
+func TestSyncLeavesALookAlikeAlone(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(r *http.Request) (*http.Response, error) {
+		switch r.Method {
+		case http.MethodPatch:
+			t.Error("a stranger was changed: ", r.URL.Path)
+		case http.MethodPost:
+			return replying(201, `{"data":{"id":"new"}}`), nil
+		}
+		return replying(200, `{"data":[{"id":"victim","email":"kim@x.com","firstName":"Kim"},{"id":"b","email":"b@x.com","firstName":"B"}],"meta":{"page":1,"perPage":100,"total":2,"totalPages":1}}`), nil
+	})
+	report, err := c.Contacts.Sync(t.Context(), func(yield func(demeterrr.ContactParams, error) bool) {
+		_ = yield(demeterrr.ContactParams{Email: "\u212aim@x.com", FirstName: "Mallory"}, nil) &&
+			yield(demeterrr.ContactParams{Email: "B@x.com", FirstName: "B"}, nil)
+	}, nil)
+	if err != nil || report.Created != 1 || report.Unchanged != 1 {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
+// An input can be the work of another call, whose doubt is not about these people.
+func TestAnInputsErrorIsNotTakenForTheRunsOwn(t *testing.T) {
+	t.Parallel()
+	lost := through(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
+	_, another := lost.Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "a@x.com"}}})
+	wantIs(t, another, demeterrr.ErrUnknownOutcome)
+
+	report, err := lost.Sequences.ExecuteAll(t.Context(), "s1", func(yield func(demeterrr.ExecuteContact, error) bool) {
+		_ = yield(demeterrr.ExecuteContact{Email: "b@x.com"}, nil) && yield(demeterrr.ExecuteContact{}, another)
+	}, nil)
+	if len(report.Unknown) != 0 || len(report.Failed) != 1 || report.Requests != 0 {
+		t.Errorf("got %+v, want one failed and nothing sent", report)
+	}
+	wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+}

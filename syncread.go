@@ -103,7 +103,7 @@ func (r *syncRun) lookUp(items []*syncItem) {
 			return
 		}
 		r.take(page)
-		asked := func(c Contact) bool { return emailKey(c.Email) == emailKey(item.params.Email) }
+		asked := func(c Contact) bool { return sameEmail(c.Email, item.params.Email) }
 		if len(page.Items) > 0 && !slices.ContainsFunc(page.Items, asked) {
 			r.unfiltered.Store(true)
 		}
@@ -118,7 +118,7 @@ func (r *syncRun) take(page *Page[Contact]) {
 		for i := range page.Items {
 			c := page.Items[i] // a copy, which does not keep the page
 			item := r.byEmail[emailKey(c.Email)]
-			if item != nil && (item.have == nil || c.ID < item.have.ID) {
+			if item != nil && sameEmail(c.Email, item.params.Email) && (item.have == nil || c.ID < item.have.ID) {
 				item.have = &c
 			}
 		}
