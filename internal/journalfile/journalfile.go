@@ -63,11 +63,11 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 	for number := 1; ; number++ {
 		line, err := in.ReadSlice('\n')
 		switch {
-		case err != nil && err != io.EOF && err != bufio.ErrBufferFull:
+		case err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		case err == io.EOF && !object(line):
 			return f.mend(number, line, header)
-		case err == bufio.ErrBufferFull || !object(line):
+		case errors.Is(err, bufio.ErrBufferFull) || !object(line):
 			if number == 1 {
 				return ErrForeign
 			}
