@@ -54,7 +54,7 @@ func Open(path string, header []byte, check func(header []byte) error, read func
 
 func (f *File) load(header []byte, check, read func([]byte) error) error {
 	if info, err := f.file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return cmp.Or(err, ErrForeign)
+		return cmp.Or(err, errors.New("it is not a regular file"))
 	}
 	if err := lock(f.file); err != nil {
 		return err
