@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,4 +305,30 @@ func TestExecuteAllRefusesWhatMakesNoSense(t *testing.T) {
 			t.Errorf("%s: %v %v", name, report, err)
 		}
 	}
+}
+
+func TestACallThatAStoppedOperationCutsShortWasNotCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var arrived atomic.Int64
+		client := serving(t, func(w http.ResponseWriter, _ *http.Request) {
+			wait, retryAfter := time.Second, "30" // three wait
+			if arrived.Add(1) > 3 {
+				wait, retryAfter = 2*time.Second, "3600" // when one is told to wait for too long
+			}
+			time.Sleep(wait)
+			w.Header().Set("Retry-After", retryAfter)
+			answer(429, `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later."}}`)(w, nil)
+		}, demeterrr.WithRetryPolicy(demeterrr.DefaultRetryPolicy()))
+		report, err := client.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Concurrency: 4})
+		executeAdds(t, report)
+		if !errors.Is(err, demeterrr.ErrRateLimited) || report.Requests != 4 || len(report.Failed) < 400 {
+			t.Error(err, totals(report))
+		}
+		for _, f := range report.Failed {
+			if errors.Is(f.Err, context.Canceled) || !errors.Is(f.Err, demeterrr.ErrRateLimited) {
+				t.Fatalf("contact %d: %v", f.Index, f.Err)
+			}
+		}
+	})
 }

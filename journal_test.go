@@ -221,11 +221,11 @@ func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
 
 func TestAJournalIsARegularFile(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{os.DevNull, "/dev/full", t.TempDir()} {
-		if j, err := demeterrr.OpenJournal(path, "s1"); err == nil {
-			t.Errorf("%s was opened", path)
-			_ = j.Close()
-		}
+	if j, err := demeterrr.OpenJournal(os.DevNull, "s1"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(j, err)
+	}
+	if j, err := demeterrr.OpenJournal(t.TempDir(), "s1"); err == nil {
+		t.Error(j, "a directory was opened")
 	}
 }
 
@@ -383,4 +383,86 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 			}
 		}
 	}
+}
+
+// told are the emails in the lists of a whole line, by the member that they are in.
+func told(line []byte, members ...string) []string {
+	var emails []string
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case string:
+			emails = append(emails, v)
+		case []any:
+			for _, e := range v {
+				collect(e)
+			}
+		case map[string]any:
+			for _, e := range v {
+				collect(e)
+			}
+		}
+	}
+	var object map[string]any
+	if json.Unmarshal(line, &object) != nil {
+		return nil
+	}
+	for name, v := range object {
+		if slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, name) }) {
+			collect(v)
+		}
+	}
+	return emails
+}
+
+// FuzzJournalFile opens what may stand behind the header of a journal.
+func FuzzJournalFile(f *testing.F) {
+	for _, seed := range []string{
+		"", "\n", "null\n", `{"begun":["a@x"]}`, `{"begun":["a@x"]}` + "\n", `{"begun":["a@x"` + "\x00\x00\n", `{"begun":["A@x"],"begun":["b@x"]}` + "\n",
+		`{"begun":["a@x"]}` + "\n" + `{"done":{"queued":["a@x"],"":["B@X"]},"Done":{}}` + "\n" + `{"notSent":["a@x"]}` + "\n",
+		`{"at":"2026-11-23T19:00:00Z","begun":["a@x","b@x"]}` + "\r\n" + `{"forgotten":["b@x"]}` + "\r\n", `{"done":{"queued":["\u212a@x",null]}}`, "{\"begun\":[\"\xe9@x\"]}\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const header = `{"journal":"demeterrr","version":1,"sequenceId":"s1"}` + "\n"
+		path := filepath.Join(t.TempDir(), "journal")
+		content := append([]byte(header), data...)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := demeterrr.OpenJournal(path, "s1")
+		if err != nil {
+			if left, _ := os.ReadFile(path); !bytes.Equal(left, content) {
+				t.Errorf("it was refused, and changed to %q", left)
+			}
+			return
+		}
+		var named, begun, done, free []string
+		for line := range bytes.Lines(data) {
+			begun = append(begun, told(line, "begun")...)
+			done = append(done, told(line, "done")...)
+			free = append(free, told(line, "notSent", "forgotten")...)
+		}
+		named = slices.Concat(begun, done, free)
+		states := func(j *demeterrr.FileJournal) (list []demeterrr.JournalEntry) {
+			for _, email := range named {
+				list = append(list, must(j.Entry(t.Context(), "s1", strings.ToLower(email))))
+			}
+			return list
+		}
+		first := states(j)
+		for i, e := range first {
+			known := i < len(begun) && !slices.ContainsFunc(free, func(f string) bool { return strings.ToLower(f) == e.Email })
+			if e.State == demeterrr.JournalNew && (known || i >= len(begun) && i < len(begun)+len(done)) {
+				t.Errorf("%q is new", e.Email)
+			}
+		}
+		doubt := j.InDoubt()
+		_ = j.Close()
+		again := openJournal(t, path, "s1")
+		if diff := cmp.Diff(first, states(again)) + cmp.Diff(doubt, again.InDoubt()); diff != "" {
+			t.Errorf("opened again (-first +again):\n%s", diff)
+		}
+	})
 }

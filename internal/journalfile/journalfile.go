@@ -54,7 +54,7 @@ func Open(path string, header []byte, check func(header []byte) error, read func
 
 func (f *File) load(header []byte, check, read func([]byte) error) error {
 	if info, err := f.file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return cmp.Or(err, ErrForeign)
+		return cmp.Or(err, errors.New("it is not a regular file"))
 	}
 	if err := lock(f.file); err != nil {
 		return err
@@ -63,11 +63,11 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 	for number := 1; ; number++ {
 		line, err := in.ReadSlice('\n')
 		switch {
-		case err != nil && err != io.EOF && err != bufio.ErrBufferFull:
+		case err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		case err == io.EOF && !object(line):
 			return f.mend(number, line, header)
-		case err == bufio.ErrBufferFull || !object(line):
+		case errors.Is(err, bufio.ErrBufferFull) || !object(line):
 			if number == 1 {
 				return ErrForeign
 			}
