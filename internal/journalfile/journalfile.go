@@ -65,7 +65,7 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 		switch {
 		case err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull):
 			return err
-		case err == io.EOF && !object(line):
+		case err == io.EOF && !json.Valid(line): // torn, or nothing
 			return f.mend(number, line, header)
 		case errors.Is(err, bufio.ErrBufferFull) || !object(line):
 			if number == 1 {
