@@ -14,17 +14,17 @@ import (
 // the loop itself, keeps the call where the library's hooks can reach it.
 type loop struct {
 	*call
-	library retryablehttp.Client
-	http    http.Client
-	shown   http.Response
-	begun   bool
+	repeater retryablehttp.Client
+	http     http.Client
+	shown    http.Response
+	begun    bool
 }
 
 // repeat goes on with a call whose first attempt may be repeated.
 func (k *call) repeat() {
 	l := &loop{call: k}
 	l.http = http.Client{Transport: l}
-	l.library = retryablehttp.Client{
+	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
 		RetryMax:   k.maxRetries,
@@ -32,7 +32,7 @@ func (k *call) repeat() {
 		Backoff:    k.backoff,
 	}
 	k.repeated.Request = k.pattern.WithContext(k.ctx)
-	_, _ = l.library.Do(&k.repeated) //nolint:bodyclose // it has none: the call has kept all that it met
+	_, _ = l.repeater.Do(&k.repeated) //nolint:bodyclose // it has none: the call has kept all that it met
 }
 
 // RoundTrip is where the library makes an attempt; the first one is made when it
