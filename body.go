@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
 // maxReply is the size in bytes beyond which the body of a reply is not read.
@@ -17,14 +19,20 @@ var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 // maxPooled is the size in bytes beyond which a buffer is not kept. A page of 100 contacts has about 50 KB.
 const maxPooled = 1 << 20
 
-// buffers hold the bodies of replies while they are decoded; nothing that is
-// decoded points into them. Bodies of requests are never pooled: a transport may
-// still read one after it has returned.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// space is where a reply is read and decoded; nothing that is decoded points
+// into it. Bodies of requests are never pooled: a transport may still read one
+// after it has returned.
+type space struct {
+	body   []byte
+	reader jsonread.Reader
+}
 
-func putBuffer(buf *[]byte) {
-	if cap(*buf) <= maxPooled {
-		buffers.Put(buf)
+var spaces = sync.Pool{New: func() any { return new(space) }}
+
+func (s *space) release() {
+	s.reader = jsonread.Reader{} // it holds what the caller has been given
+	if cap(s.body) <= maxPooled {
+		spaces.Put(s)
 	}
 }
 

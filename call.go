@@ -1,17 +1,17 @@
 package demeterrr
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
@@ -35,17 +35,15 @@ type call struct {
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 
-	url      url.URL
-	values   [3]string             // of the first attempt's headers
-	pattern  http.Request          // what every attempt sends, but for the headers
-	repeated retryablehttp.Request // the same with a body that can be sent again
-	reader   jsonread.Reader       // of the last reply
+	url     url.URL
+	encoded []byte    // the body; nil if there is none
+	values  [4]string // of the first attempt's headers
 }
 
 // reply is what came back for one attempt.
 type reply struct {
 	status    int // 0 if nothing came
-	header    http.Header
+	header    http.Header // as it came: scrub what is shown of it
 	body      []byte
 	err       error     // why the reply is not whole
 	unsent    bool      // certainly nothing of the request was sent
@@ -72,15 +70,15 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if r.mistake != nil {
 		return r.refuse(r.mistake)
 	}
-	body, err := r.encode()
-	if err != nil {
+	var err error
+	if k.encoded, err = r.encode(); err != nil {
 		return r.refuse(err)
 	}
 	if k.maxRetries < 0 {
 		k.maxRetries = c.policy.MaxRetries
 	}
 	// A nil *Error in an error would not be nil.
-	if failed := k.run(body); failed != nil { //nolint:contextcheck // the call holds it
+	if failed := k.run(); failed != nil { //nolint:contextcheck // the call holds it
 		return failed
 	}
 	return nil
@@ -88,23 +86,9 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 
 // run makes the first attempt, with which nearly every call ends, and leaves it
 // to go-retryablehttp to go on from there.
-func (k *call) run(body []byte) *Error {
+func (k *call) run() *Error {
 	k.setURL(&k.url, k.client.base)
-	k.pattern = http.Request{
-		Method: k.method, URL: &k.url, Host: k.url.Host, Header: noHeader,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	k.repeated.Request = &k.pattern
-	if body != nil {
-		err := k.repeated.SetBody(body)
-		if err == nil {
-			k.pattern.Body, err = k.pattern.GetBody()
-		}
-		if err != nil {
-			return k.refuse(err)
-		}
-	}
-	k.attempt(&k.pattern)
+	k.attempt()
 	if k.again {
 		k.repeat()
 	}
@@ -119,24 +103,40 @@ func (k *call) run(body []byte) *Error {
 	return k.last
 }
 
-// noHeader is what http.Client, which copies them, sees of the headers. Each attempt
-// has its own, because transports are known to add to what they are given.
-var noHeader = http.Header{}
+// httpRequest is what one attempt sends: a request, a header and a body of its own.
+func (k *call) httpRequest(ctx context.Context) *http.Request {
+	req := http.Request{
+		Method: k.method, URL: &k.url, Host: k.url.Host, Header: k.header(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if k.encoded != nil {
+		req.ContentLength = int64(len(k.encoded))
+		req.GetBody = k.newBody
+		req.Body, _ = k.newBody()
+	}
+	return req.WithContext(ctx) // which copies it, so that the one here costs nothing
+}
+
+// newBody is a reader of the body. net/http asks for one more where a connection
+// turns out to be dead before anything was sent on it.
+func (k *call) newBody() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(k.encoded)), nil
+}
 
 // header is the header of one attempt. Its values are nobody else's, because a
 // transport may write over them: one that redacts before it logs, say.
 func (k *call) header() http.Header {
 	values := &k.values
 	if k.attempts > 1 {
-		values = new([3]string) // something may still read the first ones
+		values = new([4]string) // something may still read the first ones
 	}
-	*values = [3]string{k.client.apiKey(), k.client.userAgent, "application/json"}
+	*values = [4]string{k.client.apiKey(), k.client.userAgent, "application/json", "application/json"}
 	h := make(http.Header, 4)
 	h["X-Api-Key"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]
 	h["Accept"] = values[2:3:3]
-	if k.body != nil {
-		h["Content-Type"] = []string{"application/json"}
+	if k.encoded != nil {
+		h["Content-Type"] = values[3:4:4]
 	}
 	if k.client.jar != nil {
 		// Not left to http.Client, which would add the cookies once more with each retry.
@@ -150,9 +150,16 @@ func (k *call) header() http.Header {
 
 // attempt makes one attempt: gate, limiter, gate again, then the time limit
 // starts, the request is sent, the whole reply is read and judged.
-func (k *call) attempt(req *http.Request) {
+func (k *call) attempt() {
 	k.waiting = false
 	if err := k.admit(); err != nil {
+		k.last, k.again = k.interrupted(err), false
+		return
+	}
+	var rep reply
+	var failed *Error
+	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport or a Journal panics
+	if err := k.announce(); err != nil {
 		k.last, k.again = k.interrupted(err), false
 		return
 	}
@@ -167,48 +174,37 @@ func (k *call) attempt(req *http.Request) {
 		defer cancel()
 		ctx = limited
 	}
-	req = req.WithContext(ctx)
-	req.Header = k.header()
-	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
-	var rep reply
-	k.last = nil
-	defer func() { k.done(rep.rateLimit, k.last) }() // also if the transport panics
-	rep = k.exchange(req, buf)
+	s := spaces.Get().(*space)
+	defer s.release()
+	rep = k.exchange(k.httpRequest(ctx), s)
 	rep.at = time.Now()
 	k.learn(&rep)
-	k.last, k.again = k.judge(&rep)
+	failed, k.again = k.judge(&rep, s)
+	k.last = failed
 	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 }
 
-// admit waits until the attempt may be sent. The gate may have closed while the
-// limiter held the attempt back, so it is asked twice.
+// admit waits until there is room for the attempt: at the gate, and at the
+// limiter, whose place the attempt then holds.
 func (k *call) admit() error {
 	if k.ctx.Err() != nil {
 		return contextError(k.ctx)
 	}
-	if err := k.passGate(); err != nil {
+	if err := k.passGate(); err != nil || k.client.limiter == nil {
 		return err
 	}
-	if k.client.limiter == nil {
-		return k.announce()
-	}
-	if err := k.client.limiter.Wait(k.ctx); err != nil {
-		return err
-	}
-	err := k.passGate()
-	if err == nil {
-		err = k.announce()
-	}
-	if err != nil {
-		k.done(RateLimit{}, nil) // gives the limiter's place back
-	}
-	return err
+	return k.client.limiter.Wait(k.ctx)
 }
 
 // announce tells who wants to know that the attempt is sent now, and not before:
-// a limiter can hold it back for an hour, in which nothing has happened yet.
+// a limiter can hold it back for an hour, in which nothing has happened yet. The
+// gate may have closed in that time, so it is asked again.
 func (k *call) announce() error {
+	if k.client.limiter != nil {
+		if err := k.passGate(); err != nil {
+			return err
+		}
+	}
 	if k.beforeAttempt == nil {
 		return nil
 	}
@@ -229,9 +225,9 @@ func (k *call) done(reported RateLimit, failed *Error) {
 	observer.Done(reported, retryAfter)
 }
 
-// exchange sends the request and reads the whole reply into buf, so that its
-// connection can be used again.
-func (k *call) exchange(req *http.Request, buf *[]byte) reply {
+// exchange sends the request and reads the whole reply, so that its connection
+// can be used again.
+func (k *call) exchange(req *http.Request, s *space) reply {
 	req, unsent := k.watched(req)
 	resp, err := k.client.transport.RoundTrip(req)
 	switch {
@@ -246,13 +242,13 @@ func (k *call) exchange(req *http.Request, buf *[]byte) reply {
 	if k.client.jar != nil {
 		k.client.jar.SetCookies(req.URL, resp.Cookies())
 	}
-	rep := reply{status: resp.StatusCode, header: scrub.Header(resp.Header, k.client.apiKey())}
+	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
 		return rep
 	}
 	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
-		rep.body, rep.err = readAll(buf, resp.Body, resp.ContentLength)
+		rep.body, rep.err = readAll(&s.body, resp.Body, resp.ContentLength)
 	}
 	return rep
 }
@@ -269,10 +265,19 @@ func (k *call) learn(rep *reply) {
 	}
 	for _, r := range k.responses {
 		if rep.status != 0 {
-			*r = Response{StatusCode: rep.status, Header: rep.header, RateLimit: rep.rateLimit, RequestID: requestID(rep.header)}
+			h := scrub.Header(rep.header, k.client.apiKey())
+			*r = Response{StatusCode: rep.status, Header: h, RateLimit: rep.rateLimit, RequestID: k.requestID(rep)}
 		}
 		r.Attempts = k.attempts
 	}
+}
+
+// requestID is the reply's X-Request-Id, as it may be shown; empty if it has none.
+func (k *call) requestID(rep *reply) string {
+	if ids := rep.header["X-Request-Id"]; len(ids) > 0 {
+		return scrub.Key(ids[0], k.client.apiKey())
+	}
+	return ""
 }
 
 func (k *call) log(level slog.Level, msg string, attrs ...slog.Attr) {

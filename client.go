@@ -245,11 +245,11 @@ func (r request) refuse(err error) *Error {
 
 // withID puts an id into the one place for it in a route, escaped as one segment.
 func withID(method, route, id string) request {
-	r := request{method: method, path: route, mistake: validate.ID(id)}
-	if r.mistake == nil {
-		r.path = strings.Replace(route, "{id}", url.PathEscape(id), 1)
+	if err := validate.ID(id); err != nil {
+		return request{method: method, path: route, mistake: err}
 	}
-	return r
+	before, after, _ := strings.Cut(route, "{id}")
+	return request{method: method, path: before + url.PathEscape(id) + after}
 }
 
 // setURL makes u the address of the request. Its path is escaped already.
@@ -261,10 +261,9 @@ func (r request) setURL(u, base *url.URL) {
 			plain = p
 		}
 	}
-	escaped := base.EscapedPath()
-	u.RawPath = escaped + r.path
+	u.RawPath = base.RawPath + r.path // validate.BaseURL has seen to it that the base has one
 	u.Path = u.RawPath
-	if escaped != base.Path || plain != r.path {
+	if base.RawPath != base.Path || plain != r.path {
 		u.Path = base.Path + plain
 	}
 	u.RawQuery = r.query.Encode()

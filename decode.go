@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -26,22 +25,22 @@ const maxExcerpt = 200
 func (k *call) decodeError(rep *reply) *Error {
 	e := &Error{
 		StatusCode: rep.status,
-		RequestID:  requestID(rep.header),
+		RequestID:  k.requestID(rep),
 		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
-	key, body := k.client.apiKey(), rep.body
-	if bytes.Contains(body, []byte(validate.KeyPrefix)) { // hardly ever
-		body = bytes.ReplaceAll(body, []byte(key), []byte(scrub.Gone))
-	}
+	key := k.client.apiKey()
 	switch {
-	case e.readBody(body):
+	case e.readBody(rep.body):
 		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
-			*text = scrub.Key(*text, key) // it may have been escaped in the body
+			*text = scrub.Key(*text, key)
+		}
+		if bytes.Contains(e.Details, []byte(validate.KeyPrefix)) { // hardly ever
+			e.Details = bytes.ReplaceAll(e.Details, []byte(key), []byte(scrub.Gone))
 		}
 	case rep.status/100 == 3:
 		e.Message = "redirects are refused, so that the API key goes to no other address; check the base URL"
 	default:
-		e.Message = scrub.Excerpt(body, maxExcerpt, key, k.query)
+		e.Message = scrub.Excerpt(rep.body, maxExcerpt, key, k.query)
 	}
 	if rep.err != nil {
 		e.cause = k.lostBy(rep.err)
@@ -81,10 +80,13 @@ func (e *Error) decode(r *jsonread.Reader) {
 		case key == "message" && kind == '"':
 			e.Message = r.Text()
 		case key == "details" && kind != 'n':
-			e.Details = r.Raw()
+			start := r.Mark()
 			if kind == '{' {
-				e.decodeDetails()
+				e.decodeDetails(r)
+			} else {
+				r.Skip()
 			}
+			e.Details = bytes.Clone(r.Since(start))
 		default:
 			e.decodeAdvice(r)
 		}
@@ -92,11 +94,10 @@ func (e *Error) decode(r *jsonread.Reader) {
 }
 
 // decodeDetails takes from the details what the error itself does not say. Details of details are not documented.
-func (e *Error) decodeDetails() {
+func (e *Error) decodeDetails(r *jsonread.Reader) {
 	var inner Error
-	r := jsonread.New(e.Details)
-	for r.Record(); r.Member(); {
-		inner.decodeAdvice(&r)
+	for r.Object(); r.Member(); {
+		inner.decodeAdvice(r)
 	}
 	e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
 	e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
@@ -108,19 +109,14 @@ func (e *Error) decodeAdvice(r *jsonread.Reader) {
 	case key == "requiredScope" && kind == '"':
 		e.RequiredScope = r.Text()
 	case key == "retryAfter" && (kind == '0' || kind == '"'):
-		if wait, ok := headers.Seconds(strings.Trim(string(r.Raw()), `"`)); ok {
+		start := r.Mark()
+		r.Skip()
+		if wait, ok := headers.Seconds(strings.Trim(string(r.Since(start)), `"`)); ok {
 			e.RetryAfter = max(e.RetryAfter, wait)
 		}
 	default:
 		r.Skip()
 	}
-}
-
-func requestID(h http.Header) string {
-	if ids := h["X-Request-Id"]; len(ids) > 0 {
-		return ids[0]
-	}
-	return ""
 }
 
 // decodable is an object of the API. It reads itself over what it holds already;

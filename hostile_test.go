@@ -100,30 +100,48 @@ func TestATransportMayWriteOverTheHeadersItIsGiven(t *testing.T) {
 	}
 }
 
-func TestATransportThatPanicsGivesTheLimitersPlaceBack(t *testing.T) {
+// panicky is a journal with a bug.
+type panicky struct{ demeterrr.Journal }
+
+func (panicky) Entry(context.Context, string, string) (demeterrr.JournalEntry, error) {
+	return demeterrr.JournalEntry{}, nil
+}
+func (panicky) Begin(context.Context, string, []string) error { panic("a bug in a journal") }
+
+func TestAPanicGivesTheLimitersPlaceBack(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		first := true
-		c := through(t, func(*http.Request) (*http.Response, error) {
-			if first {
-				first = false
-				panic("a bug in a transport")
-			}
-			return replying(200, `{"data":{"id":"x"}}`), nil
-		}, demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})))
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("the panic was swallowed")
-				}
-			}()
-			_, _ = c.Contacts.Get(t.Context(), "x")
-		}()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err := c.Contacts.Get(ctx, "x")
-		wantNil(t, err)
-	})
+	for name, panics := range map[string]func(*testing.T, *demeterrr.Client){
+		"in a transport": func(t *testing.T, c *demeterrr.Client) {
+			_, _ = c.Contacts.Get(t.Context(), "panic")
+		},
+		"in a journal": func(t *testing.T, c *demeterrr.Client) {
+			_, _ = c.Sequences.ExecuteAll(t.Context(), "s", eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Journal: panicky{}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := through(t, func(r *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(r.URL.Path, "/panic") {
+						panic("a bug in a transport")
+					}
+					return replying(200, `{"data":{"id":"x"}}`), nil
+				}, demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})))
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Error("the panic was swallowed")
+						}
+					}()
+					panics(t, c)
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := c.Contacts.Get(ctx, "x")
+				wantNil(t, err)
+			})
+		})
+	}
 }
 
 func TestDoRefusesABodyThatWouldNotBeSentAsItIs(t *testing.T) {

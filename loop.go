@@ -9,42 +9,43 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// loop is a call in the hands of go-retryablehttp, which repeats it for as long as
-// checkRetry says. A light client of the library for each call, whose transport is
-// the loop itself, keeps the call where the library's hooks can reach it.
+// loop is a call in the hands of go-retryablehttp, which makes its second attempt
+// and repeats that for as long as checkRetry says. A light client of the library
+// for each call, whose transport is the loop itself, keeps the call where the
+// library's hooks can reach it.
 type loop struct {
 	*call
 	repeater retryablehttp.Client
 	http     http.Client
-	shown    http.Response
-	begun    bool
 }
 
 // repeat goes on with a call whose first attempt may be repeated.
 func (k *call) repeat() {
+	if again, _ := k.checkRetry(k.ctx, nil, nil); !again || sleep(k.ctx, k.wait) != nil {
+		return
+	}
 	l := &loop{call: k}
 	l.http = http.Client{Transport: l}
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
-		RetryMax:   k.maxRetries,
+		RetryMax:   k.maxRetries - 1,
 		CheckRetry: k.checkRetry,
 		Backoff:    k.backoff,
 	}
-	k.repeated.Request = k.pattern.WithContext(k.ctx)
-	_, _ = l.repeater.Do(&k.repeated) //nolint:bodyclose // it has none: the call has kept all that it met
+	req := http.Request{Method: k.method, URL: &k.url, Header: http.Header{}}
+	_, _ = l.repeater.Do(&retryablehttp.Request{Request: req.WithContext(k.ctx)}) //nolint:bodyclose // it has none: the call has kept all that it met
 }
 
-// RoundTrip is where the library makes an attempt; the first one is made when it
-// begins. It is shown an empty reply each time, as the real one is read and judged
-// already, and must not be drained, dropped, or followed to another host.
-func (l *loop) RoundTrip(req *http.Request) (*http.Response, error) {
-	if l.begun {
-		l.attempt(req)
-	}
-	l.begun = true
-	l.shown = http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: req}
-	return &l.shown, nil
+// shown is what the library is shown of every reply, as the real one is read and
+// judged already, and must not be drained, dropped, or followed to another host.
+// Nothing writes to it.
+var shown = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
+
+// RoundTrip is where the library makes an attempt.
+func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
+	l.attempt()
+	return shown, nil
 }
 
 // checkRetry is what go-retryablehttp asks after each attempt. The wait is
@@ -61,10 +62,11 @@ func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 	if floor == 0 {
 		floor = k.client.policy.backoff(k.attempts)
 	}
-	if floor >= room(ctx) {
+	left := room(ctx)
+	if floor >= left {
 		return false, nil // it would sleep in vain
 	}
-	k.wait, k.waiting = lengthen(ctx, floor, floor/4), true
+	k.wait, k.waiting = lengthen(floor, floor/4, left), true
 	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
 	return true, nil

@@ -78,13 +78,13 @@ func (p RetryPolicy) backoff(attempts int) time.Duration {
 // judge says what a reply, or the lack of one, means: the error to return, nil
 // for success, and whether the table of retries lets the call be repeated. Where
 // a write may have taken effect, the call remembers it.
-func (k *call) judge(rep *reply) (failed *Error, again bool) {
+func (k *call) judge(rep *reply, s *space) (failed *Error, again bool) {
 	var effect bool
 	switch {
 	case rep.status == 0:
 		failed, again, effect = k.judgeLost(rep)
 	case rep.status/100 == 2:
-		if failed = k.decodeReply(rep); failed == nil {
+		if failed = k.decodeReply(rep, s); failed == nil {
 			return nil, false
 		}
 		again, effect = k.repeatable() && !errors.Is(failed, errTooLarge), true
@@ -245,10 +245,11 @@ func (k *call) passGate() error {
 		if left <= 0 {
 			return nil
 		}
-		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= room(k.ctx) {
+		until := room(k.ctx)
+		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= until {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
-		if err := sleep(k.ctx, lengthen(k.ctx, left, min(left/20, time.Second))); err != nil {
+		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), until)); err != nil {
 			return err
 		}
 	}
@@ -256,9 +257,9 @@ func (k *call) passGate() error {
 
 // lengthen adds chance to a wait, at most most, so that clients which were
 // stopped together do not come back together. It never uses up more than half of
-// what the deadline leaves.
-func lengthen(ctx context.Context, wait, most time.Duration) time.Duration {
-	most = min(most, (room(ctx)-wait)/2)
+// what the deadline, which is left from now, leaves.
+func lengthen(wait, most, left time.Duration) time.Duration {
+	most = min(most, (left-wait)/2)
 	return wait + time.Duration(rand.Float64()*float64(most)) //nolint:gosec // nobody gains by guessing it
 }
 
@@ -283,16 +284,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // decodeReply reads the body of a 2xx. One that cannot be read is as good as lost.
-func (k *call) decodeReply(rep *reply) *Error {
+func (k *call) decodeReply(rep *reply, s *space) *Error {
 	if k.decode == nil {
 		return nil
 	}
 	if rep.err != nil {
-		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: requestID(rep.header), cause: k.lostBy(rep.err)}
+		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
 	}
-	k.reader = jsonread.New(rep.body)
-	if err := k.decode(&k.reader); err != nil {
-		return &Error{StatusCode: rep.status, RequestID: requestID(rep.header), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
+	s.reader = jsonread.New(rep.body)
+	if err := k.decode(&s.reader); err != nil {
+		return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
@@ -161,16 +162,16 @@ func (p *ExecuteParams) check() error {
 	if n := len(p.Contacts); n < 1 || n > maxExecuteContacts {
 		return fmt.Errorf("an execution takes 1 to %d contacts, not %d", maxExecuteContacts, n)
 	}
-	seen := make(map[string]int, len(p.Contacts))
+	seen := make(map[string]struct{}, len(p.Contacts))
 	for i, c := range p.Contacts {
 		if err := c.check(); err != nil {
 			return fmt.Errorf("contact %d: %w", i+1, err)
 		}
 		email := emailKey(c.Email)
-		if first, ok := seen[email]; ok {
-			return fmt.Errorf("contacts %d and %d have the same email, which would be messaged twice; leave one out", first, i+1)
+		if seen[email] = struct{}{}; len(seen) <= i { // it was there already
+			first := slices.IndexFunc(p.Contacts, func(c ExecuteContact) bool { return emailKey(c.Email) == email })
+			return fmt.Errorf("contacts %d and %d have the same email, which would be messaged twice; leave one out", first+1, i+1)
 		}
-		seen[email] = i + 1
 	}
 	return validate.Texts([]string{p.LocationID, p.EmployeeID})
 }

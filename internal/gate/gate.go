@@ -20,6 +20,9 @@ type Gate struct {
 // Close closes the gate for d from now on, at most for MaxClosed. A gate that
 // is closed for longer already stays as it is.
 func (g *Gate) Close(d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	until := time.Now().Add(min(d, MaxClosed))
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -105,15 +104,25 @@ func parseTime(s string) (time.Time, error) {
 	}
 	day, year := digits(s[5:7]), 100*digits(s[12:14])+digits(s[14:16])
 	hour, minute, second := digits(s[17:19]), digits(s[20:22]), digits(s[23:25])
-	month := strings.Index("JanFebMarAprMayJunJulAugSepOctNovDec", s[8:11])
-	if min(day, year, hour, minute, second, month) < 0 || month%3 != 0 || hour > 23 || minute > 59 || second > 59 {
+	month, weekday := nameIn("JanFebMarAprMayJunJulAugSepOctNovDec", s[8:11]), nameIn("SunMonTueWedThuFriSat", s[:3])
+	if min(day, year, hour, minute, second, month, weekday) < 0 || hour > 23 || minute > 59 || second > 59 {
 		return http.ParseTime(s)
 	}
-	t := time.Date(year, time.Month(month/3+1), day, hour, minute, second, 0, time.UTC)
-	if t.Day() != day || strings.Index("SunMonTueWedThuFriSat", s[:3])%3 != 0 {
+	t := time.Date(year, time.Month(month+1), day, hour, minute, second, 0, time.UTC)
+	if t.Day() != day {
 		return http.ParseTime(s)
 	}
 	return t, nil
+}
+
+// nameIn is the place of a name of three letters in a list of them; -1 if it is not there.
+func nameIn(names, name string) int {
+	for i := 0; i < len(names); i += 3 {
+		if names[i:i+3] == name {
+			return i / 3
+		}
+	}
+	return -1
 }
 
 // digits is the value of two digits; far below zero if they are none.

@@ -55,7 +55,7 @@ type Reader struct {
 // New returns a Reader at the start of data, which must hold one whole document and stay unchanged
 // until the reading ends.
 func New(data []byte) Reader {
-	return Reader{data: data, arena: arena{size: firstChunk}}
+	return Reader{data: data, arena: arena{size: min(firstChunk, len(data))}}
 }
 
 // Err returns the first error so far, an [*Error], or nil. What was read after it, or by the call that met it, means nothing.
@@ -307,15 +307,26 @@ func (r *Reader) Map() map[string]any {
 	return m
 }
 
-// Raw reads any value and returns a copy of its bytes, those of a null too.
-func (r *Reader) Raw() []byte {
+// Mark returns where the next value starts, for Since.
+func (r *Reader) Mark() int {
 	r.peek()
-	data, start := r.data, r.pos
-	r.Skip()
+	return r.pos
+}
+
+// Since returns what has been read since mark, as it stands in the document; nil after an error. It
+// aliases the document.
+func (r *Reader) Since(mark int) []byte {
 	if r.err != nil {
 		return nil
 	}
-	return bytes.Clone(data[start:r.pos])
+	return r.data[mark:r.pos]
+}
+
+// Raw reads any value and returns a copy of its bytes, those of a null too.
+func (r *Reader) Raw() []byte {
+	start := r.Mark()
+	r.Skip()
+	return bytes.Clone(r.Since(start))
 }
 
 // Skip reads any value for its grammar only.
