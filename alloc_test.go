@@ -4,7 +4,7 @@ package demeterrr_test
 
 import "testing"
 
-// The limits are what docs/performance.md promises. The transport's own allocations are in them.
+// The transport's own allocations are in the limits.
 //
 //nolint:paralleltest // allocations are counted for the whole process
 func TestHotCallsAllocateNoMoreThanPromised(t *testing.T) {

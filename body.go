@@ -58,7 +58,7 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 		switch {
 		case len(data) > maxReply:
 			return nil, errTooLarge
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			return data, nil
 		case err != nil:
 			return data, err

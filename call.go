@@ -19,8 +19,7 @@ import (
 )
 
 // call is one call of the API on its way: what is asked, and what its attempts
-// have met so far. What an attempt needs is in it by value where it can be, so
-// that a call is one allocation and not ten.
+// have met so far. It stays on the stack, unless it is repeated.
 type call struct {
 	client *Client
 	ctx    context.Context // the caller's
@@ -35,14 +34,25 @@ type call struct {
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 
-	url     url.URL
-	encoded []byte    // the body; nil if there is none
-	values  [4]string // of the first attempt's headers
+	handed *handed
+}
+
+// handed is what transports are handed of a call, and may still hold when it is over.
+type handed struct {
+	url    url.URL
+	body   []byte    // nil if there is none
+	values [4]string // of the first attempt's headers
+}
+
+// newBody is a reader of the body. net/http asks for one more where a connection
+// turns out to be dead before anything was sent on it.
+func (h *handed) newBody() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(h.body)), nil
 }
 
 // reply is what came back for one attempt.
 type reply struct {
-	status    int // 0 if nothing came
+	status    int         // 0 if nothing came
 	header    http.Header // as it came: scrub what is shown of it
 	body      []byte
 	err       error     // why the reply is not whole
@@ -60,23 +70,25 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if ctx == nil {
 		return r.refuse(errors.New("the context is nil; pass context.Background() if there is no other"))
 	}
-	k := &call{client: c, ctx: ctx, request: r, decode: decode}
-	if err := k.readOptions(opts); err != nil {
+	config, err := readCallOptions(opts)
+	if err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
-	for _, r := range k.responses {
+	for _, r := range config.responses {
 		*r = Response{}
 	}
 	if r.mistake != nil {
 		return r.refuse(r.mistake)
 	}
-	var err error
-	if k.encoded, err = r.encode(); err != nil {
+	body, err := r.encode()
+	if err != nil {
 		return r.refuse(err)
 	}
-	if k.maxRetries < 0 {
-		k.maxRetries = c.policy.MaxRetries
+	if config.maxRetries < 0 {
+		config.maxRetries = c.policy.MaxRetries
 	}
+	k := call{client: c, ctx: ctx, request: r, callConfig: config, decode: decode, handed: &handed{body: body}}
+	r.setURL(&k.handed.url, c.base)
 	// A nil *Error in an error would not be nil.
 	if failed := k.run(); failed != nil { //nolint:contextcheck // the call holds it
 		return failed
@@ -87,7 +99,6 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 // run makes the first attempt, with which nearly every call ends, and leaves it
 // to go-retryablehttp to go on from there.
 func (k *call) run() *Error {
-	k.setURL(&k.url, k.client.base)
 	k.attempt()
 	if k.again {
 		k.repeat()
@@ -106,27 +117,21 @@ func (k *call) run() *Error {
 // httpRequest is what one attempt sends: a request, a header and a body of its own.
 func (k *call) httpRequest(ctx context.Context) *http.Request {
 	req := http.Request{
-		Method: k.method, URL: &k.url, Host: k.url.Host, Header: k.header(),
+		Method: k.method, URL: &k.handed.url, Host: k.handed.url.Host, Header: k.header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if k.encoded != nil {
-		req.ContentLength = int64(len(k.encoded))
-		req.GetBody = k.newBody
-		req.Body, _ = k.newBody()
+	if k.body != nil {
+		req.ContentLength = int64(len(k.handed.body))
+		req.GetBody = k.handed.newBody
+		req.Body, _ = k.handed.newBody()
 	}
 	return req.WithContext(ctx) // which copies it, so that the one here costs nothing
-}
-
-// newBody is a reader of the body. net/http asks for one more where a connection
-// turns out to be dead before anything was sent on it.
-func (k *call) newBody() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(k.encoded)), nil
 }
 
 // header is the header of one attempt. Its values are nobody else's, because a
 // transport may write over them: one that redacts before it logs, say.
 func (k *call) header() http.Header {
-	values := &k.values
+	values := &k.handed.values
 	if k.attempts > 1 {
 		values = new([4]string) // something may still read the first ones
 	}
@@ -135,13 +140,13 @@ func (k *call) header() http.Header {
 	h["X-Api-Key"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]
 	h["Accept"] = values[2:3:3]
-	if k.encoded != nil {
+	if k.body != nil {
 		h["Content-Type"] = values[3:4:4]
 	}
 	if k.client.jar != nil {
 		// Not left to http.Client, which would add the cookies once more with each retry.
 		with := http.Request{Header: h}
-		for _, cookie := range k.client.jar.Cookies(&k.url) {
+		for _, cookie := range k.client.jar.Cookies(&k.handed.url) {
 			with.AddCookie(cookie)
 		}
 	}
@@ -174,14 +179,17 @@ func (k *call) attempt() {
 		defer cancel()
 		ctx = limited
 	}
+	ctx, left := k.watched(ctx)
 	s := spaces.Get().(*space)
 	defer s.release()
-	rep = k.exchange(k.httpRequest(ctx), s)
+	rep = k.exchange(k.httpRequest(ctx), left, s)
 	rep.at = time.Now()
 	k.learn(&rep)
 	failed, k.again = k.judge(&rep, s)
 	k.last = failed
-	k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
+	if k.client.logger != nil { // asked here too, as making the attributes is not free
+		k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
+	}
 }
 
 // admit waits until there is room for the attempt: at the gate, and at the
@@ -227,12 +235,11 @@ func (k *call) done(reported RateLimit, failed *Error) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func (k *call) exchange(req *http.Request, s *space) reply {
-	req, unsent := k.watched(req)
+func (k *call) exchange(req *http.Request, left *departure, s *space) reply {
 	resp, err := k.client.transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		return reply{err: err, unsent: unsent()}
+		return reply{err: err, unsent: left.unsent()}
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()

@@ -14,9 +14,10 @@ import (
 // for each call, whose transport is the loop itself, keeps the call where the
 // library's hooks can reach it.
 type loop struct {
-	*call
+	call
 	repeater retryablehttp.Client
 	http     http.Client
+	request  retryablehttp.Request
 }
 
 // repeat goes on with a call whose first attempt may be repeated.
@@ -24,23 +25,25 @@ func (k *call) repeat() {
 	if again, _ := k.checkRetry(k.ctx, nil, nil); !again || sleep(k.ctx, k.wait) != nil {
 		return
 	}
-	l := &loop{call: k}
+	l := &loop{call: *k}
 	l.http = http.Client{Transport: l}
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
 		RetryMax:   k.maxRetries - 1,
-		CheckRetry: k.checkRetry,
-		Backoff:    k.backoff,
+		CheckRetry: l.checkRetry,
+		Backoff:    l.backoff,
 	}
-	req := http.Request{Method: k.method, URL: &k.url, Header: http.Header{}}
-	_, _ = l.repeater.Do(&retryablehttp.Request{Request: req.WithContext(k.ctx)}) //nolint:bodyclose // it has none: the call has kept all that it met
+	req := http.Request{Method: k.method, URL: &k.handed.url, Header: shown.Header}
+	l.request.Request = req.WithContext(k.ctx)
+	_, _ = l.repeater.Do(&l.request) //nolint:bodyclose // it has none: the call has kept all that it met
+	*k = l.call
 }
 
 // shown is what the library is shown of every reply, as the real one is read and
 // judged already, and must not be drained, dropped, or followed to another host.
 // Nothing writes to it.
-var shown = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
+var shown = &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}
 
 // RoundTrip is where the library makes an attempt.
 func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {

@@ -254,15 +254,18 @@ func WithAtMostOnce() CallOption {
 	return func(c *callConfig) { c.atMostOnce = true }
 }
 
-// readOptions applies the options of one call.
-func (c *callConfig) readOptions(opts []CallOption) error {
-	c.maxRetries = -1
+// readCallOptions applies the options of one call.
+func readCallOptions(opts []CallOption) (callConfig, error) {
+	if len(opts) == 0 {
+		return callConfig{maxRetries: -1}, nil
+	}
+	c := callConfig{maxRetries: -1}
 	for i, opt := range opts {
 		if opt == nil {
 			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil", i+1))
 			continue
 		}
-		opt(c)
+		opt(&c)
 	}
-	return errors.Join(c.mistakes...)
+	return c, errors.Join(c.mistakes...)
 }

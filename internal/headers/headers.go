@@ -67,13 +67,19 @@ func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.T
 // maxUnix is the year 9999: later is a mistake, and overflows what is done with it.
 const maxUnix = 253402300799
 
-func count(h http.Header, name string, most int64) (int64, bool) {
+// count is the header's number, if it has one that is at most most.
+func count(h http.Header, name string, most int64) (n int64, ok bool) {
 	values := h[name]
-	if len(values) != 1 {
+	if len(values) != 1 || values[0] == "" || len(values[0]) > 18 { // 18 digits fit an int64
 		return 0, false
 	}
-	n, err := strconv.ParseInt(values[0], 10, 64)
-	return n, err == nil && n >= 0 && n <= most
+	for _, c := range []byte(values[0]) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, n <= most
 }
 
 // serverNow is the time by the server's clock. A Date is cut to the second and

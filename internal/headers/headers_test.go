@@ -90,6 +90,8 @@ func TestRateLimitNeedsALimitAndWhatRemains(t *testing.T) {
 		{"-1", "987", reset, "", report{}},
 		{"1000", "-1", reset, "", report{}},
 		{"1e3", "987", reset, "", report{}},
+		{"+5", "987", reset, "", report{}},
+		{"1000000000000000000", "987", "", "", report{}},
 		{"9223372036854775808", "987", reset, "", report{}},
 		{"", "", "", "", report{}},
 	} {
@@ -144,7 +146,7 @@ func FuzzRateLimitHeaders(f *testing.F) {
 		if most < 0 || left < 0 || !ok && (most != 0 || left != 0 || !until.IsZero()) {
 			t.Errorf("got %d, %d, %s, %t", most, left, until, ok)
 		}
-		if ok && (strconv.Itoa(most) != limit && limit != "-0" && strings.TrimLeft(limit, "+0") != strconv.Itoa(most) && most != 0) {
+		if ok && strings.TrimLeft(limit, "0") != strconv.Itoa(most) && most != 0 {
 			t.Errorf("%q was read as %d", limit, most)
 		}
 	})
