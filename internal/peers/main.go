@@ -47,10 +47,10 @@ const baseline = 1
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 31, "how many rounds are measured")
-	batch := flag.Duration("batch", 20*time.Millisecond, "about how long each client works in a round, for each work")
+	rounds := flag.Int("rounds", 151, "how many rounds are measured")
+	batch := flag.Duration("batch", 10*time.Millisecond, "about how long each client works in a round, for each work")
 	quick := flag.Bool("quick", false, "few and short rounds, no binary sizes: to look while developing")
-	only := flag.String("only", "ABCDEFGH", "the works to measure")
+	only := flag.String("only", "ABCDEFGHI", "the works to measure")
 	out := flag.String("out", "", "the file to write; standard output if empty")
 	flag.Parse()
 	if *quick {

@@ -28,8 +28,11 @@ type task struct {
 	do     func(context.Context, work.Peer) error
 }
 
+// get is the first of the tasks; those of H are all this one, and I is it without a deadline.
+func get(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }
+
 var tasks = []task{
-	{"A", "get a contact", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }},
+	{"A", "get a contact", serve.Plain, false, get},
 	{"B", "list a page of 100", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.List(ctx, 7)) }},
 	{"C", "iterate over 5,000", serve.Plain, false, func(ctx context.Context, p work.Peer) error {
 		n, err := p.All(ctx)
@@ -47,7 +50,8 @@ var tasks = []task{
 		return nil
 	}},
 	{"F", "execute with 100 contacts", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return second(p.Execute(ctx)) }},
-	{"G", "429, then 200", serve.Limited, true, func(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }},
+	{"G", "429, then 200", serve.Limited, true, get},
+	{"I", "as A, but the context has no deadline", serve.Plain, false, func(ctx context.Context, p work.Peer) error { return get(context.WithoutCancel(ctx), p) }},
 }
 
 func second(_ any, err error) error { return err }
@@ -73,7 +77,8 @@ type results struct {
 	rounds  int
 	started time.Time
 	cells   []*cell
-	crowds  []crowd // by candidate; nil if not measured
+	plain   []crowd // by candidate; nil if not measured
+	secure  []crowd // the same over TLS
 	sizes   []size  // by candidate; nil if not measured
 }
 
@@ -238,18 +243,23 @@ func (r *results) measureCrowds(replies *serve.Replies) error {
 	if err != nil {
 		return err
 	}
-	r.crowds = make([]crowd, len(candidates))
+	r.plain, r.secure = make([]crowd, len(candidates)), make([]crowd, len(candidates))
 	for range crowdRounds {
 		for _, i := range rand.Perm(len(candidates)) { //nolint:gosec // nobody gains by guessing the order
-			connections, took, err := runCrowd(candidates[i], replies, config)
+			err := errors.Join(r.plain[i].run(candidates[i], replies, nil), r.secure[i].run(candidates[i], replies, config))
 			if err != nil {
 				return fmt.Errorf("%s, %d goroutines: %w", candidates[i].name, goroutines, err)
 			}
-			r.crowds[i].connections = append(r.crowds[i].connections, float64(connections))
-			r.crowds[i].times = append(r.crowds[i].times, float64(took))
 		}
 	}
 	return nil
+}
+
+func (c *crowd) run(one candidate, replies *serve.Replies, config *tls.Config) error {
+	connections, took, err := runCrowd(one, replies, config)
+	c.connections = append(c.connections, float64(connections))
+	c.times = append(c.times, float64(took))
+	return err
 }
 
 // runCrowd has a server and a transport to itself, so that no connection is inherited.

@@ -115,7 +115,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 		return sent, values
 	}
 	wantSent, wantValues := outcomes(candidates[baseline])
-	if len(wantSent) != 50+1+1+1+1+1+2 {
+	if len(wantSent) != 50+1+1+1+1+1+2+1 {
 		t.Fatalf("net/http sent %d requests", len(wantSent))
 	}
 	for _, c := range candidates[:len(candidates)-1] { // the limit decodes nothing

@@ -76,7 +76,8 @@ client's own work is left, with a heap of 64 MB as a service has one; "over loop
 is written as its documentation shows, checks the status, and decodes the reply into its own types, all
 fields; a test holds all of them to the same requests and the same values. The limit decodes nothing.
 
-Every call is given a context with a deadline of ten seconds, as the requests of a service have one, and its making is in the times. This
+Every call is given a context with a deadline of ten seconds, as the requests of a service have one, and its making is in the times. Where
+there is none (work I), this SDK sets one for each attempt, and the others wait for ever. This
 SDK also limits each attempt and the size of the reply, is ready to repeat each request, reads what the reply says of the rate limit, and checks
 its input; the others do as much of that as they do by default. The client made by ogen leaves custom fields as raw JSON; the generated clients and the limit retry
 (work G) as net/http with go-retryablehttp does, or at once.
@@ -103,21 +104,26 @@ func (r *results) table(b *strings.Builder, place string, text func(*cell, int) 
 }
 
 func (r *results) crowdTable(b *strings.Builder) {
-	if r.crowds == nil {
+	if r.secure == nil {
 		return
 	}
-	fmt.Fprintf(b, "## H: %d goroutines share a client, %d requests over loopback and TLS\n\nThe API is https, so this is too. Each with the transport that its documentation leads to; medians of %d rounds.\n\n",
+	fmt.Fprintf(b, "## H: %d goroutines share a client, %d requests over loopback\n\nThe API is https; plain http is for comparison. Each client has the transport that its documentation leads to; medians of %d rounds.\n\n",
 		goroutines, crowdRequests, crowdRounds)
-	fmt.Fprint(b, "| client | connections | requests a second, in times of net/http + encoding/json |\n|---|---|---|\n")
+	fmt.Fprint(b, "| client | connections, https | requests a second, https, in times of net/http + encoding/json | connections, http | requests a second, http |\n|---|---|---|---|---|\n")
 	for i, c := range candidates {
-		rates := make([]float64, crowdRounds)
-		for round := range rates {
-			rates[round] = r.crowds[baseline].times[round] / r.crowds[i].times[round]
-		}
-		s := spreadOf(rates)
-		fmt.Fprintf(b, "| %s | %.0f | %.1f (%.1f–%.1f) |\n", c.name, spreadOf(r.crowds[i].connections).median, s.median, s.low, s.high)
+		fmt.Fprintf(b, "| %s | %s | %s |\n", c.name, crowdText(r.secure, i), crowdText(r.plain, i))
 	}
 	fmt.Fprintln(b)
+}
+
+// crowdText is the connections of candidate i, and its rate in times of the baseline's.
+func crowdText(crowds []crowd, i int) string {
+	rates := make([]float64, crowdRounds)
+	for round := range rates {
+		rates[round] = crowds[baseline].times[round] / crowds[i].times[round]
+	}
+	s := spreadOf(rates)
+	return fmt.Sprintf("%.0f | %.1f (%.1f–%.1f)", spreadOf(crowds[i].connections).median, s.median, s.low, s.high)
 }
 
 func (r *results) sizeTable(b *strings.Builder) {
