@@ -81,10 +81,10 @@ func (b *bulk) verdict(err error) error {
 		b.mu.Unlock()
 		return err
 	}
+	reason := b.over() // asked first: a call is never its own reason
 	if b.hopeless(e) {
 		b.stop(err)
 	}
-	reason := b.over()
 	switch {
 	case reason == nil || errors.Is(err, ErrValidation):
 	case e.Attempts == 0:
@@ -150,8 +150,14 @@ type crew[T any] struct {
 // feed hands out the items until a worker dies, and waits for the workers. One is
 // started only for an item that no other is ready to take.
 func (c *crew[T]) feed(n int, items iter.Seq[T]) {
+	whole := false
 	defer c.workers.Wait()
 	defer close(c.queue)
+	defer func() {
+		if !whole { // the items panicked, say: nobody is to wait for the workers' retries
+			c.stop()
+		}
+	}()
 	for item := range items {
 		select {
 		case c.queue <- item:
@@ -171,6 +177,7 @@ func (c *crew[T]) feed(n int, items iter.Seq[T]) {
 			return
 		}
 	}
+	whole = true
 }
 
 // take works on an item, and then on those of the queue.

@@ -154,6 +154,33 @@ func TestAPanicOfTheCallersCodeArrivesAtTheCaller(t *testing.T) {
 	}
 }
 
+func TestAPanicOfTheInputDoesNotWaitForRetries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t)
+		srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Status: 429, RetryAfter: 100 * time.Second, Times: demeterrrtest.Always})
+		start := time.Now()
+		defer func() {
+			if diff := cmp.Diff("the caller's", recover()); diff != "" {
+				t.Errorf("recovered (-want +got):\n%s", diff)
+			}
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("it arrived after %s", took)
+			}
+		}()
+		_, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, func(yield func(demeterrr.ExecuteContact, error) bool) {
+			for _, r := range recipients(0, 150) {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			time.Sleep(time.Second)
+			panic("the caller's")
+		}, nil)
+		t.Error("ExecuteAll has returned", err)
+	})
+}
+
 func TestAGoexitInTheCallersCodeEndsTheCaller(t *testing.T) {
 	t.Parallel()
 	for name, run := range bulkOperations {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -43,9 +44,35 @@ func TestHeadersOfARequest(t *testing.T) {
 			}
 			same(t, e.name+": headers", sent.Header, want)
 			same(t, e.name+": request", sent.Method+" "+sent.Path, e.method+" /api/v1"+strings.Replace(e.path, "{id}", johnID, 1))
-			same(t, e.name+": has a body", sent.Body != "", e.method == "POST" || e.method == "PATCH")
+			same(t, e.name+": has a body", sent.Body != "", e.body)
 		}
 	}
+}
+
+// TestEndpointsHasEveryMethod finds the methods that send one request by their
+// last parameter, so that the tests which go through endpoints leave none out.
+func TestEndpointsHasEveryMethod(t *testing.T) {
+	t.Parallel()
+	listed := map[string]bool{}
+	for _, e := range endpoints {
+		listed[e.name] = true
+	}
+	callers := map[string]reflect.Type{"": reflect.TypeFor[*demeterrr.Client]()}
+	for field := range reflect.TypeFor[demeterrr.Client]().Fields() {
+		if field.IsExported() { // a service
+			callers[field.Name+"."] = field.Type
+		}
+	}
+	options := reflect.TypeFor[[]demeterrr.CallOption]()
+	found := map[string]bool{}
+	for prefix, caller := range callers {
+		for method := range caller.Methods() {
+			if in := method.Type.NumIn(); in > 0 && method.Type.In(in-1) == options {
+				found[prefix+method.Name] = true
+			}
+		}
+	}
+	same(t, "methods that take call options", listed, found)
 }
 
 func TestIDsAreEscapedAsOneSegment(t *testing.T) {

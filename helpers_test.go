@@ -133,6 +133,7 @@ type endpoint struct {
 	name   string
 	hasID  bool
 	write  bool
+	body   bool // it sends one
 	method string
 	path   string // with {id} where the id goes
 	good   string // the body of a success
@@ -153,58 +154,58 @@ func twoCustomers() *demeterrr.ExecuteParams {
 
 // endpoints are all the methods that send requests.
 var endpoints = []endpoint{
-	{"Contacts.List", false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Contacts.List", false, false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.List(ctx, nil, opts...)
 		return err
 	}},
-	{"Contacts.All", false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Contacts.All", false, false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		for _, err := range c.Contacts.All(ctx, nil, opts...) {
 			return err
 		}
 		return nil
 	}},
-	{"Contacts.Get", true, false, "GET", "/contacts/{id}", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
+	{"Contacts.Get", true, false, false, "GET", "/contacts/{id}", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.Get(ctx, id, opts...)
 		return err
 	}},
-	{"Contacts.FindByEmail", false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Contacts.FindByEmail", false, false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.FindByEmail(ctx, "john.doe@example.com", opts...)
 		return err
 	}},
-	{"Contacts.Create", false, true, "POST", "/contacts", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Contacts.Create", false, true, true, "POST", "/contacts", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.Create(ctx, john(), opts...)
 		return err
 	}},
-	{"Contacts.Update", true, true, "PATCH", "/contacts/{id}", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
+	{"Contacts.Update", true, true, true, "PATCH", "/contacts/{id}", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.Update(ctx, id, &demeterrr.ContactUpdate{FirstName: demeterrr.Set("Jon")}, opts...)
 		return err
 	}},
-	{"Contacts.Delete", true, true, "DELETE", "/contacts/{id}", ``, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
+	{"Contacts.Delete", true, true, false, "DELETE", "/contacts/{id}", ``, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
 		return c.Contacts.Delete(ctx, id, opts...)
 	}},
-	{"Contacts.Upsert", false, true, "POST", "/contacts", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Contacts.Upsert", false, true, true, "POST", "/contacts", `{"data":` + johnJSON + `}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, _, err := c.Contacts.Upsert(ctx, john(), opts...)
 		return err
 	}},
-	{"Sequences.List", false, false, "GET", "/sequences", oneSequence, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Sequences.List", false, false, false, "GET", "/sequences", oneSequence, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, err := c.Sequences.List(ctx, nil, opts...)
 		return err
 	}},
-	{"Sequences.All", false, false, "GET", "/sequences", oneSequence, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Sequences.All", false, false, false, "GET", "/sequences", oneSequence, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		for _, err := range c.Sequences.All(ctx, nil, opts...) {
 			return err
 		}
 		return nil
 	}},
-	{"Sequences.Get", true, false, "GET", "/sequences/{id}", `{"data":{"id":"s","name":"n","status":"active"}}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
+	{"Sequences.Get", true, false, false, "GET", "/sequences/{id}", `{"data":{"id":"s","name":"n","status":"active"}}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
 		_, err := c.Sequences.Get(ctx, id, opts...)
 		return err
 	}},
-	{"Sequences.Execute", true, true, "POST", "/sequences/{id}/execute", `{"data":` + executionJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
+	{"Sequences.Execute", true, true, true, "POST", "/sequences/{id}/execute", `{"data":` + executionJSON + `}`, func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error {
 		_, err := c.Sequences.Execute(ctx, id, twoCustomers(), opts...)
 		return err
 	}},
-	{"Do", false, true, "POST", "/surveys", `{"data":{}}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
+	{"Do", false, true, true, "POST", "/surveys", `{"data":{}}`, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		var out any
 		return c.Do(ctx, &demeterrr.Request{Method: "POST", Path: "/surveys", Body: map[string]any{"name": "n"}}, &out, opts...)
 	}},
