@@ -30,7 +30,7 @@ type space struct {
 var spaces = sync.Pool{New: func() any { return new(space) }}
 
 func (s *space) release() {
-	s.reader = jsonread.Reader{} // it holds what the caller has been given
+	s.reader = jsonread.Reader{} // its last chunk of strings is the caller's: not to be kept alive, nor written to
 	if cap(s.body) <= maxPooled {
 		spaces.Put(s)
 	}
@@ -42,9 +42,9 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 	if size > maxReply {
 		return nil, errTooLarge
 	}
-	// One byte more than there should be, so that the end is met without growing. A size is
-	// believed up to what is pooled; what is larger grows as it comes.
-	data := slices.Grow((*buf)[:0], int(max(min(size, maxPooled-1), 511))+1)
+	// A size is believed up to what is pooled; what is larger, or unknown, grows as it comes.
+	expected := int(max(min(size, maxPooled-1), 511))
+	data := slices.Grow((*buf)[:0], expected+1) // one byte more, so that the end is met without growing
 	for idle := 0; ; {
 		n, err := body.Read(data[len(data):cap(data)])
 		if n < 0 || n > cap(data)-len(data) {

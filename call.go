@@ -34,14 +34,17 @@ type call struct {
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 
-	handed *handed
+	url     url.URL
+	encoded []byte // the body; nil if there is none
 }
 
-// handed is what transports are handed of a call, and may still hold when it is over.
+// handed is what a transport is handed in one attempt. It may hold on to it when
+// the attempt is over, and write over the URL and the values of the headers, as
+// one does that redacts them before it logs; so that no other attempt sees it.
 type handed struct {
 	url    url.URL
-	body   []byte    // nil if there is none
-	values [4]string // of the first attempt's headers
+	values [4]string // of the headers
+	body   []byte
 }
 
 // newBody is a reader of the body. net/http asks for one more where a connection
@@ -74,21 +77,21 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
-	for _, r := range config.responses {
-		*r = Response{}
+	for _, resp := range config.responses {
+		*resp = Response{}
 	}
 	if r.mistake != nil {
 		return r.refuse(r.mistake)
 	}
-	body, err := r.encode()
+	encoded, err := r.encode()
 	if err != nil {
 		return r.refuse(err)
 	}
 	if config.maxRetries < 0 {
 		config.maxRetries = c.policy.MaxRetries
 	}
-	k := call{client: c, ctx: ctx, request: r, callConfig: config, decode: decode, handed: &handed{body: body}}
-	r.setURL(&k.handed.url, c.base)
+	k := call{client: c, ctx: ctx, request: r, callConfig: config, decode: decode, encoded: encoded}
+	k.setURL(&k.url, c.base)
 	// A nil *Error in an error would not be nil.
 	if failed := k.run(); failed != nil { //nolint:contextcheck // the call holds it
 		return failed
@@ -114,39 +117,35 @@ func (k *call) run() *Error {
 	return k.last
 }
 
-// httpRequest is what one attempt sends: a request, a header and a body of its own.
+// httpRequest is what one attempt sends.
 func (k *call) httpRequest(ctx context.Context) *http.Request {
+	h := &handed{url: k.url, body: k.encoded}
 	req := http.Request{
-		Method: k.method, URL: &k.handed.url, Host: k.handed.url.Host, Header: k.header(),
+		Method: k.method, URL: &h.url, Host: h.url.Host, Header: k.header(h),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if k.body != nil {
-		req.ContentLength = int64(len(k.handed.body))
-		req.GetBody = k.handed.newBody
-		req.Body, _ = k.handed.newBody()
+	if k.encoded != nil {
+		req.ContentLength = int64(len(k.encoded))
+		req.GetBody = h.newBody
+		req.Body, _ = h.newBody()
 	}
 	return req.WithContext(ctx) // which copies it, so that the one here costs nothing
 }
 
-// header is the header of one attempt. Its values are nobody else's, because a
-// transport may write over them: one that redacts before it logs, say.
-func (k *call) header() http.Header {
-	values := &k.handed.values
-	if k.attempts > 1 {
-		values = new([4]string) // something may still read the first ones
-	}
+func (k *call) header(handed *handed) http.Header {
+	values := &handed.values
 	*values = [4]string{k.client.apiKey(), k.client.userAgent, "application/json", "application/json"}
 	h := make(http.Header, 4)
 	h["X-Api-Key"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]
 	h["Accept"] = values[2:3:3]
-	if k.body != nil {
+	if k.encoded != nil {
 		h["Content-Type"] = values[3:4:4]
 	}
 	if k.client.jar != nil {
 		// Not left to http.Client, which would add the cookies once more with each retry.
 		with := http.Request{Header: h}
-		for _, cookie := range k.client.jar.Cookies(&k.handed.url) {
+		for _, cookie := range k.client.jar.Cookies(&handed.url) {
 			with.AddCookie(cookie)
 		}
 	}
@@ -339,9 +338,9 @@ func (k *call) withoutEcho(err error) error {
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
 		return err
 	}
-	shown := scrub.Excerpt([]byte(text), all, key, k.query)
-	if shown == text {
+	clean := scrub.Excerpt([]byte(text), all, key, k.query)
+	if clean == text {
 		return err
 	}
-	return errors.New(scrub.Cut(shown, maxExcerpt))
+	return errors.New(scrub.Cut(clean, maxExcerpt))
 }

@@ -137,7 +137,7 @@ func documentedStatus(code Code) int {
 // the sentinels; take the details with errors.As. It holds no request and no
 // reply, so it is safe to log: the API key is never in it.
 type Error struct {
-	// StatusCode is the HTTP status of the last reply; 0 if there was none.
+	// StatusCode is the HTTP status of the last attempt; 0 if nothing came back for it.
 	StatusCode int
 	// Code is the API's code; empty if the reply was not the API's own error body.
 	Code Code
@@ -149,7 +149,7 @@ type Error struct {
 	Details json.RawMessage
 	// RequiredScope is the scope that the key lacks; empty unless the API named one.
 	RequiredScope string
-	// RetryAfter is how long to wait before the next request; 0 if the API did not say.
+	// RetryAfter is how long to wait before the next request; 0 if neither the API nor a limiter said.
 	RetryAfter time.Duration
 	// RequestID is the reply's X-Request-Id; empty if it had none.
 	RequestID string

@@ -84,20 +84,29 @@ func TestALookAlikeEmailIsAStranger(t *testing.T) {
 	}
 }
 
-func TestATransportMayWriteOverTheHeadersItIsGiven(t *testing.T) {
+func TestATransportMayWriteOverWhatItIsGiven(t *testing.T) {
 	t.Parallel()
-	c := through(t, func(r *http.Request) (*http.Response, error) {
-		same(t, "X-API-Key", r.Header.Get("X-API-Key"), testKey)
-		same(t, "Accept", r.Header.Get("Accept"), "application/json")
-		for name := range r.Header {
-			r.Header[name][0] = "redacted"
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		c := through(t, func(r *http.Request) (*http.Response, error) {
+			same(t, "X-API-Key", r.Header.Get("X-API-Key"), testKey)
+			same(t, "Accept", r.Header.Get("Accept"), "application/json")
+			same(t, "URL", r.URL.String(), "https://app.demeterrr.com/api/v1/contacts/x")
+			for name := range r.Header {
+				r.Header[name][0] = "redacted"
+			}
+			r.URL.Path, r.URL.RawQuery = "/elsewhere", "key=1"
+			if attempts++; attempts%3 != 0 {
+				return replying(502, ""), nil
+			}
+			return replying(200, `{"data":{"id":"x"}}`), nil
+		})
+		for range 2 {
+			_, err := c.Contacts.Get(t.Context(), "x")
+			wantNil(t, err)
 		}
-		return replying(200, `{"data":{"id":"x"}}`), nil
+		same(t, "attempts", attempts, 6)
 	})
-	for range 2 {
-		_, err := c.Contacts.Get(t.Context(), "x")
-		wantNil(t, err)
-	}
 }
 
 // panicky is a journal with a bug.
@@ -112,9 +121,11 @@ func TestAPanicGivesTheLimitersPlaceBack(t *testing.T) {
 	t.Parallel()
 	for name, panics := range map[string]func(*testing.T, *demeterrr.Client){
 		"in a transport": func(t *testing.T, c *demeterrr.Client) {
+			t.Helper()
 			_, _ = c.Contacts.Get(t.Context(), "panic")
 		},
 		"in a journal": func(t *testing.T, c *demeterrr.Client) {
+			t.Helper()
 			_, _ = c.Sequences.ExecuteAll(t.Context(), "s", eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Journal: panicky{}})
 		},
 	} {

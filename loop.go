@@ -9,52 +9,53 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// loop is a call in the hands of go-retryablehttp, which makes its second attempt
-// and repeats that for as long as checkRetry says. A light client of the library
-// for each call, whose transport is the loop itself, keeps the call where the
-// library's hooks can reach it.
+// loop is a call in the hands of go-retryablehttp, which from the second attempt
+// on repeats it, sleeps in between and watches the context, until planRetry says
+// that it is over. A light client of the library for each call, whose transport is
+// the loop itself, keeps the call where the library's hooks can reach it.
 type loop struct {
 	call
-	repeater retryablehttp.Client
-	http     http.Client
-	request  retryablehttp.Request
+	library retryablehttp.Client
+	http    http.Client
+	turn    retryablehttp.Request // what the library takes for the request
 }
 
-// repeat goes on with a call whose first attempt may be repeated.
+// repeat goes on with a call whose first attempt may be repeated. It waits for the
+// second one itself: the library cannot begin with a wait, and an empty turn of its
+// loop before it costs as much as a tenth of the call.
 func (k *call) repeat() {
-	if again, _ := k.checkRetry(k.ctx, nil, nil); !again || sleep(k.ctx, k.wait) != nil {
+	if again, _ := k.planRetry(k.ctx, nil, nil); !again || sleep(k.ctx, k.wait) != nil {
 		return
 	}
 	l := &loop{call: *k}
 	l.http = http.Client{Transport: l}
-	l.repeater = retryablehttp.Client{
+	l.library = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
 		RetryMax:   k.maxRetries - 1,
-		CheckRetry: l.checkRetry,
-		Backoff:    l.backoff,
+		CheckRetry: l.planRetry,
+		Backoff:    l.plannedWait,
 	}
-	req := http.Request{Method: k.method, URL: &k.handed.url, Header: shown.Header}
-	l.request.Request = req.WithContext(k.ctx)
-	_, _ = l.repeater.Do(&l.request) //nolint:bodyclose // it has none: the call has kept all that it met
+	req := http.Request{Method: k.method, URL: k.client.base, Header: emptyReply.Header}
+	l.turn.Request = req.WithContext(k.ctx)
+	_, _ = l.library.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
 	*k = l.call
 }
 
-// shown is what the library is shown of every reply, as the real one is read and
-// judged already, and must not be drained, dropped, or followed to another host.
-// Nothing writes to it.
-var shown = &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}
+// emptyReply is what the library is shown of every reply, as the real one is read
+// and judged already, and must not be drained, dropped, or followed to another
+// host. Nothing writes to it.
+var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}
 
 // RoundTrip is where the library makes an attempt.
 func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
 	l.attempt()
-	return shown, nil
+	return emptyReply, nil
 }
 
-// checkRetry is what go-retryablehttp asks after each attempt. The wait is
-// computed here, where the reply is known, as the library drops it before it
-// calls Backoff.
-func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+// planRetry is what go-retryablehttp asks after each attempt. The wait is found
+// here, where the reply is known, as the library drops it before it asks for one.
+func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	if !k.again || k.attempts > k.maxRetries {
 		return false, nil
 	}
@@ -75,7 +76,7 @@ func (k *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 	return true, nil
 }
 
-// backoff hands go-retryablehttp the wait that checkRetry found.
-func (k *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+// plannedWait hands go-retryablehttp the wait that planRetry found.
+func (k *call) plannedWait(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
 	return k.wait
 }

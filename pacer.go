@@ -157,11 +157,10 @@ func (p *Pacer) try(w *waiter) (sleep time.Duration, err error) {
 // Done tells that a request whose Wait returned nil is over: with what the reply
 // reported of the quota, and with the retryAfter of a 429, or zeros. A retryAfter
 // means that the request was refused: its place is free again, but until then (an
-// hour at most) no Wait returns nil. Where a report shows that
-// others use the quota too, as many places are left to them. reported.Reset is
-// taken to be translated to this machine's clock; if it is wrong, a window that
-// others have used up is only tried at another time, by a single request. A Done
-// without a Wait does nothing.
+// hour at most) no Wait returns nil. Where a report shows that others have used
+// part of a window, the Pacer leaves them so many places until reported.Reset, by
+// this machine's clock. Should that be wrong, one request tries first whether the
+// window is open again. A Done without a Wait does nothing.
 func (p *Pacer) Done(reported RateLimit, retryAfter time.Duration) {
 	if p == nil {
 		return

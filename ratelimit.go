@@ -13,7 +13,7 @@ type RateLimit struct {
 	Limit int
 	// Remaining is how many of them are left in the window.
 	Remaining int
-	// Reset is when the window ends, to the second, by the server's clock; zero if it was not reported.
+	// Reset is when the window ends, to the second, translated to this machine's clock; zero if it was not reported.
 	Reset time.Time
 }
 

@@ -215,25 +215,36 @@ func neverConnected(err error) bool {
 // interrupted is the error of a call whose next attempt was not sent: because of
 // the gate, the limiter or the context. A call that has met a reply before
 // returns that, with the interruption as its cause.
-func (k *call) interrupted(cause error) *Error {
-	if ended(k.ctx) {
-		cause = contextError(k.ctx)
-	}
-	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
-	if errors.As(cause, &waits) {
-		cause = &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: cause}
-	}
-	failed := Error{Message: "not sent", cause: cause}
-	if k.attempts > 0 {
+func (k *call) interrupted(err error) *Error {
+	cause := k.interruption(err)
+	own, isOwn := cause.(*Error) //nolint:errorlint // one that wraps it has more to say
+	var failed Error
+	switch {
+	case k.attempts > 0:
 		failed = *k.last
 		failed.cause = cause
-	} else if own, ok := cause.(*Error); ok && own != nil { //nolint:errorlint // one that wraps it has more to say
+	case isOwn && own != nil:
 		failed = *own
+	default:
+		failed = Error{Message: "not sent", cause: cause}
 	}
 	if limited, ok := errors.AsType[*Error](cause); ok && limited != nil && limited.RetryAfter > 0 {
 		failed.RetryAfter = limited.RetryAfter
 	}
 	return &failed
+}
+
+// interruption is the error as the caller is to see it: the context's where that
+// has ended, and an [ErrRateLimited] where a limiter says how long to wait.
+func (k *call) interruption(err error) error {
+	if ended(k.ctx) {
+		err = contextError(k.ctx)
+	}
+	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
+	if errors.As(err, &waits) {
+		return &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: err}
+	}
+	return err
 }
 
 // passGate waits while a 429 has closed the client's gate, by the same rules as
@@ -255,12 +266,12 @@ func (k *call) passGate() error {
 	}
 }
 
-// lengthen adds chance to a wait, at most most, so that clients which were
-// stopped together do not come back together. It never uses up more than half of
-// what the deadline, which is left from now, leaves.
-func lengthen(wait, most, left time.Duration) time.Duration {
-	most = min(most, (left-wait)/2)
-	return wait + time.Duration(rand.Float64()*float64(most)) //nolint:gosec // nobody gains by guessing it
+// lengthen is wait and a random part of extra, so that clients which were stopped
+// together do not come back together. It takes at most half of the time that is
+// left between the wait and the deadline.
+func lengthen(wait, extra, left time.Duration) time.Duration {
+	extra = min(extra, (left-wait)/2)
+	return wait + time.Duration(rand.Float64()*float64(extra)) //nolint:gosec // nobody gains by guessing it
 }
 
 // room is the time until the deadline of the context; a very long one if it has none.

@@ -35,10 +35,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 	set := flag.NewFlagSet("contactsync", flag.ContinueOnError)
 	set.SetOutput(errs)
 	flags.Register(set)
-	set.Usage = func() {
-		fmt.Fprintln(errs, "usage: contactsync [flags] contacts.csv   (- is standard input)")
-		set.PrintDefaults()
-	}
+	bulkcli.Usage(set, "contactsync [flags] contacts.csv   (- is standard input)")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return bulkcli.ExitDone
@@ -54,7 +51,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 		return bulkcli.ExitUsage
 	}
 	defer closer.Close()
-	client, err := flags.Client("contactsync", "")
+	client, err := flags.Client("contactsync", "", errs)
 	if err != nil {
 		fmt.Fprintln(errs, err)
 		return bulkcli.ExitUsage
@@ -105,8 +102,8 @@ func contacts(reader *csvinput.Reader) iter.Seq2[demeterrr.ContactParams, error]
 }
 
 func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
-	fmt.Fprintf(out, "%d rows: %d created, %d updated, %d unchanged, %d duplicates, %d failed; %d requests.\n",
-		r.Read, r.Created, r.Updated, r.Unchanged, r.Duplicates, len(r.Failed), r.Requests)
+	fmt.Fprintf(out, "%s: %d created, %d updated, %d unchanged, %s, %d failed; %s.\n",
+		bulkcli.Count(r.Read, "row"), r.Created, r.Updated, r.Unchanged, bulkcli.Count(r.Duplicates, "duplicate"), len(r.Failed), bulkcli.Count(r.Requests, "request"))
 	if !dryRun {
 		return
 	}
@@ -121,7 +118,7 @@ func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
 			fmt.Fprintf(out, "  update %s: %s\n", change.Email, fieldsOf(change.Update))
 		}
 	}
-	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %d more requests.\n", len(r.Plan))
+	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %s more.\n", bulkcli.Count(len(r.Plan), "request"))
 }
 
 func problems(reader *csvinput.Reader, r *demeterrr.SyncReport) []bulkcli.Problem {

@@ -31,12 +31,12 @@ func TestARunWritesWhatDiffersAndListsWhatFailed(t *testing.T) {
 		want []string
 	}{
 		{append(args, "-dry-run", "-"), bulkcli.ExitPartly, []string{
-			"4 rows: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed; 1 requests.",
+			"4 rows: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed; 1 request.",
 			`update ann@example.com: {"lastName":"Lee-Day","customFields":{"Tier":"Gold"},"tags":["vip","new"]}`,
-			"create cy@example.com", "A real run would send 2 more requests",
+			"create cy@example.com", "A real run would send 2 requests more",
 		}},
 		{append(args, "-"), bulkcli.ExitPartly, []string{"4 rows: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed; 3 requests."}},
-		{append(args, "-"), bulkcli.ExitPartly, []string{"4 rows: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed; 1 requests."}},
+		{append(args, "-"), bulkcli.ExitPartly, []string{"4 rows: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed; 1 request."}},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), tt.args, strings.NewReader(file), &out, &errs); code != tt.code {

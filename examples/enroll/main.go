@@ -23,7 +23,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"os"
 	"strings"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -59,10 +61,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 		return bulkcli.ExitUsage
 	}
 	defer closer.Close()
-	client, err := p.Client("enroll", p.sequence)
+	client, err := p.Client("enroll", p.sequence, errs)
 	if err != nil {
 		fmt.Fprintln(errs, err)
 		return bulkcli.ExitUsage
+	}
+	if _, err := os.Stat(p.journalPath); p.DryRun && errors.Is(err, fs.ErrNotExist) {
+		return p.rehearse(ctx, rehearsal{}) // a dry run makes no file
 	}
 	journal, err := demeterrr.OpenJournal(p.journalPath, p.sequence)
 	if err != nil {
@@ -76,12 +81,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 			return bulkcli.ExitUsage
 		}
 	}
-	fmt.Fprintln(out, "Columns:", p.reader.Columns())
 	if p.DryRun {
-		fmt.Fprintln(out, "Dry run: nothing is sent, this is what would be.")
-		return p.execute(ctx, bulkcli.FakeClient(p.sequence), rehearsal{journal})
+		return p.rehearse(ctx, rehearsal{journal})
 	}
 	return p.execute(ctx, client, journal)
+}
+
+// rehearse goes the way of a real run, with a fake demeterrr and a journal that stays as it is.
+func (p *program) rehearse(ctx context.Context, journal rehearsal) int {
+	fmt.Fprintln(p.out, "Dry run: nothing is sent, this is what would be.")
+	return p.execute(ctx, bulkcli.FakeClient(p.sequence), journal)
 }
 
 // parse reads the command line. It tells what is wrong with it.
@@ -94,10 +103,7 @@ func (p *program) parse(args []string) error {
 	set.StringVar(&p.employee, "employee", "", "the `id` of an employee that applies to all")
 	set.StringVar(&p.journalPath, "journal", "", "`file` of the journal (default: the contacts' file with .journal behind it)")
 	set.StringVar(&p.resend, "resend", "", "`emails`, separated by commas, that are unknown and were not messaged, as you have made sure")
-	set.Usage = func() {
-		fmt.Fprintln(p.errs, "usage: enroll -sequence id [flags] contacts.csv   (- is standard input)")
-		set.PrintDefaults()
-	}
+	bulkcli.Usage(set, "enroll -sequence id [flags] contacts.csv   (- is standard input)")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -139,21 +145,26 @@ func (p *program) contacts() iter.Seq2[demeterrr.ExecuteContact, error] {
 }
 
 func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal demeterrr.Journal) int {
+	fmt.Fprintln(p.out, "Columns:", p.reader.Columns())
 	progress := bulkcli.NewProgress(p.errs)
 	report, err := client.Sequences.ExecuteAll(ctx, p.sequence, p.contacts(), &demeterrr.ExecuteAllOptions{
 		LocationID: p.location, EmployeeID: p.employee, Journal: journal,
 		OnProgress: func(e demeterrr.ExecuteProgress) { progress.Show("sent", e.Sent+e.AlreadySent, 0) },
 	})
 	progress.Close()
-	fmt.Fprintf(p.out, "%d rows: %d sent, %d sent before, %d duplicates, %d skipped, %d failed, %d unknown; %d requests.\n",
-		report.Read, report.Sent, report.AlreadySent, report.Duplicates, len(report.Skipped), len(report.Failed), len(report.Unknown), report.Requests)
+	fmt.Fprintf(p.out, "%s: %d sent, %d sent before, %s, %d skipped, %d failed, %d unknown; %s.\n",
+		bulkcli.Count(report.Read, "row"), report.Sent, report.AlreadySent, bulkcli.Count(report.Duplicates, "duplicate"),
+		len(report.Skipped), len(report.Failed), len(report.Unknown), bulkcli.Count(report.Requests, "request"))
+	if !p.DryRun {
+		fmt.Fprintf(p.out, "%s knows who is done.\n", p.journalPath)
+	}
 	problems := p.problems(report)
 	if errWrite := p.WriteProblems(p.out, problems); errWrite != nil {
 		fmt.Fprintln(p.errs, errWrite)
 	}
 	switch {
 	case ctx.Err() != nil && err != nil:
-		fmt.Fprintf(p.errs, "Stopped. Run the same command again to go on: %s knows who is done.\n", p.journalPath)
+		fmt.Fprintln(p.errs, "Stopped. Run the same command again to go on.")
 		return bulkcli.ExitInterrupted
 	case err != nil:
 		fmt.Fprintln(p.errs, err)
@@ -183,9 +194,15 @@ func (p *program) problems(r *demeterrr.ExecuteReport) []bulkcli.Problem {
 	return list
 }
 
-// rehearsal reads a journal and writes nothing: with it and a fake demeterrr, a
-// dry run goes the way of a real one.
-type rehearsal struct{ demeterrr.Journal }
+// rehearsal reads a journal, if there is one, and writes nothing.
+type rehearsal struct{ *demeterrr.FileJournal }
+
+func (r rehearsal) Entry(ctx context.Context, sequenceID, email string) (demeterrr.JournalEntry, error) {
+	if r.FileJournal == nil {
+		return demeterrr.JournalEntry{}, nil
+	}
+	return r.FileJournal.Entry(ctx, sequenceID, email)
+}
 
 func (rehearsal) Begin(context.Context, string, []string) error                  { return nil }
 func (rehearsal) Finish(context.Context, string, []demeterrr.JournalEntry) error { return nil }

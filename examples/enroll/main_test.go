@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +49,7 @@ func TestTheCommandLineIsChecked(t *testing.T) {
 		"overwrites":          {[]string{"-fake", "-errors", path, path}, bulkcli.ExitUsage, "would overwrite"},
 		"resend of no doubt":  {[]string{"-fake", "-resend", "b@example.com", path}, bulkcli.ExitUsage, "in doubt"},
 		"no quota":            {[]string{"-fake", "-per-hour", "0", path}, bulkcli.ExitUsage, "-per-hour"},
-		"help":                {[]string{"-help"}, bulkcli.ExitDone, "usage"},
+		"help":                {[]string{"-help"}, bulkcli.ExitDone, "exit codes"},
 		"a map without a =":   {[]string{"-fake", "-map", "email", path}, bulkcli.ExitUsage, "field=column"},
 		"a column not in it":  {[]string{"-fake", "-map", "email=Mail", path}, bulkcli.ExitUsage, `no column "Mail"`},
 		"everything as it is": {[]string{"-fake", "-errors", errorsFile, path}, bulkcli.ExitDone, ""},
@@ -73,12 +75,15 @@ func TestARunListsWhoWasNotSentToAndGoesOn(t *testing.T) {
 	if code := run(t.Context(), append(args, "-dry-run", path), nil, &out, &errs); code != bulkcli.ExitPartly || len(srv.Requests()) > 0 {
 		t.Errorf("dry run: exit %d, %d requests, %s", code, len(srv.Requests()), &errs)
 	}
-	if want := "5 rows: 3 sent, 0 sent before, 1 duplicates, 0 skipped, 1 failed, 0 unknown; 1 requests."; !strings.Contains(out.String(), want) {
+	if _, err := os.Stat(path + ".journal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the dry run left a journal:", err)
+	}
+	if want := "5 rows: 3 sent, 0 sent before, 1 duplicate, 0 skipped, 1 failed, 0 unknown; 1 request."; !strings.Contains(out.String(), want) {
 		t.Errorf("dry run: %s", &out)
 	}
 	for _, want := range []string{
-		"5 rows: 2 sent, 0 sent before, 1 duplicates, 1 skipped, 1 failed, 0 unknown; 1 requests.",
-		"5 rows: 0 sent, 2 sent before, 1 duplicates, 1 skipped, 1 failed, 0 unknown; 0 requests.",
+		"5 rows: 2 sent, 0 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown; 1 request.",
+		"5 rows: 0 sent, 2 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown; 0 requests.",
 	} {
 		out.Reset()
 		if code := run(t.Context(), append(args, path), nil, &out, &errs); code != bulkcli.ExitPartly || !strings.Contains(out.String(), want) {

@@ -14,13 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/demeterrr/demeterrr-go/internal/peers/by/limit"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/nethttp"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/oapicodegen"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/ogenclient"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/resty"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/retryable"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/sdk"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/undecoded"
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
@@ -39,7 +39,7 @@ var candidates = []candidate{
 	{"resty v2", "resty", "github.com/go-resty/resty/v2", resty.New},
 	{"oapi-codegen", "oapicodegen", "github.com/oapi-codegen/oapi-codegen/v2", oapicodegen.New},
 	{"ogen", "ogenclient", "github.com/ogen-go/ogen", ogenclient.New},
-	{"limit: http.Client + io.ReadAll", "limit", "", limit.New},
+	{"nothing decoded: http.Client + io.ReadAll", "undecoded", "", undecoded.New},
 }
 
 // baseline is the index of what the others are divided by.

@@ -68,7 +68,7 @@ type cell struct {
 	peers []work.Peer
 	size  []int       // runs in a batch, by candidate
 	times [][]float64 // nanoseconds a run, by candidate and round
-	alloc []float64   // allocations a run, by candidate; in memory only
+	alloc []float64   // allocations a run, by candidate
 	bytes []float64
 }
 
@@ -144,9 +144,6 @@ func (c *cell) prepare(batch time.Duration) error {
 				c.size[i] = max(1, int(float64(n)*float64(batch)/float64(took)))
 				break
 			}
-		}
-		if c.place != memory {
-			continue
 		}
 		runs := max(10, c.size[i])
 		var before, after runtime.MemStats
@@ -225,7 +222,7 @@ type crowd struct {
 const (
 	goroutines    = 64
 	crowdRequests = 10_000
-	crowdRounds   = 3
+	crowdRounds   = 5
 )
 
 func (r *results) measureCrowds(replies *serve.Replies) error {

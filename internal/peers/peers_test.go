@@ -118,7 +118,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 	if len(wantSent) != 50+1+1+1+1+1+2+1 {
 		t.Fatalf("net/http sent %d requests", len(wantSent))
 	}
-	for _, c := range candidates[:len(candidates)-1] { // the limit decodes nothing
+	for _, c := range candidates[:len(candidates)-1] { // the last decodes nothing
 		sent, values := outcomes(c)
 		for i := range sent {
 			sent[i].Accept = wantSent[i].Accept // the generated clients leave it to the caller

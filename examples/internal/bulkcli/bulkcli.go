@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,27 @@ const (
 	ExitPartly      = 3   // it came to the end, but not with all contacts: see the errors file
 	ExitInterrupted = 130 // Ctrl-C: run it again
 )
+
+// exitCodes tells them to who asks for help.
+const exitCodes = "exit codes: 0 all is done; 1 it stopped early, run it again; 2 the command line or a file cannot be used;\n" +
+	"3 some contacts failed, see the errors file; 130 Ctrl-C"
+
+// Usage makes -help tell how the program is called, its flags and its exit codes.
+func Usage(set *flag.FlagSet, how string) {
+	set.Usage = func() {
+		fmt.Fprintln(set.Output(), "usage:", how)
+		set.PrintDefaults()
+		fmt.Fprintln(set.Output(), exitCodes)
+	}
+}
+
+// Count is a number of things, with an s where there is not exactly one.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
+}
 
 // Main runs a program and exits with its code. A first Ctrl-C ends the context,
 // for the program to stop when it can; a second one ends it at once.
@@ -98,7 +120,7 @@ func (f *Flags) Open(path string, stdin io.Reader) (*csvinput.Reader, io.Closer,
 
 // Client is a client of the account that the environment names, or of a fake. It
 // keeps to the quota, and waits for up to an hour where others have used it up.
-func (f *Flags) Client(name, sequenceID string) (*demeterrr.Client, error) {
+func (f *Flags) Client(name, sequenceID string, errs io.Writer) (*demeterrr.Client, error) {
 	if f.PerMinute < 1 || f.PerHour < 1 {
 		return nil, errors.New("-per-minute and -per-hour must be at least 1")
 	}
@@ -107,10 +129,27 @@ func (f *Flags) Client(name, sequenceID string) (*demeterrr.Client, error) {
 	}
 	return demeterrr.NewFromEnv(
 		demeterrr.WithAppInfo(name, demeterrr.Version),
-		demeterrr.WithLimiter(demeterrr.NewPacer(
+		demeterrr.WithLimiter(&tellingPacer{errs: errs, Pacer: demeterrr.NewPacer(
 			demeterrr.Limit{Requests: f.PerMinute, Window: time.Minute},
-			demeterrr.Limit{Requests: f.PerHour, Window: time.Hour})),
+			demeterrr.Limit{Requests: f.PerHour, Window: time.Hour})}),
 		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 5, MaxRetryAfter: time.Hour}))
+}
+
+// tellingPacer is a Pacer that tells when it makes the program wait for long.
+type tellingPacer struct {
+	*demeterrr.Pacer
+	errs io.Writer
+	told atomic.Int64 // the minute in which it last did
+}
+
+func (p *tellingPacer) Wait(ctx context.Context) error {
+	timer := time.AfterFunc(lineEvery, func() {
+		if minute := time.Now().Unix() / 60; p.told.Swap(minute) != minute {
+			fmt.Fprintln(p.errs, "waiting for the quota: the requests of this minute or hour are used up")
+		}
+	})
+	defer timer.Stop()
+	return p.Pacer.Wait(ctx)
 }
 
 // FakeClient is a client of a fake inside this program, which has the sequence if it is named.
@@ -148,6 +187,6 @@ func (f *Flags) WriteProblems(out io.Writer, problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	_, err = fmt.Fprintf(out, "%d contacts are listed in %s.\n", len(problems), f.Errors)
+	_, err = fmt.Fprintf(out, "%s listed in %s.\n", Count(len(problems), "contact"), f.Errors)
 	return err
 }

@@ -1,5 +1,5 @@
-// Package limit is the least that any client over net/http can do: the body is ready, the reply is read, nothing is decoded.
-package limit
+// Package undecoded is http.Client and io.ReadAll: the body is ready, the reply is read, nothing is decoded.
+package undecoded
 
 import (
 	"bytes"
