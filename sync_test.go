@@ -323,7 +323,11 @@ func TestSyncReadsNoPageAfterAnEmptyOne(t *testing.T) {
 		}
 		return ""
 	})
-	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: 4})
+	var progress demeterrr.SyncProgress
+	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: 4, OnProgress: func(p demeterrr.SyncProgress) { progress = p }})
+	if progress.Reads == 0 || progress.ReadsTotal != progress.Reads {
+		t.Errorf("%d of %d reads were made", progress.Reads, progress.ReadsTotal)
+	}
 	if err != nil || len(report.Failed) != 1 { // the reply to the new contact is a list
 		t.Error(err, summary(report))
 	}

@@ -71,6 +71,9 @@ func (r *syncRun) pages(before string, total int) error {
 			last.Store(true)
 		}
 	})
+	if last.Load() {
+		r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads })
+	}
 	return r.over()
 }
 
