@@ -20,7 +20,8 @@ var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 const maxPooled = 1 << 20
 
 // space is where a reply is read and decoded; nothing that is decoded points
-// into it. Bodies of requests are never pooled: a transport may still read one
+// into it. It is used again only if the reply was read to its end: else a body that
+// reads on a goroutine of its own may write into the next one's. Bodies of requests are never pooled: a transport may still read one
 // after it has returned.
 type space struct {
 	body   []byte
@@ -58,7 +59,7 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 		switch {
 		case len(data) > maxReply:
 			return nil, errTooLarge
-		case err == io.EOF:
+		case errors.Is(err, io.EOF): // some transports wrap it
 			return data, nil
 		case err != nil:
 			return data, err

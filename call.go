@@ -180,12 +180,14 @@ func (k *call) attempt() {
 	}
 	ctx, left := k.watched(ctx)
 	s := spaces.Get().(*space)
-	defer s.release()
 	rep = k.exchange(k.httpRequest(ctx), left, s)
 	rep.at = time.Now()
 	k.learn(&rep)
 	failed, k.again = k.judge(&rep, s)
 	k.last = failed
+	if rep.err == nil {
+		s.release()
+	}
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
 		k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	}

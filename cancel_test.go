@@ -322,3 +322,16 @@ func TestNetworkFailuresAreUnwrapped(t *testing.T) {
 		wantIsNot(t, err, demeterrr.ErrTimeout, context.Canceled)
 	})
 }
+
+func TestACancelledFirstWaitReturnsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Second, cancel)
+		c, s := play(t, []step{limitedFor("60"), okContact})
+		wantError(t, get(ctx, c), 1, context.Canceled, demeterrr.ErrRateLimited)
+		same(t, "it took", time.Since(begin), 10*time.Second)
+		s.wantSent(1)
+	})
+}

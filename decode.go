@@ -13,7 +13,6 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
-	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // maxExcerpt is how many bytes of a body that is not the API's an error shows.
@@ -34,9 +33,7 @@ func (k *call) decodeError(rep *reply) *Error {
 		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
 			*text = scrub.Key(*text, key)
 		}
-		if bytes.Contains(e.Details, []byte(validate.KeyPrefix)) { // hardly ever
-			e.Details = bytes.ReplaceAll(e.Details, []byte(key), []byte(scrub.Gone))
-		}
+		e.Details = scrub.JSON(e.Details, key)
 	case rep.status/100 == 3:
 		e.Message = "redirects are refused, so that the API key goes to no other address; check the base URL"
 	default:

@@ -1,10 +1,15 @@
 package demeterrr_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -69,5 +74,83 @@ func TestACallThatIsCancelledWhileDiallingSentNothing(t *testing.T) {
 		err = execute(ctx, c)
 		wantError(t, err, 1, context.Canceled)
 		wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+	})
+}
+
+// piped is a transport over pipes, each with serve at its other end, and what waits for them.
+func piped(serve func(server net.Conn), dialled func(client net.Conn) net.Conn) (*http.Transport, func()) {
+	var served sync.WaitGroup
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		served.Go(func() {
+			defer server.Close()
+			serve(server)
+		})
+		return dialled(client), nil
+	}}
+	return transport, func() {
+		transport.CloseIdleConnections()
+		served.Wait()
+	}
+}
+
+func TestAReplyLostOnAConnectionMayHaveTakenEffect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		transport, wait := piped(func(server net.Conn) {
+			if req, err := http.ReadRequest(bufio.NewReader(server)); err == nil {
+				_, _ = io.Copy(io.Discard, req.Body)
+				requests++
+			}
+		}, func(client net.Conn) net.Conn { return client })
+		c := must(demeterrr.New(testKey, demeterrr.WithBaseURL("http://localhost"), demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
+		wantError(t, execute(t.Context(), c), 1, demeterrr.ErrUnknownOutcome)
+		wait()
+		same(t, "requests", requests, 1)
+	})
+}
+
+// mortal is a connection that can die while it is idle.
+type mortal struct {
+	net.Conn
+	dead *bool
+}
+
+func (m mortal) Write(p []byte) (int, error) {
+	if *m.dead {
+		return 0, errors.New("broken pipe")
+	}
+	return m.Conn.Write(p)
+}
+
+func TestABodyIsSentAgainWhereTheConnectionWasDead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dials, died := 0, false
+		transport, wait := piped(func(server net.Conn) {
+			for in := bufio.NewReader(server); ; {
+				req, err := http.ReadRequest(in)
+				if err != nil {
+					return
+				}
+				if body, _ := io.ReadAll(req.Body); !json.Valid(body) {
+					t.Errorf("the body is %q", body)
+				}
+				fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(okExecution.body), okExecution.body)
+			}
+		}, func(client net.Conn) net.Conn {
+			if dials++; dials == 1 {
+				return mortal{client, &died}
+			}
+			return client
+		})
+		c := must(demeterrr.New(testKey, demeterrr.WithBaseURL("http://localhost"), demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
+		wantNil(t, execute(t.Context(), c))
+		synctest.Wait()
+		died = true
+		wantNil(t, execute(t.Context(), c))
+		same(t, "dials", dials, 2)
+		wait()
 	})
 }

@@ -3,6 +3,7 @@ package demeterrr_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -106,6 +107,23 @@ func TestATransportMayWriteOverWhatItIsGiven(t *testing.T) {
 			wantNil(t, err)
 		}
 		same(t, "attempts", attempts, 6)
+	})
+}
+
+func TestARetryLeavesWhatTheFirstAttemptWasGivenAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var first *http.Request
+		c := through(t, func(r *http.Request) (*http.Response, error) {
+			if first == nil {
+				first = r
+				first.Header["X-Api-Key"][0], first.URL.Path = "redacted", "/redacted"
+				return replying(502, ""), nil
+			}
+			same(t, "the first attempt's key and path", first.Header.Get("X-Api-Key")+first.URL.Path, "redacted/redacted")
+			return replying(200, okContact.body), nil
+		})
+		wantNil(t, get(t.Context(), c))
 	})
 }
 
@@ -266,4 +284,112 @@ func TestAnInputsErrorIsNotTakenForTheRunsOwn(t *testing.T) {
 		t.Errorf("got %+v, want one failed and nothing sent", report)
 	}
 	wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+}
+
+func TestAKeyAcrossTheExcerptsEndIsNotShown(t *testing.T) {
+	t.Parallel()
+	for cut := 1; cut < len(testKey); cut++ {
+		body := strings.Repeat(" ", 16<<10-cut) + testKey
+		c := through(t, func(*http.Request) (*http.Response, error) { return replying(400, body), nil })
+		_, err := c.Contacts.Get(t.Context(), "x")
+		if e, ok := errors.AsType[*demeterrr.Error](err); !ok || e.Message != "" {
+			t.Fatalf("%d of %d characters of the key: %v", cut, len(testKey), err)
+		}
+	}
+}
+
+func TestDetailsDoNotHoldTheKeyInAnyForm(t *testing.T) {
+	t.Parallel()
+	for shown, want := range map[string]string{testKey: `{"header":"[removed]"}`, strings.Replace(testKey, "_", `\u005f`, 1): ""} {
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			return replying(400, `{"error":{"code":"VALIDATION_ERROR","message":"m","details":{"header":"`+shown+`"}}}`), nil
+		})
+		_, err := c.Contacts.Get(t.Context(), "x")
+		e, _ := errors.AsType[*demeterrr.Error](err)
+		same(t, "details", string(e.Details), want)
+	}
+}
+
+// tracing is a body as a transport that traces it may have it.
+type tracing struct{ io.Reader }
+
+func (b tracing) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		err = fmt.Errorf("traced: %w", err)
+	}
+	return n, err
+}
+
+func TestAWrappedEndIsAnEnd(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(*http.Request) (*http.Response, error) {
+		r := replying(200, okExecution.body)
+		r.Body = io.NopCloser(tracing{r.Body})
+		return r, nil
+	})
+	wantNil(t, execute(t.Context(), c))
+}
+
+// lagging is a body that reads on a goroutine of its own, and may do so when Read
+// has given up.
+type lagging struct {
+	ctx  context.Context
+	late string
+}
+
+func (l lagging) Close() error { return nil }
+
+func (l lagging) Read(p []byte) (int, error) {
+	done := make(chan int)
+	go func() {
+		time.Sleep(2 * time.Second)
+		n := copy(p, l.late)
+		select {
+		case done <- n:
+		case <-l.ctx.Done():
+		}
+	}()
+	select {
+	case n := <-done:
+		return n, io.EOF
+	case <-l.ctx.Done():
+		return 0, l.ctx.Err()
+	}
+}
+
+// slow is a body whose last byte takes its time.
+type slow struct{ text string }
+
+func (s *slow) Read(p []byte) (int, error) {
+	if len(s.text) <= 1 {
+		time.Sleep(3 * time.Second)
+		return copy(p, s.text), io.EOF
+	}
+	n := copy(p, s.text[:len(s.text)-1])
+	s.text = s.text[n:]
+	return n, nil
+}
+
+// It fails without -race only, which makes sync.Pool forget things.
+func TestABufferThatMayStillBeWrittenToIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mallory, kim := `{"data":{"id":"x","email":"mallory@example.com"}}`, `{"data":{"id":"x","email":"kim.kim@example.com"}}`
+		n := 0
+		c := through(t, func(r *http.Request) (*http.Response, error) {
+			if n++; n%2 == 1 {
+				return &http.Response{StatusCode: 200, Body: lagging{r.Context(), mallory}, ContentLength: int64(len(mallory))}, nil
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(&slow{kim}), ContentLength: int64(len(kim))}, nil
+		})
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, _ = c.Contacts.Get(ctx, "x")
+			cancel()
+			if got, err := c.Contacts.Get(t.Context(), "x"); err != nil || got.Email != "kim.kim@example.com" {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+	})
 }

@@ -67,9 +67,9 @@ func TestQuietChild(t *testing.T) {
 func TestTrapTheErrorsBodyIsReadBeforeItIsDrained(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, s := play(t, []step{{status: 429, body: limited60JSON}, okContact})
+		c, s := play(t, []step{gateway, {status: 429, body: limited60JSON}, okContact}) // the library has the second wait
 		wantNil(t, get(t.Context(), c))
-		s.wantWaits(time.Minute) // it stands in the body only
+		s.wantWaits(time.Second, time.Minute) // it stands in the body only
 	})
 }
 
@@ -121,7 +121,7 @@ func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		steps := append(repeat(gateway, 4), repeat(reset, 4)...)
-		steps = append(steps, badCert, missing, limitedFor("60"))
+		steps = append(steps, badCert, missing, gateway, limitedFor("60"))
 		s := &script{t: t, begin: time.Now(), steps: steps}
 		mine := &http.Client{Transport: s, Timeout: time.Minute}
 		before := *mine
@@ -132,9 +132,9 @@ func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
 		wantError(t, get(t.Context(), c), 1)
 		wantError(t, get(t.Context(), c), 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		time.AfterFunc(time.Second, cancel)
-		wantError(t, get(ctx, c), 1, context.Canceled)
-		s.wantSent(11)
+		time.AfterFunc(10*time.Second, cancel) // in the second wait, which is the library's
+		wantError(t, get(ctx, c), 2, context.Canceled)
+		s.wantSent(12)
 		if mine.Transport != before.Transport || mine.CheckRedirect != nil || mine.Jar != nil || mine.Timeout != before.Timeout {
 			t.Error("the caller's client was changed")
 		}
@@ -187,9 +187,9 @@ func TestTrapACancelledWaitIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		c, _ := play(t, []step{{status: 429, body: limited60JSON}})
-		e := wantError(t, execute(ctx, c), 1, context.Canceled, demeterrr.ErrRateLimited)
+		time.AfterFunc(10*time.Second, cancel) // in the second wait, which is the library's
+		c, _ := play(t, []step{refused, {status: 429, body: limited60JSON}})
+		e := wantError(t, execute(ctx, c), 2, context.Canceled, demeterrr.ErrRateLimited)
 		if e.StatusCode != 429 || e.Code != demeterrr.CodeRateLimited || e.RetryAfter != time.Minute {
 			t.Errorf("got %v", e)
 		}

@@ -70,16 +70,17 @@ const maxUnix = 253402300799
 // count is the header's number, if it has one that is at most most.
 func count(h http.Header, name string, most int64) (n int64, ok bool) {
 	values := h[name]
-	if len(values) != 1 || values[0] == "" || len(values[0]) > 18 { // 18 digits fit an int64
+	if len(values) != 1 || values[0] == "" || len(values[0]) > 19 { // 19 digits fit an uint64
 		return 0, false
 	}
+	var sum uint64
 	for _, c := range []byte(values[0]) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		n = 10*n + int64(c-'0')
+		sum = 10*sum + uint64(c-'0')
 	}
-	return n, n <= most
+	return int64(sum), sum <= uint64(most) //nolint:gosec // most is positive, and sum at most most
 }
 
 // serverNow is the time by the server's clock. A Date is cut to the second and

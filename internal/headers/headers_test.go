@@ -1,6 +1,7 @@
 package headers_test
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -91,7 +92,9 @@ func TestRateLimitNeedsALimitAndWhatRemains(t *testing.T) {
 		{"1000", "-1", reset, "", report{}},
 		{"1e3", "987", reset, "", report{}},
 		{"+5", "987", reset, "", report{}},
-		{"1000000000000000000", "987", "", "", report{}},
+		{strconv.Itoa(math.MaxInt), "987", "", "", report{math.MaxInt, 987, time.Time{}, true}},
+		{"9999999999999999999", "987", "", "", report{}},
+		{"00000000000000001000", "987", "", "", report{}},
 		{"9223372036854775808", "987", reset, "", report{}},
 		{"", "", "", "", report{}},
 	} {

@@ -22,8 +22,11 @@ func standard(t *testing.T, v any) string {
 
 // FuzzText holds Text to encoding/json, byte by byte, for texts that are not UTF-8 too.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "plain", `"\/`, "\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028\u2029", "\xff", "a\xc3", "\xed\xa0\x80", "\uFFFD", "<>&"} {
+	for _, s := range []string{"", "plain", `"`, `\`, `"\/`, "\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028\u2029", "\xff", "a\xc3", "\xed\xa0\x80", "\uFFFD", "<>&"} {
 		f.Add(s)
+		for i := range 17 { // at every offset of the eight bytes that are looked at together
+			f.Add(strings.Repeat("a", i) + s + strings.Repeat("a", 16-i))
+		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if got, want := string(jsonwrite.Text([]byte("{"), s)), "{"+standard(t, s); got != want {

@@ -3,11 +3,13 @@
 package scrub
 
 import (
+	"bytes"
 	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +17,33 @@ import (
 const Gone = "[removed]"
 
 // address matches what looks like an email, also when it is percent-encoded.
-var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;|\\u0040)[^\s"'<>(),;:]+`)
+var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;)[^\s"'<>(),;:]+`)
+
+// asciiEscape matches what JSON may write for an ASCII character that can be shown.
+var asciiEscape = regexp.MustCompile(`\\u00(?:[2-6][0-9a-fA-F]|7[0-9a-eA-E])`)
+
+func unescape(escape string) string {
+	code, err := strconv.ParseUint(escape[len(`\u`):], 16, 8)
+	if err != nil {
+		return escape
+	}
+	return string(rune(code))
+}
+
+// JSON is a JSON document without the key: itself, unless the key is in it. It is
+// nil if the key is in it in a form that cannot be taken out.
+func JSON(document []byte, key string) []byte {
+	start := []byte(key[:min(len(key), 8)]) // short enough for the stack: nearly every document ends here
+	escaped := bytes.Contains(document, []byte(`\u00`))
+	if !escaped && !bytes.Contains(document, start) {
+		return document
+	}
+	document = bytes.ReplaceAll(document, []byte(key), []byte(Gone))
+	if escaped && strings.Contains(asciiEscape.ReplaceAllStringFunc(string(document), unescape), key) {
+		return nil
+	}
+	return document
+}
 
 // Key takes the API key out of text.
 func Key(text, key string) string {
@@ -49,9 +77,10 @@ func Header(h http.Header, key string) http.Header {
 // Excerpt is the beginning of a body that is not the API's: at most limit bytes,
 // on one line, without the key, the query's values and anything like an email.
 func Excerpt(body []byte, limit int, key string, query url.Values) string {
-	const enough = 16 << 10 // far more than is shown, so that nothing is cut before it is found
-	text := Key(string(body[:min(len(body), enough)]), key)
+	const enough = 16 << 10 // far more than is shown
+	text := Key(asciiEscape.ReplaceAllStringFunc(string(body[:min(len(body), enough)]), unescape), key)
 	var secrets []string
+	longest := max(len(key), 320) // an email has at most 254 bytes, and some more where it is escaped
 	for name, values := range query {
 		if name == "page" || name == "limit" {
 			continue // plain numbers, which stand everywhere
@@ -60,9 +89,13 @@ func Excerpt(body []byte, limit int, key string, query url.Values) string {
 			for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value)} {
 				if form != "" {
 					secrets = append(secrets, form)
+					longest = max(longest, len(form))
 				}
 			}
 		}
+	}
+	if len(body) > enough { // what was cut in two there would not be found
+		text = text[:max(0, len(text)-longest)]
 	}
 	// In one pass, so that nothing is looked for in what stands for another; the longest first.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })

@@ -37,6 +37,37 @@ func TestExcerptTakesOutKeyQueryValuesAndEmails(t *testing.T) {
 	}
 }
 
+func TestExcerptShowsNothingThatItHasCutInTwo(t *testing.T) {
+	t.Parallel()
+	query := url.Values{"email": {"john.doe@example.com"}, "search": {strings.Repeat("Zoë ", 200)}}
+	for _, secret := range []string{key, "john.doe@example.com", "someone.else@example.com", url.QueryEscape(query.Get("search")), strings.ReplaceAll(key, "_", `\u005f`)} {
+		for cut := 1; cut < len(secret); cut++ {
+			body := strings.Repeat(" ", 16<<10-cut) + secret
+			if got := scrub.Excerpt([]byte(body), 200, key, query); got != "" {
+				t.Fatalf("%d bytes of %s: %q", cut, secret, got)
+			}
+		}
+	}
+}
+
+func TestJSONIsFreeOfTheKeyOrGone(t *testing.T) {
+	t.Parallel()
+	for document, want := range map[string]string{
+		`{"a":"b"}`:                   `{"a":"b"}`,
+		`{"a":"\u00e9\u005fb\u0000"}`: `{"a":"\u00e9\u005fb\u0000"}`,
+		`{"a":"x` + key + `y"}`:       `{"a":"x[removed]y"}`,
+		`{"a":"` + strings.ReplaceAll(key, "_", `\u005F`) + `"}`: "",
+		`{"\u0064` + key[1:] + `":1}`:                            "",
+	} {
+		if got := string(scrub.JSON([]byte(document), key)); got != want {
+			t.Errorf("%s: got %s, want %s", document, got, want)
+		}
+	}
+	if scrub.JSON(nil, key) != nil {
+		t.Error("there was nothing, and is something")
+	}
+}
+
 func TestTheLongestQueryValueGoesFirst(t *testing.T) {
 	t.Parallel()
 	query := url.Values{"a": {"john"}, "b": {"john doe"}, "c": {"e", "o", "removed"}}

@@ -15,15 +15,15 @@ import (
 	"unicode/utf8"
 )
 
-// KeyPrefix is what every API key starts with.
-const KeyPrefix = "dem_"
+// keyPrefix is what every API key starts with.
+const keyPrefix = "dem_"
 
 // APIKey checks what the contract (section 2) lets a client check: the prefix,
 // and that the key can be sent as a header value. The length is the server's
 // business.
 func APIKey(key string) error {
-	if !strings.HasPrefix(key, KeyPrefix) {
-		return errors.New("the API key must start with " + KeyPrefix + "; copy it whole from the dashboard")
+	if !strings.HasPrefix(key, keyPrefix) {
+		return errors.New("the API key must start with " + keyPrefix + "; copy it whole from the dashboard")
 	}
 	for _, c := range []byte(key) {
 		if c <= ' ' || c >= 0x7f {
