@@ -94,3 +94,72 @@ func TestREADMEBlocksCompile(t *testing.T) {
 		t.Logf("the program was:\n%s", program.String())
 	}
 }
+
+// TestREADMENumbersAreTheMeasuredOnes holds the README's table to docs/performance.md. If it fails after
+// a new measurement, put the lines that it prints into the README.
+func TestREADMENumbersAreTheMeasuredOnes(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	measured, err := os.ReadFile("docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := tablesOf(string(measured))
+	clients := []string{"demeterrr-go", "net/http + encoding/json", "ogen", "resty v2"}
+	line := func(title string, cell func(client string) string) {
+		text := "| " + title + " |"
+		for _, client := range clients {
+			text += " " + cell(client) + " |"
+		}
+		if !strings.Contains(string(readme), text+"\n") {
+			t.Errorf("the README lacks\n%s", text)
+		}
+	}
+	for _, row := range []string{"A: get a contact", "B: list a page of 100", "D: create a contact", "E: a 409 matched by its code", "F: execute with 100 contacts", "G: 429, then 200"} {
+		line(row[len("A: "):], func(client string) string {
+			first := func(table string) string {
+				number, _, _ := strings.Cut(strings.ReplaceAll(tables[table][row][client], ",", " "), " ")
+				return number
+			}
+			return first("Time in memory") + ", " + first("Time over loopback") + "; " + first("Allocations in memory")
+		})
+	}
+	line("connections for 10,000 requests by 64 goroutines, https", func(client string) string { return tables["H: 64 goroutines"][client]["connections, https"] })
+	line("modules in the build; size of a program in MiB", func(client string) string {
+		row := tables["What a program carries"][client]
+		return row["modules"] + "; " + row["MiB"]
+	})
+}
+
+// tablesOf reads the tables of a document: by the first words of their title, the row and the column.
+func tablesOf(document string) map[string]map[string]map[string]string {
+	titles := []string{"Time in memory", "Time over loopback", "Allocations in memory", "H: 64 goroutines", "What a program carries"}
+	tables := map[string]map[string]map[string]string{}
+	for part := range strings.SplitSeq(document, "\n## ") {
+		for _, title := range titles {
+			if !strings.HasPrefix(part, title) {
+				continue
+			}
+			rows, columns := map[string]map[string]string{}, []string(nil)
+			for text := range strings.Lines(part) {
+				cells := strings.Split(strings.Trim(strings.TrimSpace(text), "|"), "|")
+				switch {
+				case !strings.HasPrefix(text, "|") || strings.HasPrefix(text, "|-"):
+				case columns == nil:
+					columns = cells
+				default:
+					row := map[string]string{}
+					for i, cell := range cells {
+						row[strings.TrimSpace(columns[i])] = strings.TrimSpace(cell)
+					}
+					rows[strings.TrimSpace(cells[0])] = row
+				}
+			}
+			tables[title] = rows
+		}
+	}
+	return tables
+}
