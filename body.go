@@ -19,10 +19,10 @@ var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 // maxPooled is the size in bytes beyond which a buffer is not kept. A page of 100 contacts has about 50 KB.
 const maxPooled = 1 << 20
 
-// space is where a reply is read and decoded; nothing that is decoded points
-// into it. It is used again only if the reply was read to its end: else a body that
-// reads on a goroutine of its own may write into the next one's. Bodies of requests are never pooled: a transport may still read one
-// after it has returned.
+// space is where a reply is read and decoded; nothing that is decoded points into
+// it. It is used again only if the reply was read to its end, as a body that reads
+// on a goroutine of its own may else write into the next one's. Bodies of requests
+// are never pooled: a transport may still read one after it has returned.
 type space struct {
 	body   []byte
 	reader jsonread.Reader

@@ -276,3 +276,21 @@ func heapInUse() int64 {
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc) //nolint:gosec // no heap is that large
 }
+
+func TestSinceIsWhatWasReadMemberByMember(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]string{
+		` { "a" : [1, {"b":"\u00e9"}] , "c":null } `: `{ "a" : [1, {"b":"\u00e9"}] , "c":null }`,
+		`{}`:       `{}`,
+		`{"a":1,}`: "", `{"a"`: "", `[]`: "",
+	} {
+		r := jsonread.New([]byte(doc))
+		start := r.Mark()
+		for r.Object(); r.Member(); {
+			r.Skip()
+		}
+		if got := r.Since(start); string(got) != want || (got == nil) != (r.Err() != nil) {
+			t.Errorf("%s: got %s, %v", doc, got, r.Err())
+		}
+	}
+}
