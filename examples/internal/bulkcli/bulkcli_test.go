@@ -19,6 +19,7 @@ func TestALongWaitForTheQuotaIsToldOnceAMinute(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.Done(demeterrr.RateLimit{}, 0)
+			synctest.Wait() // for what is being told
 			if got := bytes.Count(told.Bytes(), []byte("waiting for the quota")); got != lines {
 				t.Errorf("after %d waits: told %d times, want %d", i+1, got, lines)
 			}
