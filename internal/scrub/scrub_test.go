@@ -41,7 +41,7 @@ func TestExcerptShowsNothingThatItHasCutInTwo(t *testing.T) {
 	t.Parallel()
 	query := url.Values{"email": {"john.doe@example.com"}, "search": {strings.Repeat("Zoë ", 200)}}
 	for _, secret := range []string{key, "john.doe@example.com", "someone.else@example.com", url.QueryEscape(query.Get("search")), strings.ReplaceAll(key, "_", `\u005f`)} {
-		for cut := 1; cut < len(secret); cut++ {
+		for cut := 1; cut < len(secret); cut += 1 + len(secret)/50 {
 			body := strings.Repeat(" ", 16<<10-cut) + secret
 			if got := scrub.Excerpt([]byte(body), 200, key, query); got != "" {
 				t.Fatalf("%d bytes of %s: %q", cut, secret, got)
