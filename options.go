@@ -186,7 +186,8 @@ func shorter(a, b time.Duration) time.Duration {
 // newTransport is made for many goroutines that talk to one host: the standard
 // transport keeps two idle connections to a host and closes the others after
 // each burst. It is built from nothing, as http.DefaultTransport may have been
-// replaced by something else.
+// replaced by something else. The number of connections is not limited: over
+// HTTP/2, MaxConnsPerHost can hang (golang/go#34941).
 func newTransport() *http.Transport {
 	const connections = 100
 	return &http.Transport{
