@@ -1,10 +1,10 @@
 package jsonread
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
 // peek skips white space and returns the byte after it, 0 at the end.
@@ -117,7 +117,7 @@ func (r *Reader) quoted() (raw []byte, plain bool) {
 	data, start := r.data, r.pos+1
 	ascii, escaped := true, false
 	for i := start; ; {
-		i = skipPlain(data, i)
+		i = jsontext.SkipPlain(data, i)
 		if i >= len(data) {
 			r.fail(i, "")
 			return nil, true
@@ -140,27 +140,6 @@ func (r *Reader) quoted() (raw []byte, plain bool) {
 			i++
 		}
 	}
-}
-
-// skipPlain returns the index of the first byte from i on that is a quote, a backslash, a control
-// character or not ASCII; len(data) if there is none. It looks at eight bytes at a time: in each lane a
-// subtraction sets the top bit where the byte is too small, and the lowest such bit is always true,
-// since only a lane that has it set borrows from the next.
-func skipPlain(data []byte, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(data); i += 8 {
-		x := binary.LittleEndian.Uint64(data[i:])
-		found := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(data); i++ {
-		if c := data[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			break
-		}
-	}
-	return i
 }
 
 // escape checks the escape sequence that starts with the backslash at i, and returns the index after it.

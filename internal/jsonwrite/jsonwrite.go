@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
 // Member appends the name of a member, given with its quotes and colon, and a comma before it where one is due.
@@ -29,9 +31,23 @@ const hex = "0123456789abcdef"
 // Text appends a string. Invalid UTF-8 becomes U+FFFD.
 func Text(b []byte, s string) []byte {
 	b = append(b, '"')
+	start := len(b)
+	b = append(b, s...)
+	if at := jsontext.SkipPlain(b, start); at < len(b) { // not nearly always
+		b = special(b[:at], s[at-start:])
+	}
+	return append(b, '"')
+}
+
+// special appends a text of which not everything means itself.
+func special(b []byte, s string) []byte {
 	start := 0
-	for i := skipPlain(s, 0); i < len(s); i = skipPlain(s, i) {
+	for i := 0; i < len(s); {
 		c := s[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
+			continue
+		}
 		char, size := utf8.DecodeRuneInString(s[i:])
 		if c >= utf8.RuneSelf && char != '\u2028' && char != '\u2029' && (char != utf8.RuneError || size > 1) {
 			i += size
@@ -41,36 +57,7 @@ func Text(b []byte, s string) []byte {
 		i += size
 		start = i
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
-}
-
-// skipPlain returns the index of the first byte from i on that is a quote, a backslash, a control
-// character or not ASCII; len(s) if there is none. It looks at eight bytes at a time, as jsonread does.
-func skipPlain(s string, i int) int {
-	for ; i+8 <= len(s); i += 8 {
-		if !plain(s[i : i+8]) {
-			break
-		}
-	}
-	if last := len(s) - 8; last >= 0 && last < i && plain(s[last:]) {
-		return len(s)
-	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			break
-		}
-	}
-	return i
-}
-
-// plain reports whether eight bytes can all be written as they are.
-func plain(s string) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	_ = s[7]
-	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-	return (x|(x-ones*' ')|((x^ones*'"')-ones)|((x^ones*'\\')-ones))&tops == 0
+	return append(b, s[start:]...)
 }
 
 func escape(b []byte, char rune) []byte {
