@@ -15,9 +15,9 @@ import (
 // the loop itself, keeps the call where the library's hooks can reach it.
 type loop struct {
 	call
-	library retryablehttp.Client
-	http    http.Client
-	turn    retryablehttp.Request // what the library takes for the request
+	repeater retryablehttp.Client
+	http     http.Client
+	turn     retryablehttp.Request // what the library takes for the request
 }
 
 // repeat goes on with a call whose first attempt may be repeated. It waits for the
@@ -29,23 +29,26 @@ func (k *call) repeat() {
 	}
 	l := &loop{call: *k}
 	l.http = http.Client{Transport: l}
-	l.library = retryablehttp.Client{
+	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
 		RetryMax:   k.maxRetries - 1,
 		CheckRetry: l.planRetry,
 		Backoff:    l.plannedWait,
 	}
-	req := http.Request{Method: k.method, URL: k.client.base, Header: emptyReply.Header}
+	req := http.Request{Method: k.method, URL: k.client.base, Header: noHeader}
 	l.turn.Request = req.WithContext(k.ctx)
-	_, _ = l.library.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
+	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
 	*k = l.call
 }
+
+// noHeader is what http.Client, which copies it, is shown of the headers. Nothing writes to it.
+var noHeader = http.Header{}
 
 // emptyReply is what the library is shown of every reply, as the real one is read
 // and judged already, and must not be drained, dropped, or followed to another
 // host. Nothing writes to it.
-var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}
+var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
 
 // RoundTrip is where the library makes an attempt.
 func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
