@@ -73,11 +73,11 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if ctx == nil {
 		return r.refuse(errors.New("the context is nil; pass context.Background() if there is no other"))
 	}
-	config, err := readCallOptions(opts)
+	cfg, err := readCallOptions(opts)
 	if err != nil {
 		return r.refuse(errors.New(joined(err)))
 	}
-	for _, resp := range config.responses {
+	for _, resp := range cfg.responses {
 		*resp = Response{}
 	}
 	if r.mistake != nil {
@@ -87,10 +87,10 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if err != nil {
 		return r.refuse(err)
 	}
-	if config.maxRetries < 0 {
-		config.maxRetries = c.policy.MaxRetries
+	if cfg.maxRetries < 0 {
+		cfg.maxRetries = c.policy.MaxRetries
 	}
-	k := call{client: c, ctx: ctx, request: r, callConfig: config, decode: decode, encoded: encoded}
+	k := call{client: c, ctx: ctx, request: r, callConfig: cfg, decode: decode, encoded: encoded}
 	k.setURL(&k.url, c.base)
 	// A nil *Error in an error would not be nil.
 	if failed := k.run(); failed != nil { //nolint:contextcheck // the call holds it

@@ -258,7 +258,7 @@ func WithAtMostOnce() CallOption {
 // readCallOptions applies the options of one call.
 func readCallOptions(opts []CallOption) (callConfig, error) {
 	if len(opts) == 0 {
-		return callConfig{maxRetries: -1}, nil
+		return callConfig{maxRetries: -1}, nil // c is on the heap, as an option may keep it
 	}
 	c := callConfig{maxRetries: -1}
 	for i, opt := range opts {

@@ -263,9 +263,9 @@ func (r *Reader) Time() time.Time {
 		r.orNull("a time")
 		return t
 	}
-	data, start := r.data, r.pos
+	start := r.pos
 	r.quoted()
-	if r.err == nil && t.UnmarshalJSON(data[start:r.pos]) != nil {
+	if r.err == nil && t.UnmarshalJSON(r.Since(start)) != nil {
 		r.fail(start, "expected an RFC 3339 time, found another string") // the cause would quote it
 	}
 	return t

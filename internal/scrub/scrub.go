@@ -22,11 +22,9 @@ var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;)[^\s"'<>(),
 // asciiEscape matches what JSON may write for an ASCII character that can be shown.
 var asciiEscape = regexp.MustCompile(`\\u00(?:[2-6][0-9a-fA-F]|7[0-9a-eA-E])`)
 
+// unescape is the character that a match of asciiEscape stands for.
 func unescape(escape string) string {
-	code, err := strconv.ParseUint(escape[len(`\u`):], 16, 8)
-	if err != nil {
-		return escape
-	}
+	code, _ := strconv.ParseUint(escape[len(`\u`):], 16, 8) // the pattern has seen to it
 	return string(rune(code))
 }
 
