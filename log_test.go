@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -34,9 +35,9 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 		wantNil(t, err)
 		want := []string{
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=1 status=500 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.method=GET error.path=/contacts error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=2 status=0 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.method=GET error.path=/contacts error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
 		}
 		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
@@ -53,6 +54,62 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 		if got := strings.Count(out.String(), "\n"); got != 1 || !strings.Contains(out.String(), "502") {
 			t.Errorf("got %d lines:\n%s", got, &out)
 		}
+	})
+}
+
+// keeper is a handler that keeps the records, as one does that writes on a
+// goroutine of its own.
+type keeper struct{ records *[]slog.Record }
+
+func (keeper) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (h keeper) WithAttrs([]slog.Attr) slog.Handler         { return h }
+func (h keeper) WithGroup(string) slog.Handler              { return h }
+func (h keeper) Handle(_ context.Context, r slog.Record) error {
+	*h.records = append(*h.records, r.Clone())
+	return nil
+}
+
+// errorIn is the error of a record.
+func errorIn(r slog.Record) (e *demeterrr.Error) {
+	for a := range r.Attrs {
+		if a.Key == "error" {
+			e, _ = a.Value.Any().(*demeterrr.Error)
+		}
+	}
+	return e
+}
+
+// A record that a handler keeps stays as it was when the call goes on.
+func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var records []slog.Record
+		c, _ := play(t, []step{gateway, internal}, demeterrr.WithLogger(slog.New(keeper{&records})))
+		ctx, cancel := context.WithCancel(t.Context())
+		var err error
+		var seen []string // the text of each record's error when it is logged
+		back := make(chan struct{})
+		go func() {
+			defer close(back)
+			err = create(ctx, c)
+		}()
+		for range 2 {
+			synctest.Wait() // the call sleeps before its next attempt
+			seen = append(seen, errorIn(records[len(records)-1]).Error())
+			time.Sleep(1250 * time.Millisecond) // the first wait is at most that, the second at least 2 seconds
+		}
+		cancel()
+		<-back
+		wantIs(t, err, context.Canceled)
+		same(t, "errors when logged", seen, []string{
+			"demeterrr: POST /contacts: 502 Bad Gateway: <html> <head><title>502 Bad Gateway</title></head> <body><center><h1>502 Bad Gateway</h1></center></body> </html> (outcome unknown, it may have taken effect)",
+			"demeterrr: POST /contacts: 500 INTERNAL_ERROR: Internal server error: temporary; contact support if it persists (2 attempts, outcome unknown, it may have taken effect)",
+		})
+		var now []string
+		for _, r := range records {
+			now = append(now, errorIn(r).Error())
+		}
+		same(t, "errors of the kept records", now, seen)
 	})
 }
 
