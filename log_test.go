@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -59,13 +58,13 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 
 // keeper is a handler that keeps the records, as one does that writes on a
 // goroutine of its own.
-type keeper struct{ records *[]slog.Record }
+type keeper struct{ records chan slog.Record }
 
 func (keeper) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
 func (h keeper) WithAttrs([]slog.Attr) slog.Handler         { return h }
 func (h keeper) WithGroup(string) slog.Handler              { return h }
 func (h keeper) Handle(_ context.Context, r slog.Record) error {
-	*h.records = append(*h.records, r.Clone())
+	h.records <- r.Clone()
 	return nil
 }
 
@@ -83,10 +82,11 @@ func errorIn(r slog.Record) (e *demeterrr.Error) {
 func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var records []slog.Record
-		c, _ := play(t, []step{gateway, internal}, demeterrr.WithLogger(slog.New(keeper{&records})))
+		h := keeper{make(chan slog.Record, 9)}
+		c, _ := play(t, []step{gateway, internal}, demeterrr.WithLogger(slog.New(h)))
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
+		var kept []slog.Record
 		var seen []string // the text of each record's error when it is logged
 		back := make(chan struct{})
 		go func() {
@@ -94,9 +94,8 @@ func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 			err = create(ctx, c)
 		}()
 		for range 2 {
-			synctest.Wait() // the call sleeps before its next attempt
-			seen = append(seen, errorIn(records[len(records)-1]).Error())
-			time.Sleep(1250 * time.Millisecond) // the first wait is at most that, the second at least 2 seconds
+			record := <-h.records // the call goes to sleep before its next attempt
+			kept, seen = append(kept, record), append(seen, errorIn(record).Error())
 		}
 		cancel()
 		<-back
@@ -106,7 +105,7 @@ func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 			"demeterrr: POST /contacts: 500 INTERNAL_ERROR: Internal server error: temporary; contact support if it persists (2 attempts, outcome unknown, it may have taken effect)",
 		})
 		var now []string
-		for _, r := range records {
+		for _, r := range kept {
 			now = append(now, errorIn(r).Error())
 		}
 		same(t, "errors of the kept records", now, seen)
