@@ -165,7 +165,7 @@ func isFieldName(text string) bool {
 	}
 	letter := func(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' }
 	for _, c := range []byte(text) {
-		if !letter(c) && !('0' <= c && c <= '9') && !strings.ContainsRune(".[]-", rune(c)) {
+		if !letter(c) && !strings.ContainsRune("0123456789.[]-", rune(c)) {
 			return false
 		}
 	}

@@ -58,6 +58,22 @@ func input[T any](contact T, err error) iter.Seq2[T, error] {
 	}
 }
 
+// onePrefix checks that an error's text begins with the prefix and has no other.
+func onePrefix(t *testing.T, what string, err error) {
+	t.Helper()
+	var e *demeterrr.Error
+	if !errors.As(err, &e) {
+		t.Errorf("%s: %v is no *Error", what, err)
+		return
+	}
+	if text := e.Error(); !strings.HasPrefix(text, "demeterrr: ") || strings.Count(text, "demeterrr: ") != 1 {
+		t.Errorf("%s: %s", what, text)
+	}
+	if logged := e.LogValue().String(); strings.Contains(logged, "demeterrr: ") {
+		t.Errorf("%s: its log value has the prefix: %s", what, logged)
+	}
+}
+
 func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 	t.Parallel()
 	inner := &demeterrr.Error{Code: demeterrr.CodeRateLimited, Message: "inner", RetryAfter: time.Minute}
@@ -65,20 +81,6 @@ func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 		"an Error": inner, "a wrapped one": fmt.Errorf("mine: %w", inner), "two of them": errors.Join(inner, fmt.Errorf("and %w", inner)),
 		"a sentinel": demeterrr.ErrTimeout, "a wrapped sentinel": fmt.Errorf("mine: %w", demeterrr.ErrRateLimited),
 		"one made of a text": &demeterrr.Error{Message: inner.Error()},
-	}
-	onePrefix := func(t *testing.T, what string, err error) {
-		t.Helper()
-		var e *demeterrr.Error
-		if !errors.As(err, &e) {
-			t.Errorf("%s: %v is no *Error", what, err)
-			return
-		}
-		if text := e.Error(); !strings.HasPrefix(text, "demeterrr: ") || strings.Count(text, "demeterrr: ") != 1 {
-			t.Errorf("%s: %s", what, text)
-		}
-		if logged := e.LogValue().String(); strings.Contains(logged, "demeterrr: ") {
-			t.Errorf("%s: its log value has the prefix: %s", what, logged)
-		}
 	}
 	for name, err := range nested {
 		t.Run(name, func(t *testing.T) {
