@@ -51,12 +51,15 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 	for idle := 0; ; {
 		n, err := body.Read(data[len(data):cap(data)])
 		if n < 0 || n > cap(data)-len(data) {
-			return data, errors.New("the transport's body returned a count that cannot be")
+			return data, errors.New("the transport's body returned an impossible count; use another transport")
 		}
 		data = data[:len(data)+n]
 		*buf = data
 		if idle++; n > 0 {
 			idle = 0
+		}
+		if err != nil && err != io.EOF { //nolint:errorlint // nearly every error is io.EOF itself
+			err = readable(err)
 		}
 		switch {
 		case len(data) > maxReply:

@@ -116,7 +116,7 @@ func (b *bulk) hopeless(e *Error) bool {
 // inputFailed is the error for a sequence of the caller's that ended with one. It
 // may be another call's: what that left in doubt is no doubt about these contacts.
 func inputFailed(err error) *Error {
-	return &Error{Message: "the input failed", cause: foreign{err}}
+	return &Error{Message: "the input failed", cause: foreign{readable(err)}}
 }
 
 // parallel calls work for each of the items, n at a time, and returns when all

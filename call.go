@@ -325,8 +325,10 @@ func (f foreign) As(target any) bool {
 // withoutURL takes off every *url.Error: it carries the URL, and with it emails.
 func withoutURL(err error) error {
 	var u *url.Error
-	for errors.As(err, &u) {
-		err = u.Err
+	for err = readable(err); errors.As(err, &u); err = readable(u.Err) {
+		if u.Err == nil {
+			return errors.New("the transport gave no reason")
+		}
 	}
 	return err
 }

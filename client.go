@@ -84,7 +84,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 func NewFromEnv(opts ...Option) (*Client, error) {
 	key := os.Getenv("DEMETERRR_API_KEY")
 	if key == "" {
-		return nil, &Error{Code: CodeMissingAPIKey, Message: "the environment variable DEMETERRR_API_KEY is not set; make a key in the dashboard"}
+		return nil, &Error{Code: CodeMissingAPIKey, Message: "the environment variable DEMETERRR_API_KEY is not set; set it to a key from the dashboard"}
 	}
 	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
@@ -159,7 +159,7 @@ type Response struct {
 // except POST /contacts.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
 	if req == nil {
-		return invalid("the request is nil")
+		return invalid("the request is nil; pass a *demeterrr.Request")
 	}
 	path := "/" + strings.TrimPrefix(req.Path, "/")
 	switch req.Method {

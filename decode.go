@@ -318,8 +318,11 @@ func keep(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 // be a customer's data.
 func withoutContent(err error) error {
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
+	switch {
+	case !errors.As(err, &wrong):
+		return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
+	case !isFieldName(wrong.Field): // on Go 1.27 it has the keys of maps, such as emails
+		return fmt.Errorf("a value does not fit a Go %s", wrong.Type)
 	}
-	return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
+	return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
 }

@@ -1,6 +1,9 @@
 // Package demeterrr is the official Go client of the demeterrr customer-feedback
 // API: contacts, survey sequences, and everything else through [Client.Do].
 //
+// A plain Execute retries after the API's own INTERNAL_ERROR, as the API
+// documents. Pass [WithAtMostOnce] to turn that retry off.
+//
 //	client, err := demeterrr.NewFromEnv() // DEMETERRR_API_KEY
 //	if err != nil {
 //		return err

@@ -194,4 +194,6 @@ func (e *enrolment) isNew(to recipient, key string) bool {
 
 var errInDoubt = &Error{Message: "an earlier run began to send this, and did not learn what came of it", unknown: true}
 
-func journalFailed(err error) *Error { return &Error{Message: "the journal failed", cause: err} }
+func journalFailed(err error) *Error {
+	return &Error{Message: "the journal failed", cause: readable(err)}
+}

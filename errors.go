@@ -6,12 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-
-	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // Code is the machine-readable code of an API error. The constants below are
@@ -145,7 +140,7 @@ type Error struct {
 	// reply was not the API's, it is an excerpt of at most 200 bytes.
 	Message string
 	// Details is the raw JSON of the error's details (an object or an array); nil if there are none.
-	// Decode it with DecodeDetails. Error() and LogValue leave it out, as it may hold personal data.
+	// Decode it with DecodeDetails. Error() and LogValue show the names of its fields, never their values, which may be personal data.
 	Details json.RawMessage
 	// RequiredScope is the scope that the key lacks; empty unless the API named one.
 	RequiredScope string
@@ -162,90 +157,12 @@ type Error struct {
 	unknown bool  // the write may have taken effect
 }
 
-// Error describes the failure in one line: the request, the status, the code,
-// what the API said and what to do about it.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("demeterrr: ")
-	if e.Method != "" {
-		fmt.Fprintf(&b, "%s %s: ", e.Method, oneLine(e.Path))
-	}
-	if e.StatusCode != 0 {
-		fmt.Fprintf(&b, "%d ", e.StatusCode)
-	}
-	what := string(e.Code)
-	if what == "" {
-		what = http.StatusText(e.StatusCode)
-	}
-	parts := make([]string, 0, 4)
-	for _, part := range []string{oneLine(what), oneLine(e.Message), e.causeText(), e.advice()} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	if len(parts) == 0 {
-		parts = append(parts, "request failed")
-	}
-	b.WriteString(strings.Join(parts, ": "))
-	if notes := e.notes(); len(notes) > 0 {
-		b.WriteString(" (" + strings.Join(notes, ", ") + ")")
-	}
-	return b.String()
-}
-
-func (e *Error) causeText() string {
-	if e.cause == nil {
-		return ""
-	}
-	return oneLine(e.cause.Error())
-}
-
-// advice is what the API documents to do about a code (contract, section 7),
-// where the message itself does not say it.
-func (e *Error) advice() string {
-	if e.StatusCode == 0 {
-		return "" // raised by the client, whose messages say it themselves
-	}
-	switch e.Code {
-	case CodeInvalidAPIKey, CodeExpiredAPIKey:
-		return "make a new key in the dashboard"
-	case CodeInsufficientPermissions:
-		return "add the scope to the key in the dashboard"
-	case CodeValidation:
-		if len(e.Details) > 0 {
-			return "see Error.Details"
-		}
-	case CodeSequenceInactive:
-		return "activate the sequence first"
-	case CodeContactExists:
-		return "update the existing contact, or use Upsert"
-	case CodeInternal:
-		return "temporary; contact support if it persists"
-	default:
-	}
-	return ""
-}
-
-func (e *Error) notes() []string {
-	var notes []string
-	if e.RetryAfter > 0 {
-		notes = append(notes, "retry after "+e.RetryAfter.String())
-	}
-	if e.Attempts > 1 {
-		notes = append(notes, strconv.Itoa(e.Attempts)+" attempts")
-	}
-	if e.unknown {
-		notes = append(notes, "outcome unknown, it may have taken effect")
-	}
-	if e.RequestID != "" {
-		notes = append(notes, "request "+oneLine(e.RequestID))
-	}
-	return notes
-}
-
 // Is reports whether target is a sentinel that this error answers to: its
 // code's, its status's, [ErrTimeout] or [ErrUnknownOutcome].
 func (e *Error) Is(target error) bool {
+	if e == nil {
+		return false
+	}
 	if target == ErrUnknownOutcome {
 		return e.unknown
 	}
@@ -262,12 +179,20 @@ func (e *Error) Is(target error) bool {
 
 // Unwrap returns what made the call fail where that was not a reply: a network
 // error, the context's error, a limiter's error; else nil.
-func (e *Error) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.cause
+}
 
-// LogValue makes slog write the error as a group of its fields. Details are
-// left out, as they may hold personal data.
+// LogValue makes slog write the error as a group of its fields. Of the details
+// it shows only the names of the fields, as the values may hold personal data.
 func (e *Error) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 10)
+	if e == nil {
+		return slog.StringValue(e.Error())
+	}
+	attrs := make([]slog.Attr, 0, 11)
 	add := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -279,8 +204,9 @@ func (e *Error) LogValue() slog.Value {
 		attrs = append(attrs, slog.Int("status", e.StatusCode))
 	}
 	add("code", oneLine(string(e.Code)))
-	add("message", oneLine(e.Message))
+	add("message", quoted(e.Message))
 	add("cause", e.causeText())
+	add("fields", e.fieldNames())
 	add("required_scope", e.RequiredScope)
 	if e.RetryAfter > 0 {
 		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
@@ -297,7 +223,7 @@ func (e *Error) LogValue() slog.Value {
 // API does not document their shape: it is an object or an array. Without
 // details it is an error.
 func (e *Error) DecodeDetails(v any) error {
-	if len(e.Details) == 0 {
+	if e == nil || len(e.Details) == 0 {
 		return errors.New("demeterrr: the error has no details")
 	}
 	if err := json.Unmarshal(e.Details, v); err != nil {
@@ -310,16 +236,4 @@ func (e *Error) DecodeDetails(v any) error {
 // matches what the server would have answered.
 func invalid(format string, args ...any) *Error {
 	return &Error{Code: CodeValidation, Message: fmt.Sprintf(format, args...)}
-}
-
-// oneLine keeps a text from outside from breaking the line it is printed in, and
-// from filling a log.
-func oneLine(s string) string {
-	const enough = 1000 // bytes
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, scrub.Cut(s, enough))
 }

@@ -130,7 +130,7 @@ func TestErrorTextsAreActionable(t *testing.T) {
 		"demeterrr: GET /contacts/x: 401 INVALID_API_KEY: Invalid or inactive API key: make a new key in the dashboard",
 		"demeterrr: GET /contacts/x: 401 EXPIRED_API_KEY: API key has expired: make a new key in the dashboard",
 		"demeterrr: GET /contacts/x: 403 INSUFFICIENT_PERMISSIONS: This API key does not have the required scope: contacts:write: add the scope to the key in the dashboard",
-		"demeterrr: GET /contacts/x: 400 VALIDATION_ERROR: Validation failed: see Error.Details",
+		"demeterrr: GET /contacts/x: 400 VALIDATION_ERROR: Validation failed: fields email; see Error.Details",
 		"demeterrr: GET /contacts/x: 400 SEQUENCE_INACTIVE: Sequence is not active: activate the sequence first",
 		"demeterrr: GET /contacts/x: 404 NOT_FOUND: Resource not found",
 		"demeterrr: GET /contacts/x: 409 CONTACT_EXISTS: A contact with this email already exists: update the existing contact, or use Upsert",

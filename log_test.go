@@ -34,9 +34,9 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 		wantNil(t, err)
 		want := []string{
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=1 status=500 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.method=GET error.path=/contacts error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=2 status=0 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.method=GET error.path=/contacts error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
 		}
 		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)
@@ -53,6 +53,62 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 		if got := strings.Count(out.String(), "\n"); got != 1 || !strings.Contains(out.String(), "502") {
 			t.Errorf("got %d lines:\n%s", got, &out)
 		}
+	})
+}
+
+// keeper is a handler that keeps the records, as one does that writes on a
+// goroutine of its own.
+type keeper struct{ records chan slog.Record }
+
+func (keeper) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (h keeper) WithAttrs([]slog.Attr) slog.Handler         { return h }
+func (h keeper) WithGroup(string) slog.Handler              { return h }
+func (h keeper) Handle(_ context.Context, r slog.Record) error {
+	h.records <- r.Clone()
+	return nil
+}
+
+// errorIn is the error of a record.
+func errorIn(r slog.Record) (e *demeterrr.Error) {
+	for a := range r.Attrs {
+		if a.Key == "error" {
+			e, _ = a.Value.Any().(*demeterrr.Error)
+		}
+	}
+	return e
+}
+
+// A record that a handler keeps stays as it was when the call goes on.
+func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := keeper{make(chan slog.Record, 9)}
+		c, _ := play(t, []step{gateway, internal}, demeterrr.WithLogger(slog.New(h)))
+		ctx, cancel := context.WithCancel(t.Context())
+		var err error
+		var kept []slog.Record
+		var seen []string // the text of each record's error when it is logged
+		back := make(chan struct{})
+		go func() {
+			defer close(back)
+			err = create(ctx, c)
+		}()
+		for range 2 {
+			record := <-h.records // the call goes to sleep before its next attempt
+			kept, seen = append(kept, record), append(seen, errorIn(record).Error())
+		}
+		cancel()
+		<-back
+		wantIs(t, err, context.Canceled)
+		same(t, "errors when logged", seen, []string{
+			"demeterrr: POST /contacts: 502 Bad Gateway: <html> <head><title>502 Bad Gateway</title></head> <body><center><h1>502 Bad Gateway</h1></center></body> </html> (outcome unknown, it may have taken effect)",
+			"demeterrr: POST /contacts: 500 INTERNAL_ERROR: Internal server error: temporary; contact support if it persists (2 attempts, outcome unknown, it may have taken effect)",
+		})
+		var now []string
+		for _, r := range kept {
+			now = append(now, errorIn(r).Error())
+		}
+		same(t, "errors of the kept records", now, seen)
 	})
 }
 

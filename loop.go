@@ -74,8 +74,12 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 		return false, nil // it would sleep in vain
 	}
 	k.wait, k.waiting = lengthen(floor, floor/4, left), true
-	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
-	k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", k.last))
+	if k.client.logger != nil { // asked here too, as the copy is not free
+		failed := *k.last // the handler may keep it, and the call goes on to change its own
+		failed.Method, failed.Path = k.method, k.path
+		failed.Attempts, failed.unknown = k.attempts, k.unknown
+		k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", &failed))
+	}
 	return true, nil
 }
 

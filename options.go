@@ -60,8 +60,13 @@ func WithInsecureHTTP() Option {
 // Without this option the client has a transport of its own, tuned for one host.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) {
-		if hc == nil {
+		switch {
+		case hc == nil:
 			c.mistake("WithHTTPClient: the client is nil; leave the option out to use the default")
+		case hc.Transport != nil && isNil(hc.Transport):
+			c.mistake("WithHTTPClient: the client's Transport is a nil %T; leave it unset for http.DefaultTransport", hc.Transport)
+		case hc.Jar != nil && isNil(hc.Jar):
+			c.mistake("WithHTTPClient: the client's Jar is a nil %T; leave it unset for no cookies", hc.Jar)
 		}
 		c.httpClient = hc
 	}
@@ -91,14 +96,12 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // is a [LimitObserver] too, it learns how each attempt ended.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
-		if v := reflect.ValueOf(l); l == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		if isNil(l) {
 			c.mistake("WithLimiter: the limiter is nil; leave the option out for none")
 			return
 		}
-		if p, ok := l.(*Pacer); ok {
-			if err := p.check(); err != nil {
-				c.mistake("WithLimiter: %w", err)
-			}
+		if p, ok := l.(*Pacer); ok && p.check() != "" {
+			c.mistake("WithLimiter: %s", p.check())
 		}
 		c.limiter = l
 	}
@@ -111,6 +114,8 @@ func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil {
 			c.mistake("WithLogger: the logger is nil; leave the option out for none")
+		} else if isNil(l.Handler()) {
+			c.mistake("WithLogger: the logger has no handler; make it with slog.New")
 		}
 		c.logger = l
 	}
@@ -136,12 +141,24 @@ func WithAppInfo(name, version string) Option {
 	}
 }
 
+// isNil reports whether v is nil, or holds a nil that cannot be called.
+func isNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
 // readOptions applies the options to the defaults and checks the result as a whole.
 func readOptions(opts []Option) (config, *url.URL, error) {
 	c := config{baseURL: DefaultBaseURL, policy: DefaultRetryPolicy()}
 	for i, opt := range opts {
 		if opt == nil {
-			c.mistake("option %d is nil", i+1)
+			c.mistake("option %d is nil; leave it out", i+1)
 			continue
 		}
 		opt(&c)
@@ -233,7 +250,7 @@ type callConfig struct {
 func WithResponse(r *Response) CallOption {
 	return func(c *callConfig) {
 		if r == nil {
-			c.mistakes = append(c.mistakes, errors.New("WithResponse: the response is nil"))
+			c.mistakes = append(c.mistakes, errors.New("WithResponse: the response is nil; pass a pointer to one"))
 			return
 		}
 		c.responses = append(c.responses, r)
@@ -273,7 +290,7 @@ func readCallOptions(opts []CallOption) (callConfig, error) {
 	c := callConfig{maxRetries: -1}
 	for i, opt := range opts {
 		if opt == nil {
-			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil", i+1))
+			c.mistakes = append(c.mistakes, fmt.Errorf("call option %d is nil; leave it out", i+1))
 			continue
 		}
 		opt(&c)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
@@ -133,8 +134,17 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}{
 		{nil, "option 1 is nil"},
 		{demeterrr.WithHTTPClient(nil), "WithHTTPClient: the client is nil"},
+		{demeterrr.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "the client's Transport is a nil *http.Transport; leave it unset"},
+		{demeterrr.WithHTTPClient(&http.Client{Transport: roundTripper(nil)}), "the client's Transport is a nil demeterrr_test.roundTripper; leave it unset"},
+		{demeterrr.WithHTTPClient(&http.Client{Jar: (*cookiejar.Jar)(nil)}), "the client's Jar is a nil *cookiejar.Jar; leave it unset"},
 		{demeterrr.WithLimiter(nil), "WithLimiter: the limiter is nil"},
+		{demeterrr.WithLimiter((*demeterrr.Pacer)(nil)), "WithLimiter: the limiter is nil"},
+		{demeterrr.WithLimiter(funcLimiter(nil)), "WithLimiter: the limiter is nil"},
+		{demeterrr.WithLimiter(mapLimiter(nil)), "WithLimiter: the limiter is nil"},
+		{demeterrr.WithLimiter(chanLimiter(nil)), "WithLimiter: the limiter is nil"},
 		{demeterrr.WithLogger(nil), "WithLogger: the logger is nil"},
+		{demeterrr.WithLogger(&slog.Logger{}), "WithLogger: the logger has no handler; make it with slog.New"},
+		{demeterrr.WithLogger(slog.New((*slog.TextHandler)(nil))), "WithLogger: the logger has no handler; make it with slog.New"},
 		{demeterrr.WithTimeout(0), "WithTimeout: the timeout must be positive"},
 		{demeterrr.WithTimeout(-time.Second), "WithTimeout: the timeout must be positive"},
 		{policy(demeterrr.RetryPolicy{MaxRetries: -1}), "RetryPolicy: no field may be negative"},
@@ -153,6 +163,17 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		refusedBeforeSending(t, test.says, err, demeterrr.ErrValidation, test.says)
 	}
 }
+
+// Limiters whose nil can be in an interface that is not nil.
+type (
+	funcLimiter func(context.Context) error
+	mapLimiter  map[string]demeterrr.Limiter
+	chanLimiter chan struct{}
+)
+
+func (f funcLimiter) Wait(ctx context.Context) error { return f(ctx) }
+func (m mapLimiter) Wait(ctx context.Context) error  { return m["a"].Wait(ctx) }
+func (c chanLimiter) Wait(context.Context) error     { <-c; return nil }
 
 func TestNewTellsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()

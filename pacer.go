@@ -67,15 +67,12 @@ func NewPacer(limits ...Limit) *Pacer {
 	return p
 }
 
-// check says what is wrong with the limits; nil if nothing is.
-func (p *Pacer) check() error {
-	switch {
-	case p == nil:
-		return invalid("a nil *Pacer has no limits: use NewPacer")
-	case p.problem != "":
-		return invalid("%s", p.problem)
+// check says what is wrong with the limits; it is empty if nothing is.
+func (p *Pacer) check() string {
+	if p == nil {
+		return "the *Pacer is nil; make one with NewPacer"
 	}
-	return nil
+	return p.problem
 }
 
 // Wait returns nil when a request may be sent; [Pacer.Done] must then be called
@@ -84,11 +81,11 @@ func (p *Pacer) check() error {
 // that matches [ErrRateLimited], whose RetryAfter is how long it would have
 // taken, at the least.
 func (p *Pacer) Wait(ctx context.Context) error {
-	if err := p.check(); err != nil {
-		return err
+	if problem := p.check(); problem != "" {
+		return invalid("%s", problem)
 	}
 	if ctx == nil {
-		return invalid("Pacer.Wait: the context is nil")
+		return invalid("Pacer.Wait: the context is nil; pass context.Background() if there is no other")
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -80,6 +81,7 @@ func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route stri
 // fetchAll is the one paging loop. It asks for the next page when the caller has
 // taken all of the last one, and goes by totalPages, as perPage is not reliable.
 func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) iter.Seq2[*T, error] {
+	opts = slices.Clone(opts) // the loop may come after the caller has changed its own
 	return func(yield func(*T, error) bool) {
 		q, last := q, "" // each loop over the sequence starts anew
 		q.page = cmp.Or(q.page, 1)

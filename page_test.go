@@ -252,3 +252,19 @@ func TestTheLastPagesReplyIsWhatWithResponseHolds(t *testing.T) {
 	}
 	same(t, "response", []any{resp.StatusCode, resp.RequestID, resp.Attempts}, []any{200, "page-2", 1})
 }
+
+// A sequence keeps the options that it was made with, however late its loop comes.
+func TestAllKeepsItsOptions(t *testing.T) {
+	t.Parallel()
+	c := serving(t, listing(1))
+	var first, second demeterrr.Response
+	opts := []demeterrr.CallOption{demeterrr.WithResponse(&first)}
+	contacts := c.Contacts.All(t.Context(), nil, opts...)
+	opts[0] = demeterrr.WithResponse(&second)
+	for _, err := range contacts {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	same(t, "attempts", []int{first.Attempts, second.Attempts}, []int{1, 0})
+}

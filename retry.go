@@ -124,10 +124,11 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 
 // judgeLost is the table of retries for attempts that no reply came back from.
 func (k *call) judgeLost(rep *reply) (failed *Error, again, effect bool) {
+	rep.err = readable(rep.err)
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
 	case badCertificate(rep.err):
-		failed.Message = "the server's certificate is not valid for this address"
+		failed.Message = "the server's certificate cannot be verified; check the base URL and the root certificates"
 		return failed, false, false
 	case rep.unsent || neverConnected(rep.err):
 		failed.Message = "no connection"
@@ -240,6 +241,7 @@ func (k *call) interruption(err error) error {
 	if ended(k.ctx) {
 		err = contextError(k.ctx)
 	}
+	err = readable(err)
 	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
 	if errors.As(err, &waits) {
 		return &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: err}

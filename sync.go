@@ -84,6 +84,7 @@ const defaultSyncConcurrency = 4
 // empty). Retries, and contacts that somebody else changes meanwhile, come on top.
 //
 // The contacts are held in memory and must not be changed before Sync returns.
+// The report shares their tags and custom fields.
 // Those with the same email, ignoring case, count once: the last one wins.
 //
 // The report is never nil and always adds up. A contact that fails is in it, and
