@@ -248,7 +248,7 @@ func (k *call) exchange(transport http.RoundTripper, req *http.Request, s *space
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	if k.client.jar != nil {
-		k.client.jar.SetCookies(req.URL, resp.Cookies())
+		k.client.jar.SetCookies(&k.url, resp.Cookies()) // a transport may have changed the URL of req
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
