@@ -78,7 +78,7 @@ func TestEndpointsHasEveryMethod(t *testing.T) {
 func TestIDsAreEscapedAsOneSegment(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
-		"a b": "a%20b", "100%": "100%25", "%2e%2e": "%252e%252e", "%2F": "%252F", "Zoë": "Zo%C3%AB", "...": "...", "a;b=c,d&e+f:@": "a%3Bb=c%2Cd&e+f:@", "{id}": "%7Bid%7D", "~*'()!$": "~%2A%27%28%29%21$", "\xff": "%FF",
+		"a b": "a%20b", "100%": "100%25", "%2e%2e": "%252e%252e", "%2F": "%252F", "Zoë": "Zo%C3%AB", "...": "...", "a;b=c,d&e+f:@": "a%3Bb=c%2Cd&e+f:@", "{id}": "%7Bid%7D", "~*'()!$": "~%2A%27%28%29%21$",
 	} {
 		for _, e := range endpoints {
 			if !e.hasID {
@@ -147,6 +147,10 @@ func TestBadRawRequestsAreRefused(t *testing.T) {
 		"nil pointer":       {get("/x"), noPointer, "out must be a pointer"},
 		"channel":           {&demeterrr.Request{Method: "POST", Path: "/x", Body: make(chan int)}, &out, "cannot be encoded"},
 		"Latin-1":           {&demeterrr.Request{Method: "POST", Path: "/x", Body: struct{ Name string }{"J\xf6rg"}}, nil, "UTF-8"},
+		"Latin-1 map":       {&demeterrr.Request{Method: "POST", Path: "/x", Body: map[string]string{"name": "J\xf6rg"}}, nil, "UTF-8"},
+		"Latin-1 key":       {&demeterrr.Request{Method: "POST", Path: "/x", Body: map[demeterrr.Language]int{"J\xf6rg": 1}}, nil, "UTF-8"},
+		"Latin-1 Opt":       {&demeterrr.Request{Method: "POST", Path: "/x", Body: struct{ Name demeterrr.Opt[string] }{demeterrr.Set("J\xf6rg")}}, nil, "UTF-8"},
+		"Latin-1 raw":       {&demeterrr.Request{Method: "POST", Path: "/x", Body: json.RawMessage("\"J\xf6rg\"")}, nil, "UTF-8"},
 	} {
 		err := serving(t, neverSent(t)).Do(t.Context(), test.req, test.out)
 		refusedBeforeSending(t, what, err, demeterrr.ErrValidation, test.says)

@@ -41,6 +41,7 @@ type Contact struct {
 	LocationID            string
 	ContactOrganizationID string
 	// CustomFields are the organization's own fields, decoded as encoding/json does: string, float64, bool, ….
+	// A number that a float64 cannot hold is a [json.Number].
 	CustomFields map[string]any
 	Tags         []string
 	// Unsubscribed contacts are sent nothing. It cannot be set through the API.

@@ -318,11 +318,12 @@ func keep(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 // be a customer's data.
 func withoutContent(err error) error {
 	var wrong *json.UnmarshalTypeError
+	var nowhere *json.InvalidUnmarshalError
 	switch {
-	case !errors.As(err, &wrong):
-		return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
-	case !isFieldName(wrong.Field): // on Go 1.27 it has the keys of maps, such as emails
-		return fmt.Errorf("a value does not fit a Go %s", wrong.Type)
+	case errors.As(err, &wrong): // its Field names keys of maps too, since Go 1.27
+		return fmt.Errorf("the value at byte %d does not fit a Go %s", wrong.Offset, wrong.Type)
+	case errors.As(err, &nowhere): // it says that the caller passed no pointer
+		return err
 	}
-	return fmt.Errorf("the member %q does not fit a Go %s", wrong.Field, wrong.Type)
+	return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +85,7 @@ func TestA2xxThatIsNotTheEnvelopeIsAnError(t *testing.T) {
 		`{"error":{"code":"INTERNAL_ERROR","message":"` + canary + `"}}`,
 		`{"data":[{"id":"c"}]}`, `{"data":[null],` + meta + `}`, `{"data":[{}],` + meta + `}`, `{"data":[{"id":""}],` + meta + `}`, `{"data":[[]],` + meta + `}`, `{"data":[{"id":"c"},{"email":"` + canary + `"}],` + meta + `}`,
 		`{"data":[{"id":"c"}],"meta":null}`, `{"data":[{"id":"c"}],"meta":{}}`, `{"data":[{"id":"c"}],"meta":[]}`, `{"data":[{"id":"c"}],"meta":{"page":"1"}}`, `{"data":[{"id":"c"}],"meta":{"page":1.5}}`,
-		`{"data":[{"id":"c"}],"meta":{"page":1,"perPage":50,"total":500}}`, `{"data":[],"meta":{}}`, `{` + meta + `}`, `{"data":null,` + meta + `}`, `{"data":{"sequenceId":null}}`, `{"data":{"sequenceId":7}}`,
+		`{"data":[{"id":"c"}],"meta":{"page":1,"perPage":50,"total":500}}`, `{"data":[{"id":"c"}],"meta":{"page":1,"total":1,"totalPages":` + strconv.Itoa(math.MaxInt) + `0}}`, `{"data":[],"meta":{}}`, `{` + meta + `}`, `{"data":null,` + meta + `}`, `{"data":{"sequenceId":null}}`, `{"data":{"sequenceId":7}}`,
 		`{"data":{"sequenceId":"s","results":[null]}}`, `{"data":{"sequenceId":"s","results":[{"email":{"` + canary + `":1}}]}}`, `{"data":{"sequenceId":"s","contactsProcessed":"2"}}`,
 		`{"data":"` + strings.Repeat(canary, (10<<20)/len(canary)) + `"}`, strings.Repeat(`[`, 1000),
 	}
@@ -137,9 +139,9 @@ func TestDoWantsJSONThatFits(t *testing.T) {
 			t.Errorf("%.20q, which nobody wants: %v", body, err)
 		}
 	}
-	for _, out := range []any{new(struct{ Data struct{ Name int } }), new(struct{ Data struct{ Name time.Time } }), new([]any)} {
+	for _, out := range []any{new(struct{ Data struct{ Name int } }), new(struct{ Data struct{ Name time.Time } }), new([]any), new(map[string]map[string]int)} {
 		var j journal
-		err := serving(t, j.record(answer(201, `{"data":{"name":"canary@example.com"}}`)), quick).Do(t.Context(), req, out)
+		err := serving(t, j.record(answer(201, `{"data":{"canary@example.org":"x","name":"canary@example.com"}}`)), quick).Do(t.Context(), req, out)
 		var e *demeterrr.Error
 		if !errors.As(err, &e) || e.StatusCode != 201 || e.Attempts != 1 || errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "the call succeeded") {
 			t.Errorf("got %#v", err)

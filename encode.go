@@ -1,7 +1,8 @@
 package demeterrr
 
 import (
-	"fmt"
+	"errors"
+	"regexp"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
 )
@@ -31,10 +32,13 @@ func (r request) encode() ([]byte, error) {
 		encoded, err = jsonwrite.Any(nil, r.body)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the body cannot be encoded as JSON: %w", err)
+		return nil, errors.New("the body cannot be encoded as JSON: " + quotation.ReplaceAllString(err.Error(), `"…"`))
 	}
 	return encoded, nil
 }
+
+// quotation matches what an encoder quotes of a value, which may be personal data.
+var quotation = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
 func (p *ContactParams) encode() (_ []byte, err error) {
 	b := append(make([]byte, 0, 256), '{')

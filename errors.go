@@ -227,7 +227,7 @@ func (e *Error) DecodeDetails(v any) error {
 		return errors.New("demeterrr: the error has no details")
 	}
 	if err := json.Unmarshal(e.Details, v); err != nil {
-		return fmt.Errorf("demeterrr: decode the error's details: %w", err)
+		return fmt.Errorf("demeterrr: the error's details do not fit %T: %w", v, withoutContent(err))
 	}
 	return nil
 }

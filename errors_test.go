@@ -224,6 +224,13 @@ func TestDetailsDecodeAsObjectOrArray(t *testing.T) {
 	if err := read(`{"error":{"code":"VALIDATION_ERROR","details":[1]}}`).DecodeDetails(&object); err == nil {
 		t.Error("an array was decoded into a map")
 	}
+	for _, v := range []any{new(map[string]int), new(struct{ Email time.Time }), object} {
+		err := read(`{"error":{"code":"VALIDATION_ERROR","details":{"canary@x.com":"taken","email":"canary@x.org"}}}`).DecodeDetails(v)
+		if err == nil {
+			t.Errorf("details were decoded into %T", v)
+		}
+		noSecret(t, err, "canary@")
+	}
 	for _, body := range []string{`{"error":{"code":"X"}}`, `{"error":{"code":"X","details":null}}`, `<html>`} {
 		if err := read(body).DecodeDetails(&object); err == nil || !strings.Contains(err.Error(), "no details") {
 			t.Errorf("%s: got %v", body, err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // Opt is a field of an update that may be left alone, set, or cleared. Its zero
@@ -46,7 +48,7 @@ func (o Opt[T]) IsNull() bool { return o.state == optNull }
 func (o Opt[T]) IsZero() bool { return o.state == optUnset }
 
 // MarshalJSON writes the value, or null. A nil slice or map that was set is
-// written as [] or {}: only Null sends null.
+// written as [] or {}: only Null sends null. Text that is not UTF-8 is an error.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if o.state != optSet {
 		return []byte("null"), nil
@@ -56,6 +58,9 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 		return []byte("[]"), nil
 	case v.Kind() == reflect.Map && v.IsNil():
 		return []byte("{}"), nil
+	}
+	if err := validate.Text(o.value); err != nil {
+		return nil, err
 	}
 	return json.Marshal(o.value)
 }

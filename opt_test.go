@@ -79,4 +79,9 @@ func TestAnOptOfTheWrongTypeIsAnError(t *testing.T) {
 	if _, err := json.Marshal(demeterrr.Set(make(chan int))); err == nil {
 		t.Error("a channel was written")
 	}
+	for _, bad := range []json.Marshaler{demeterrr.Set("\xff"), demeterrr.Set([]string{"\xff"}), demeterrr.Set(demeterrr.Language("\xff"))} {
+		if encoded, err := bad.MarshalJSON(); err == nil {
+			t.Errorf("text that is not UTF-8 was written as %s", encoded)
+		}
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -308,7 +310,7 @@ func endless(t testing.TB, rest func(page string) string) *demeterrr.Client {
 		if page != "1" {
 			data = rest(page)
 		}
-		answer(200, `{"data":[`+data+`],"meta":{"page":`+page+`,"perPage":100,"total":1,"totalPages":2000000000000}}`)(w, r)
+		answer(200, `{"data":[`+data+`],"meta":{"page":`+page+`,"perPage":100,"total":1,"totalPages":`+strconv.Itoa(math.MaxInt/2)+`}}`)(w, r)
 	})
 }
 

@@ -1,7 +1,6 @@
 package demeterrr
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +8,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
+	"github.com/demeterrr/demeterrr-go/internal/jsontext"
+	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // Upsert makes a contact, or brings the one that has its email to what params
@@ -150,7 +154,9 @@ func (c *Contact) apply(u *ContactUpdate) {
 		if c.CustomFields == nil {
 			c.CustomFields = map[string]any{}
 		}
-		maps.Copy(c.CustomFields, asDecoded(fields))
+		for key, value := range fields {
+			c.CustomFields[key], _ = decoded(value) // what cannot be encoded is not sent
+		}
 	}
 	if tags, ok := u.Tags.Get(); ok {
 		c.Tags = slices.Clone(tags)
@@ -164,34 +170,40 @@ func setField[T any](field *T, o Opt[T]) {
 }
 
 // sameJSON reports whether the caller's value is what the API has. It compares
-// the JSON that both encode to, with the caller's numbers as they were written:
-// one that a float64 cannot hold counts as different, and is sent.
+// what a reply with either would be decoded to. A value that cannot be sent
+// counts as different, so that the update reports it.
 func sameJSON(want, have any) bool {
-	wantJSON, err1 := json.Marshal(want)
-	haveJSON, err2 := json.Marshal(have)
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	if bytes.Equal(wantJSON, haveJSON) {
-		return true
-	}
-	var canonical any // a struct's members, say, in the order of a map's
-	d := json.NewDecoder(bytes.NewReader(wantJSON))
-	d.UseNumber()
-	if d.Decode(&canonical) != nil {
-		return false
-	}
-	wantJSON, err1 = json.Marshal(canonical)
-	return err1 == nil && bytes.Equal(wantJSON, haveJSON)
+	a, err1 := decoded(want)
+	b, err2 := decoded(have)
+	return err1 == nil && err2 == nil && validate.Text(want) == nil && sameValue(a, b)
 }
 
-// asDecoded is what the API's reply would hold for these fields.
-func asDecoded(fields map[string]any) map[string]any {
-	decoded := map[string]any{}
-	if encoded, err := json.Marshal(fields); err == nil {
-		_ = json.Unmarshal(encoded, &decoded)
+// sameValue compares decoded values. Numbers are the same if their values are:
+// 19.90 is 19.9, and -0 is 0.
+func sameValue(a, b any) bool {
+	switch a := a.(type) {
+	case json.Number:
+		b, ok := b.(json.Number)
+		return ok && jsontext.SameNumber(string(a), string(b))
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameValue)
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, sameValue)
 	}
-	return decoded
+	return a == b
+}
+
+// decoded returns what v is in a reply of the API.
+func decoded(v any) (any, error) {
+	encoded, err := jsonwrite.Any(nil, v)
+	if err != nil {
+		return nil, err
+	}
+	r := jsonread.New(encoded)
+	value := r.Any()
+	return value, r.End()
 }
 
 // sameSet compares tags without regard to order and repetition.

@@ -126,7 +126,7 @@ func TestUpsertComparesCustomFieldsExactly(t *testing.T) {
 		B int `json:"b"`
 		A string
 	}
-	const fields = `{"points":5,"half":0.5,"big":9007199254740992,"on":true,"none":null,"list":[1,"a"],"visit":{"A":"x","b":2},"html":"<&>","day":"2026-02-10T00:00:00Z"}`
+	const fields = `{"points":5,"half":0.5,"price":19.90,"hundred":1e2,"zero":0,"big":9007199254740992,"bigger":9007199254740993,"huge":1e400,"prices":[19.90,{"a":1.0}],"on":true,"none":null,"list":[1,"a"],"visit":{"A":"x","b":2},"html":"<&>","day":"2026-02-10T00:00:00Z"}`
 	have := strings.Replace(oneJohn, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, fields, 1)
 	for _, test := range []struct {
 		key     string
@@ -137,7 +137,21 @@ func TestUpsertComparesCustomFieldsExactly(t *testing.T) {
 		{"points", 5.0, false},
 		{"points", uint8(5), false},
 		{"points", json.Number("5"), false},
+		{"points", json.Number("5.0"), false},
+		{"points", json.Number("0.5e1"), false},
 		{"points", "5", true},
+		{"price", 19.9, false},
+		{"price", json.Number("19.90"), false},
+		{"price", json.Number("1.99e1"), false},
+		{"price", json.Number("19.91"), true},
+		{"hundred", 100, false},
+		{"hundred", json.Number("1e2"), false},
+		{"hundred", json.Number("100.00"), false},
+		{"hundred", json.Number("1e1000000000"), true},
+		{"zero", json.Number("0.0"), false},
+		{"zero", json.Number("-0"), false},
+		{"prices", []any{json.Number("19.900"), map[string]any{"a": json.Number("1e0")}}, false},
+		{"prices", []any{json.Number("19.900"), map[string]any{"a": json.Number("1.1")}}, true},
 		{"points", 6, true},
 		{"half", 0.5, false},
 		{"half", float32(0.5), false},
@@ -145,6 +159,11 @@ func TestUpsertComparesCustomFieldsExactly(t *testing.T) {
 		{"big", int64(9007199254740992), false},
 		{"big", int64(9007199254740993), true},
 		{"big", json.Number("9007199254740993"), true},
+		{"bigger", int64(9007199254740993), false},
+		{"bigger", json.Number("9007199254740993.0"), false},
+		{"bigger", int64(9007199254740992), true},
+		{"huge", json.Number("10e399"), false},
+		{"huge", json.Number("1e401"), true},
 		{"on", true, false},
 		{"on", false, true},
 		{"on", "true", true},

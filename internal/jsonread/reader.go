@@ -22,8 +22,11 @@ package jsonread
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
 // MaxDepth is how deep arrays and objects may nest.
@@ -238,22 +241,20 @@ func (r *Reader) Int() int {
 	return int(n)
 }
 
-// Float64 reads a number; one beyond the range of a float64 is refused.
-func (r *Reader) Float64() float64 {
+// Number reads a number: a float64, or a [json.Number] where a float64 cannot hold it.
+func (r *Reader) Number() any {
 	if r.Kind() != '0' {
 		r.orNull("a number")
-		return 0
+		return 0.0
 	}
-	start := r.pos
 	digits := r.number()
 	if r.err != nil {
-		return 0
+		return 0.0
 	}
-	f, err := strconv.ParseFloat(string(digits), 64)
-	if err != nil {
-		r.fail(start, "expected a number within the range of a float64, found another number")
+	if f, ok := jsontext.Float64(string(digits)); ok {
+		return f
 	}
-	return f
+	return json.Number(digits)
 }
 
 // Time reads a string that holds an RFC 3339 time, taking what [time.Time.UnmarshalJSON] takes.
@@ -271,7 +272,7 @@ func (r *Reader) Time() time.Time {
 	return t
 }
 
-// Any reads any value as encoding/json decodes into an empty interface.
+// Any reads any value as encoding/json decodes into an empty interface, except for numbers: see [Reader.Number].
 func (r *Reader) Any() any {
 	switch r.Kind() {
 	case '{':
@@ -285,7 +286,7 @@ func (r *Reader) Any() any {
 	case '"':
 		return r.Text()
 	case '0':
-		return r.Float64()
+		return r.Number()
 	case 't':
 		return r.Bool()
 	}

@@ -112,7 +112,6 @@ func TestErrorsSayWhatWasExpectedAndWhere(t *testing.T) {
 		`{"unsubscribed":"no"}`:            "expected a boolean, found a string at byte 16",
 		`{"createdAt":17}`:                 "expected a time, found a number at byte 13",
 		`{"createdAt":"secret@x.example"}`: "expected an RFC 3339 time, found another string at byte 13",
-		`{"customFields":{"a":1e999}}`:     "expected a number within the range of a float64, found another number at byte 21",
 		`null`:                             "expected an object, found null at byte 0",
 		`{"id":"a" "email":"b"}`:           "expected a comma or the end of the object, found a string at byte 10",
 		`{"tags":["a" 1]}`:                 "expected a comma or the end of the array, found a number at byte 13",
@@ -149,11 +148,14 @@ func TestIntTakesOnlyIntegersThatFit(t *testing.T) {
 	}
 }
 
-func TestFloat64ReadsNumbersAndNull(t *testing.T) {
+func TestNumberLosesNoDigit(t *testing.T) {
 	t.Parallel()
-	for doc, want := range map[string]float64{"60": 60, "-1.5e1": -15, "null": 0, "5e-324": 5e-324} {
+	for doc, want := range map[string]any{
+		"60": 60.0, "-1.5e1": -15.0, "null": 0.0, "5e-324": 5e-324, "19.90": 19.9, "9007199254740992": 9007199254740992.0,
+		"9007199254740993": json.Number("9007199254740993"), "1e400": json.Number("1e400"), "-1e-400": json.Number("-1e-400"), "1E1000000000": json.Number("1E1000000000"),
+	} {
 		r := jsonread.New([]byte(doc))
-		if got := r.Float64(); got != want || r.End() != nil {
+		if got := r.Number(); got != want || r.End() != nil {
 			t.Errorf("%s: got %v and error %v", doc, got, r.End())
 		}
 	}
@@ -208,7 +210,7 @@ func TestFirstErrorSticks(t *testing.T) {
 	r.Object()
 	r.Record()
 	r.Array()
-	got := []any{r.Element(), r.Member(), r.Null(), r.Text(), r.Int(), r.Float64(), r.Bool(), r.Time(), r.Any(), len(r.Strings()), len(r.Map()), r.Raw() == nil, r.Kind(), len(r.Key()), r.KeyText()}
+	got := []any{r.Element(), r.Member(), r.Null(), r.Text(), r.Int(), r.Number(), r.Bool(), r.Time(), r.Any(), len(r.Strings()), len(r.Map()), r.Raw() == nil, r.Kind(), len(r.Key()), r.KeyText()}
 	r.Skip()
 	if diff := cmp.Diff([]any{false, false, false, "", 0, 0.0, false, time.Time{}, nil, 0, 0, true, byte(0), 0, ""}, got); diff != "" {
 		t.Errorf("reads after an error (-want +got)\n%s", diff)

@@ -1,5 +1,5 @@
-// Package jsontext finds what a JSON string cannot hold as it is, for the reader
-// and the writer of JSON.
+// Package jsontext knows the texts that JSON is made of, for its reader and its
+// writer: what a string cannot hold as it is, and which number a number is.
 package jsontext
 
 import (

@@ -1,5 +1,5 @@
-// Package jsonwrite appends JSON to a slice of bytes, in the very form of encoding/json without HTML
-// escapes. It writes what the API's requests are made of; for the rest there is [Any].
+// Package jsonwrite appends JSON to a slice of bytes; it means what encoding/json would write.
+// It writes what the API's requests are made of; for the rest there is [Any].
 package jsonwrite
 
 import (
@@ -28,7 +28,7 @@ func NonEmpty(b []byte, name, text string) []byte {
 
 const hex = "0123456789abcdef"
 
-// Text appends a string. Invalid UTF-8 becomes U+FFFD.
+// Text appends a string. Invalid UTF-8 becomes U+FFFD: package validate refuses it before.
 func Text(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := len(b)

@@ -3,13 +3,9 @@
 package validate
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -79,7 +75,11 @@ func ID(id string) error {
 		return errors.New("the id is a dot segment, which would change the path")
 	case strings.ContainsAny(id, "/?#\\"):
 		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
-	case !graphic(id) && hasControl(id):
+	case graphic(id): // nearly all: spare them the rest
+		return nil
+	case !utf8.ValidString(id):
+		return errors.New("the id is not valid UTF-8; pass it as the API gave it")
+	case hasControl(id):
 		return errors.New("the id holds a control character")
 	}
 	return nil
@@ -153,65 +153,6 @@ func Token(text string) error {
 	}
 	return nil
 }
-
-// maxDepth is how deep lists and maps may nest. It is what a reply may have, and
-// what ends the search in a map that holds itself.
-const maxDepth = 100
-
-// Text refuses a v that holds a string which is not valid UTF-8. JSON cannot
-// carry other bytes: the encoder would replace them silently.
-func Text(v any) error { return text(v, 0) }
-
-func text(v any, depth int) error {
-	if depth > maxDepth {
-		return errors.New("lists and maps are nested deeper than 100 levels; does one hold itself?")
-	}
-	ok := true
-	switch v := v.(type) {
-	case nil, bool, int, float64:
-	case string:
-		ok = utf8.ValidString(v)
-	case []string:
-		ok = !slices.ContainsFunc(v, func(s string) bool { return !utf8.ValidString(s) })
-	case []any:
-		for _, e := range v {
-			if err := text(e, depth+1); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		for key, e := range v {
-			if err := cmp.Or(text(key, depth), text(e, depth+1)); err != nil {
-				return err
-			}
-		}
-	case json.RawMessage:
-		ok = utf8.Valid(v)
-	default:
-		encoded, err := json.Marshal(v)
-		ok = err != nil || utf8.Valid(encoded) && !replaced.Match(encoded) // the error is the encoder's to tell
-	}
-	if !ok {
-		return errNotUTF8
-	}
-	return nil
-}
-
-var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
-
-// Texts is Text for strings only, at less cost.
-func Texts(texts []string) error {
-	for _, s := range texts {
-		if !utf8.ValidString(s) {
-			return errNotUTF8
-		}
-	}
-	return nil
-}
-
-// replaced matches what encoding/json writes for bytes that are not UTF-8. The
-// replacement character itself it writes as it is.
-var replaced = regexp.MustCompile(`(^|[^\\])(\\\\)*\\ufffd`)
 
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, unicode.IsControl)

@@ -1,0 +1,198 @@
+package validate
+
+import (
+	"cmp"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+)
+
+var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
+
+// maxDepth is how deep lists and maps may nest. It is what a reply may have, and
+// what ends the search in a map that holds itself.
+const maxDepth = 100
+
+// Text refuses a v that holds a string which is not valid UTF-8. JSON cannot
+// carry other bytes: the encoder would replace them silently.
+func Text(v any) error { return text(v, 0) }
+
+func text(v any, depth int) error {
+	if depth > maxDepth {
+		return errors.New("lists and maps are nested deeper than 100 levels; does one hold itself?")
+	}
+	ok := true
+	switch v := v.(type) {
+	case nil, bool, int, float64:
+	case string:
+		ok = utf8.ValidString(v)
+	case []string:
+		ok = !slices.ContainsFunc(v, func(s string) bool { return !utf8.ValidString(s) })
+	case []any:
+		for _, e := range v {
+			if err := text(e, depth+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for key, e := range v {
+			if err := cmp.Or(text(key, depth), text(e, depth+1)); err != nil {
+				return err
+			}
+		}
+	default:
+		ok = !altered(v)
+	}
+	if !ok {
+		return errNotUTF8
+	}
+	return nil
+}
+
+// Texts is Text for strings only, at less cost.
+func Texts(texts []string) error {
+	for _, s := range texts {
+		if !utf8.ValidString(s) {
+			return errNotUTF8
+		}
+	}
+	return nil
+}
+
+// altered reports whether encoding v changes a text in it. encoding/json
+// documents that it replaces bytes that are not UTF-8 with U+FFFD: output
+// without that character is faithful. Otherwise the value itself tells whether
+// the character is the caller's own.
+func altered(v any) bool {
+	encoded, err := json.Marshal(v)
+	switch {
+	case err != nil:
+		return false // the encoder reports it when the request is made
+	case !utf8.Valid(encoded):
+		return true
+	}
+	return replacement.Match(encoded) && search{}.broken(reflect.ValueOf(v), false)
+}
+
+// replacement matches U+FFFD in JSON, in each of its spellings.
+var replacement = regexp.MustCompile("\uFFFD|" + `(?i:\\ufffd)`)
+
+// search holds the pointers, maps and slices that were searched already, so
+// that it ends in a value that holds itself.
+type search map[place]bool
+
+type place struct {
+	kind    reflect.Type
+	address uintptr
+	length  int
+}
+
+func (s search) entered(v reflect.Value) bool {
+	p := place{kind: v.Type(), address: v.Pointer()}
+	if v.Kind() == reflect.Slice {
+		p.length = v.Len()
+	}
+	seen := s[p]
+	s[p] = true
+	return seen
+}
+
+// broken reports whether v holds a text that is not UTF-8, among what
+// encoding/json encodes of it. Inside of a value with an encoding of its own
+// that can be anything.
+func (s search) broken(v reflect.Value, inside bool) bool {
+	if !inside && v.IsValid() && v.CanInterface() {
+		switch encoded, own := encodedByItself(v); {
+		case own && !utf8.Valid(encoded):
+			return true
+		case own && !replacement.Match(encoded):
+			return false
+		case own:
+			inside = true
+		}
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return !utf8.ValidString(v.String())
+	case reflect.Interface:
+		return s.broken(v.Elem(), inside)
+	case reflect.Pointer:
+		return !s.entered(v) && s.broken(v.Elem(), inside)
+	case reflect.Struct:
+		return s.brokenField(v, inside)
+	case reflect.Map:
+		return s.brokenEntry(v, inside)
+	case reflect.Slice:
+		if inside && v.Type().Elem().Kind() == reflect.Uint8 {
+			return !utf8.Valid(v.Bytes())
+		}
+		return !s.entered(v) && s.brokenElement(v, inside)
+	case reflect.Array:
+		return s.brokenElement(v, inside)
+	default:
+		return false
+	}
+}
+
+func (s search) brokenField(v reflect.Value, inside bool) bool {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		encoded := (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
+		if (encoded || inside) && s.broken(v.Field(i), inside) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s search) brokenEntry(v reflect.Value, inside bool) bool {
+	if !v.CanInterface() || s.entered(v) {
+		return false // an unexported map may be another goroutine's: reading it could crash
+	}
+	for key, e := range v.Seq2() {
+		// A key that is a string is used as it is, whatever methods it has.
+		if s.broken(key, inside || key.Kind() == reflect.String) || s.broken(e, inside) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s search) brokenElement(v reflect.Value, inside bool) bool {
+	for i := range v.Len() {
+		if s.broken(v.Index(i), inside) {
+			return true
+		}
+	}
+	return false
+}
+
+// encodedByItself returns what v's own method encodes it to, if it has one.
+func encodedByItself(v reflect.Value) (encoded []byte, own bool) {
+	switch {
+	case v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer && v.IsNil():
+		return nil, false
+	case v.Kind() != reflect.Pointer && v.CanAddr():
+		v = v.Addr()
+	}
+	if _, own := v.Type().MethodByName("MarshalJSONTo"); own { // of encoding/json/v2, which Go 1.26 does not have
+		encoded, err := json.Marshal(v.Interface())
+		return encoded, err == nil
+	}
+	var err error
+	switch m := v.Interface().(type) {
+	case json.Marshaler:
+		encoded, err = m.MarshalJSON()
+	case encoding.TextAppender:
+		encoded, err = m.AppendText(nil)
+	case encoding.TextMarshaler:
+		encoded, err = m.MarshalText()
+	default:
+		return nil, false
+	}
+	return encoded, err == nil
+}
