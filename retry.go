@@ -87,7 +87,8 @@ func (k *call) judge(rep *reply, s *space) (failed *Error, again bool) {
 		if failed = k.decodeReply(rep, s); failed == nil {
 			return nil, false
 		}
-		again, effect = k.repeatable() && !errors.Is(failed, errTooLarge), true
+		// A code means the API's own error in a 2xx. It is final: a repeat could do the work twice.
+		again, effect = failed.Code == "" && k.repeatable() && !errors.Is(failed, errTooLarge), true
 	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
 		return nil, false // an earlier attempt has deleted it, and its reply was lost
 	default:
@@ -294,17 +295,28 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// decodeReply reads the body of a 2xx. One that cannot be read is as good as lost.
+// decodeReply reads the body of a 2xx. An unreadable one is as good as lost. One
+// with the API's own error is that error, even if the caller wants no body.
 func (k *call) decodeReply(rep *reply, s *space) *Error {
+	decode := k.decode
+	switch {
+	case rep.err != nil && decode == nil:
+		return nil
+	case rep.err != nil:
+		return &Error{StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+	case decode == nil:
+		decode = whole
+	}
+	s.reader = jsonread.New(rep.body)
+	err := decode(&s.reader)
+	if err == nil {
+		return nil
+	}
+	if failed := k.decodeError(rep); failed.Code != "" {
+		return failed
+	}
 	if k.decode == nil {
 		return nil
 	}
-	if rep.err != nil {
-		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
-	}
-	s.reader = jsonread.New(rep.body)
-	if err := k.decode(&s.reader); err != nil {
-		return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
-	}
-	return nil
+	return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
 }
