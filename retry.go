@@ -115,12 +115,17 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 			return !k.atMostOnce, true // contract, section 7: "retry with exponential backoff"
 		}
 		return k.repeatable(), true
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return k.repeatable(), true
+	case http.StatusNotImplemented:
+		return false, true // a repeat would change nothing
 	case http.StatusSeeOther:
 		return false, true // how many servers say "done, look there"
 	}
-	return false, e.StatusCode >= 500 || e.StatusCode < 200 // 101: what came of it is said in another protocol
+	if e.StatusCode/100 == 5 {
+		return k.repeatable(), true
+	}
+	return false, e.StatusCode >= 600 || e.StatusCode < 200 // 101: what came of it is said in another protocol
 }
 
 // judgeLost is the table of retries for attempts that no reply came back from.
