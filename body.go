@@ -1,10 +1,15 @@
 package demeterrr
 
 import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
@@ -37,6 +42,54 @@ func (s *space) release() {
 	if cap(s.body) <= maxPooled {
 		spaces.Put(s)
 	}
+}
+
+// readBody reads the whole body of a reply, and decompresses gzip. net/http
+// decompresses only the replies for which it asked for gzip itself.
+func (s *space) readBody(resp *http.Response) ([]byte, error) {
+	body, err := readAll(&s.body, resp.Body, resp.ContentLength)
+	if len(resp.Header["Content-Encoding"]) == 0 || resp.Uncompressed || len(body) == 0 {
+		return body, err
+	}
+	switch encoding := contentEncoding(resp.Header); encoding {
+	case "":
+		return body, err
+	case "gzip", "x-gzip":
+		plain, errZip := gunzip(body)
+		return plain, cmp.Or(err, errZip)
+	default:
+		return nil, fmt.Errorf("the reply has the content encoding %.50q; the client reads gzip and uncompressed replies", encoding)
+	}
+}
+
+// contentEncoding returns the encodings of the body in lower case, without identity.
+func contentEncoding(h http.Header) string {
+	all := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
+	used := all[:0]
+	for _, encoding := range all {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && encoding != "identity" {
+			used = append(used, encoding)
+		}
+	}
+	return strings.Join(used, ", ")
+}
+
+// gunzip decompresses a body of up to maxReply bytes. If the body is cut short or
+// corrupt, gunzip returns its beginning too.
+func gunzip(body []byte) ([]byte, error) {
+	if !bytes.HasPrefix(body, []byte("\x1f\x8b")) {
+		return body, nil // a transport has decompressed it, and left the header
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("the reply's gzip is corrupt: %w", err)
+	}
+	var buf []byte // not pooled: such replies are rare
+	plain, err := readAll(&buf, z, -1)
+	if err != nil && !errors.Is(err, errTooLarge) {
+		err = fmt.Errorf("the reply's gzip is corrupt: %w", err)
+	}
+	return plain, err
 }
 
 // readAll reads the whole body, which says that it has size bytes, or -1 if it

@@ -256,7 +256,7 @@ func (k *call) exchange(transport http.RoundTripper, req *http.Request, s *space
 	}
 	defer resp.Body.Close()
 	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
-		rep.body, rep.err = readAll(&s.body, resp.Body, resp.ContentLength)
+		rep.body, rep.err = s.readBody(resp)
 	}
 	return rep
 }

@@ -1,6 +1,7 @@
 package demeterrr
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -152,7 +153,7 @@ type Response struct {
 // Do calls an endpoint that has no method of its own, such as /surveys, with
 // everything else that a method does: key, retries, rate limit, errors. out is a
 // pointer into which the whole body of the reply is decoded, with its "data" and
-// "meta"; if it is nil, the body is not looked at. Pass nil for an endpoint that
+// "meta"; if it is nil, only the API's own error is looked for in it. Pass nil for an endpoint that
 // answers without a body: with out, a 2xx that has none counts as a lost reply.
 //
 // GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
@@ -180,12 +181,10 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	var reply []byte
 	var resp Response
 	keep := func(r *jsonread.Reader) error {
-		whole := r.Raw()
-		if err := r.End(); err != nil {
-			return err
-		}
-		reply = whole
-		return nil
+		start := r.Mark()
+		err := whole(r)
+		reply = bytes.Clone(r.Since(start))
+		return err
 	}
 	if err := c.do(ctx, r, keep, withResponse(opts, &resp)); err != nil {
 		return err

@@ -48,7 +48,8 @@ type Contact struct {
 	Unsubscribed bool
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
-	// Extra holds the members that this version does not know; nil if there are none. MarshalJSON writes them back.
+	// Extra holds members as raw JSON: those that this version does not know, and those of another type than the
+	// documented one. Their fields are zero. It is nil if there are none. MarshalJSON writes them back.
 	Extra map[string]json.RawMessage
 }
 

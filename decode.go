@@ -1,120 +1,14 @@
 package demeterrr
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
-	"github.com/demeterrr/demeterrr-go/internal/headers"
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
-	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
-
-// maxExcerpt is how many bytes of a body that is not the API's an error shows.
-const maxExcerpt = 200
-
-// decodeError makes an Error of a reply that is not a 2xx. Only the API's own
-// error body (contract, section 7) gives it a code; of anything else, a proxy's
-// page say, the beginning is kept.
-func (k *call) decodeError(rep *reply) *Error {
-	e := &Error{
-		StatusCode: rep.status,
-		RequestID:  k.requestID(rep),
-		RetryAfter: headers.RetryAfter(rep.header, rep.at),
-	}
-	key := k.client.apiKey()
-	switch {
-	case e.readBody(rep.body):
-		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
-			*text = scrub.Key(*text, key)
-		}
-		e.Details = scrub.JSON(e.Details, key)
-	case rep.status/100 == 3:
-		e.Message = "redirects are refused, so that the API key goes to no other address; check the base URL"
-	default:
-		e.Message = scrub.Excerpt(rep.body, maxExcerpt, key, k.query)
-	}
-	if rep.err != nil {
-		e.cause = k.lostBy(rep.err)
-	}
-	return e
-}
-
-// readBody fills the error from the API's own error body, and reports whether it
-// is one. A member of an unexpected type is passed over, as the others still tell
-// something.
-func (e *Error) readBody(body []byte) bool {
-	r := jsonread.New(body)
-	var found Error
-	isError := false
-	for r.Object(); r.Member(); {
-		if string(r.Key()) == "error" && r.Kind() == '{' {
-			isError = true
-			found.decode(&r)
-		} else {
-			r.Skip()
-		}
-	}
-	if r.End() != nil || !isError {
-		return false
-	}
-	e.Code, e.Message, e.Details, e.RequiredScope = found.Code, found.Message, found.Details, found.RequiredScope
-	e.RetryAfter = max(e.RetryAfter, found.RetryAfter)
-	return true
-}
-
-// decode reads the members of an error.
-func (e *Error) decode(r *jsonread.Reader) {
-	for r.Record(); r.Member(); {
-		switch key, kind := string(r.Key()), r.Kind(); {
-		case key == "code" && kind == '"':
-			e.Code = Code(r.Text())
-		case key == "message" && kind == '"':
-			e.Message = r.Text()
-		case key == "details" && kind != 'n':
-			start := r.Mark()
-			if kind == '{' {
-				e.decodeDetails(r)
-			} else {
-				r.Skip()
-			}
-			e.Details = bytes.Clone(r.Since(start))
-		default:
-			e.decodeAdvice(r)
-		}
-	}
-}
-
-// decodeDetails takes from the details what the error itself does not say. Details of details are not documented.
-func (e *Error) decodeDetails(r *jsonread.Reader) {
-	var inner Error
-	for r.Object(); r.Member(); {
-		inner.decodeAdvice(r)
-	}
-	e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
-	e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
-}
-
-// decodeAdvice reads a member that is documented in an error and in its details, or skips it.
-func (e *Error) decodeAdvice(r *jsonread.Reader) {
-	switch key, kind := string(r.Key()), r.Kind(); {
-	case key == "requiredScope" && kind == '"':
-		e.RequiredScope = r.Text()
-	case key == "retryAfter" && (kind == '0' || kind == '"'):
-		start := r.Mark()
-		r.Skip()
-		if wait, ok := headers.Seconds(strings.Trim(string(r.Since(start)), `"`)); ok {
-			e.RetryAfter = max(e.RetryAfter, wait)
-		}
-	default:
-		r.Skip()
-	}
-}
 
 // decodable is an object of the API. It reads itself over what it holds already;
 // without its id, what was read is not one.
@@ -126,22 +20,40 @@ type decodable[T any] interface {
 
 var errEnvelope = errors.New(`it has no "data" of the documented shape`)
 
+// whole reads a reply of any shape. It fails on the API's own error, with data
+// beside it or without. An "error" that is null or has no code is ignored.
+func whole(r *jsonread.Reader) error {
+	if r.Kind() != '{' {
+		r.Skip()
+		return r.End()
+	}
+	var failure Error
+	for r.Object(); r.Member(); {
+		failure.decodeMember(r)
+	}
+	if r.End() == nil && failure.Code != "" {
+		return errEnvelope
+	}
+	return r.Err()
+}
+
 // one reads the envelope of a single object, {"data": {…}}, over *v. If it fails,
-// *v stays as it was, for the next attempt.
+// as it does on the API's own error, *v stays as it was, for the next attempt.
 func one[T any, P decodable[T]](v P) func(*jsonread.Reader) error {
 	return func(r *jsonread.Reader) error {
 		before := *v
 		found := false
+		var failure Error
 		for r.Object(); r.Member(); {
 			if string(r.Key()) == "data" {
 				found = true
 				v.decode(r)
 			} else {
-				r.Skip()
+				failure.decodeMember(r)
 			}
 		}
 		err := r.End()
-		if err == nil && (!found || v.identity() == "") {
+		if err == nil && (!found || v.identity() == "" || failure.Code != "") {
 			err = errEnvelope
 		}
 		if err != nil {
@@ -156,6 +68,7 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 	return func(r *jsonread.Reader) error {
 		got := Page[T]{}
 		meta := false
+		var failure Error
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
@@ -172,13 +85,13 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 				meta = true
 				got.decodeMeta(r)
 			default:
-				r.Skip()
+				failure.decodeMember(r)
 			}
 		}
 		switch {
 		case r.End() != nil:
 			return r.Err()
-		case got.Items == nil || !meta || got.Page < 1 || len(got.Items) > 0 && got.TotalPages < 1:
+		case got.Items == nil || failure.Code != "" || !meta || got.Page < 1 || len(got.Items) > 0 && got.TotalPages < 1:
 			return errEnvelope // without the number of pages, All would silently leave out the rest
 		}
 		got.Items = slices.Clip(got.Items)
@@ -207,8 +120,9 @@ func (p *Page[T]) decodeMeta(r *jsonread.Reader) {
 func (c *Contact) identity() string { return c.ID }
 
 func (c *Contact) decode(r *jsonread.Reader) {
-	c.Extra = maps.Clone(c.Extra) // it may be another contact's, which this one is read over
+	c.Extra = maps.Clone(c.Extra) // another copy may share it
 	for r.Record(); r.Member(); {
+		at := begin(r, &c.Extra)
 		switch string(r.Key()) {
 		case "id":
 			c.ID = r.Text()
@@ -239,15 +153,18 @@ func (c *Contact) decode(r *jsonread.Reader) {
 		case "updatedAt":
 			c.UpdatedAt = r.Time()
 		default:
-			keep(&c.Extra, r)
+			keep(r, &c.Extra)
 		}
+		end(r, &c.Extra, at)
 	}
 }
 
 func (s *Sequence) identity() string { return s.ID }
 
 func (s *Sequence) decode(r *jsonread.Reader) {
+	s.Extra = maps.Clone(s.Extra) // another copy may share it
 	for r.Record(); r.Member(); {
+		at := begin(r, &s.Extra)
 		switch string(r.Key()) {
 		case "id":
 			s.ID = r.Text()
@@ -256,15 +173,18 @@ func (s *Sequence) decode(r *jsonread.Reader) {
 		case "status":
 			s.Status = SequenceStatus(r.Text())
 		default:
-			keep(&s.Extra, r)
+			keep(r, &s.Extra)
 		}
+		end(r, &s.Extra, at)
 	}
 }
 
 func (e *Execution) identity() string { return e.SequenceID }
 
 func (e *Execution) decode(r *jsonread.Reader) {
+	e.Extra = maps.Clone(e.Extra) // another copy may share it
 	for r.Record(); r.Member(); {
+		at := begin(r, &e.Extra)
 		switch string(r.Key()) {
 		case "sequenceId":
 			e.SequenceID = r.Text()
@@ -275,23 +195,36 @@ func (e *Execution) decode(r *jsonread.Reader) {
 		case "sendingsCreated":
 			e.SendingsCreated = r.Int()
 		case "results":
-			e.Results = nil
-			if r.Null() {
-				continue
-			}
-			e.Results = make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
-			for r.Array(); r.Element(); {
-				e.Results = append(e.Results, ExecutionResult{})
-				e.Results[len(e.Results)-1].decode(r)
-			}
+			e.Results = decodeResults(r)
 		default:
-			keep(&e.Extra, r)
+			keep(r, &e.Extra)
 		}
+		end(r, &e.Extra, at)
 	}
 }
 
+// decodeResults reads the results of an execution. It fails if one of them is not
+// an object or has a wrong id. The results then stay raw in Extra, and the call is
+// a success: the contacts have been sent to either way.
+func decodeResults(r *jsonread.Reader) []ExecutionResult {
+	if r.Null() {
+		return nil
+	}
+	results := make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
+	for r.Array(); r.Element(); {
+		results = append(results, ExecutionResult{})
+		results[len(results)-1].decode(r)
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	return results
+}
+
 func (e *ExecutionResult) decode(r *jsonread.Reader) {
+	e.Extra = maps.Clone(e.Extra) // another copy may share it
 	for r.Object(); r.Member(); {
+		at := begin(r, &e.Extra)
 		switch string(r.Key()) {
 		case "email":
 			e.Email = r.Text()
@@ -300,18 +233,10 @@ func (e *ExecutionResult) decode(r *jsonread.Reader) {
 		case "status":
 			e.Status = ExecutionStatus(r.Text())
 		default:
-			keep(&e.Extra, r)
+			keep(r, &e.Extra)
 		}
+		end(r, &e.Extra, at)
 	}
-}
-
-// keep puts a member that this version does not know into extra.
-func keep(extra *map[string]json.RawMessage, r *jsonread.Reader) {
-	if *extra == nil {
-		*extra = map[string]json.RawMessage{}
-	}
-	name := r.KeyText()
-	(*extra)[name] = r.Raw()
 }
 
 // withoutContent is an error of encoding/json without what it quotes, which may

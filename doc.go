@@ -36,12 +36,14 @@
 //	                                      POST /contacts     other POST, PUT
 //	429                                   again              again
 //	500 with the API's INTERNAL_ERROR     again              again (not with WithAtMostOnce)
-//	500 without it, 502, 503, 504         again              error, outcome unknown
+//	408, 425, any other 5xx but 501       again              error, outcome unknown
 //	no connection was made                again              again
 //	certificate error                     error              error
 //	reply lost, cut short or unreadable   again              error, outcome unknown
+//	2xx with the API's own error          error              error, outcome unknown
 //	anything else                         error              error
 //
+// A 2xx with the API's own error leaves the outcome of every write unknown.
 // With [WithAtMostOnce] only a 429 and a failed connection are repeated. Waits
 // double from 1 second (up to 30), plus up to 25 % random jitter; a retryAfter of
 // the API is always honoured. A 429 with a retryAfter holds back every call of the

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
@@ -34,7 +36,7 @@ func (s orNull) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON writes the contact as the API does, with Extra inline. What is nil
-// or a zero time is left out.
+// or a zero time is left out. A member of Extra replaces a zero field of its name.
 func (c Contact) MarshalJSON() ([]byte, error) {
 	return inline(struct {
 		ID                    string         `json:"id"`
@@ -100,28 +102,58 @@ func (e ExecutionResult) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a result as the API writes it.
 func (e *ExecutionResult) UnmarshalJSON(data []byte) error { return unmarshal(data, e.decode) }
 
-// inline encodes known, a struct, with the members of extra after its own.
+// inline encodes known, a struct, with the members of extra after its own. A
+// member of extra is written in place of a zero field of its name. A field that
+// is not zero has been set since, and wins.
 func inline(known any, extra map[string]json.RawMessage) ([]byte, error) {
-	encoded, err := json.Marshal(known)
-	if err != nil || len(extra) == 0 {
-		return encoded, err
+	if len(extra) == 0 {
+		return json.Marshal(known)
 	}
-	out := bytes.NewBuffer(bytes.TrimSuffix(encoded, []byte("}")))
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		key, err := json.Marshal(name)
-		if err != nil {
+	out, rest := []byte{'{'}, maps.Clone(extra)
+	fields := reflect.ValueOf(known)
+	for i := range fields.NumField() {
+		name, option, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
+		value, zero := fields.Field(i).Interface(), fields.Field(i).IsZero()
+		if v, ok := value.(interface{ IsZero() bool }); ok {
+			zero = v.IsZero()
+		}
+		raw, odd := rest[name]
+		delete(rest, name)
+		switch {
+		case zero && odd:
+			value = raw
+		case zero && option == "omitzero":
+			continue
+		}
+		var err error
+		if out, err = appendMember(out, name, value); err != nil {
 			return nil, err
 		}
-		out.WriteByte(',')
-		out.Write(key)
-		out.WriteByte(':')
-		if extra[name] == nil {
-			out.WriteString("null")
-		}
-		out.Write(extra[name])
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		var err error
+		if out, err = appendMember(out, name, rest[name]); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// appendMember appends a member to an object that is not closed yet.
+func appendMember(object []byte, name string, value any) ([]byte, error) {
+	key, err := json.Marshal(name)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	object = append(append(object, key...), ':')
+	return append(object, encoded...), nil
 }
 
 // unmarshal reads one document. A null changes nothing, as encoding/json asks of

@@ -87,7 +87,8 @@ func (k *call) judge(rep *reply, s *space) (failed *Error, again bool) {
 		if failed = k.decodeReply(rep, s); failed == nil {
 			return nil, false
 		}
-		again, effect = k.repeatable() && !errors.Is(failed, errTooLarge), true
+		// A code means the API's own error in a 2xx. It is final: a repeat could do the work twice.
+		again, effect = failed.Code == "" && k.repeatable() && !errors.Is(failed, errTooLarge), true
 	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
 		return nil, false // an earlier attempt has deleted it, and its reply was lost
 	default:
@@ -114,12 +115,17 @@ func (k *call) judgeStatus(e *Error) (again, effect bool) {
 			return !k.atMostOnce, true // contract, section 7: "retry with exponential backoff"
 		}
 		return k.repeatable(), true
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return k.repeatable(), true
+	case http.StatusNotImplemented:
+		return false, true // a repeat would change nothing
 	case http.StatusSeeOther:
 		return false, true // how many servers say "done, look there"
 	}
-	return false, e.StatusCode >= 500 || e.StatusCode < 200 // 101: what came of it is said in another protocol
+	if e.StatusCode/100 == 5 {
+		return k.repeatable(), true
+	}
+	return false, e.StatusCode >= 600 || e.StatusCode < 200 // 101: what came of it is said in another protocol
 }
 
 // judgeLost is the table of retries for attempts that no reply came back from.
@@ -296,17 +302,28 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// decodeReply reads the body of a 2xx. One that cannot be read is as good as lost.
+// decodeReply reads the body of a 2xx. An unreadable one is as good as lost. One
+// with the API's own error is that error, even if the caller wants no body.
 func (k *call) decodeReply(rep *reply, s *space) *Error {
+	decode := k.decode
+	switch {
+	case rep.err != nil && decode == nil:
+		return nil
+	case rep.err != nil:
+		return &Error{StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+	case decode == nil:
+		decode = whole
+	}
+	s.reader = jsonread.New(rep.body)
+	err := decode(&s.reader)
+	if err == nil {
+		return nil
+	}
+	if failed := k.decodeError(rep); failed.Code != "" {
+		return failed
+	}
 	if k.decode == nil {
 		return nil
 	}
-	if rep.err != nil {
-		return &Error{StatusCode: rep.status, Message: "the reply is not whole", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
-	}
-	s.reader = jsonread.New(rep.body)
-	if err := k.decode(&s.reader); err != nil {
-		return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
-	}
-	return nil
+	return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
 }

@@ -86,7 +86,7 @@ var retryTable = []row{
 	{name: "500 with the API's own error body", again: everywhere, effect: true, fails: map[string]step{
 		"INTERNAL_ERROR": internal,
 	}},
-	{name: "500 without it, 502, 503, 504", again: notOther, effect: true, fails: map[string]step{
+	{name: "408, 425, any other 5xx but 501", again: notOther, effect: true, fails: map[string]step{
 		"500 of a proxy":              {status: 500, body: "<html>oops</html>"},
 		"500 without a body":          {status: 500},
 		"500 with another code":       {status: 500, body: `{"error":{"code":"SOMETHING_ELSE","message":"?"}}`},
@@ -96,6 +96,13 @@ var retryTable = []row{
 		"503":                         {status: 503, body: "no healthy upstream"},
 		"504":                         {status: 504, body: "upstream timed out"},
 		"502 with the API's 500 body": {status: 502, body: internalJSON},
+		"505":                         {status: 505},
+		"507":                         {status: 507, body: "insufficient storage"},
+		"520":                         {status: 520, body: "web server returned an unknown error"},
+		"599":                         {status: 599},
+		"408":                         {status: 408, body: "request timeout"},
+		"408 with the API's 500 body": {status: 408, body: internalJSON},
+		"425":                         {status: 425, body: "too early"},
 	}},
 	{name: "no connection", again: everywhere, once: true, fails: map[string]step{
 		"refused":       refused,
@@ -126,23 +133,27 @@ var retryTable = []row{
 		"not JSON":     {status: 201, body: "<html>OK</html>"},
 		"cut document": {body: `{"data":{"id":"550e`},
 	}},
+	{name: "2xx with the API's own error", again: nowhere, effect: true, fails: map[string]step{
+		"INTERNAL_ERROR":      {status: 200, body: internalJSON},
+		"RATE_LIMIT_EXCEEDED": {status: 201, body: limited60JSON},
+		"in a 202":            {status: 202, body: existsJSON},
+		"beside the data":     {status: 200, body: `{"data":` + contactJSON + `,"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`},
+		"before bad data":     {status: 200, body: `{"error":{"code":"VALIDATION_ERROR"},"data":{"id":7}}`},
+	}},
 	{name: "anything else", again: nowhere, fails: map[string]step{
 		"400":                         {status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid request","details":[{"path":"email"}]}}`},
 		"401":                         {status: 401, body: `{"error":{"code":"INVALID_API_KEY","message":"Invalid or inactive API key"}}`},
 		"403":                         {status: 403, body: `{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`},
 		"404":                         missing,
-		"408":                         {status: 408, body: "request timeout"},
 		"409":                         exists,
 		"422":                         {status: 422, body: "no"},
-		"425":                         {status: 425, body: "too early"},
 		"302":                         {status: 302, header: []string{"Location", "https://elsewhere.example/"}},
 		"400 with the API's 500 body": {status: 400, body: internalJSON},
 		"400 with a Retry-After":      {status: 400, header: []string{"Retry-After", "1"}},
 	}},
 	{name: "anything else of a server", again: nowhere, effect: true, fails: map[string]step{
 		"501": {status: 501, body: "not implemented"},
-		"505": {status: 505},
-		"520": {status: 520, body: "web server returned an unknown error"},
+		"600": {status: 600},
 	}},
 }
 

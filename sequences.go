@@ -25,7 +25,8 @@ type Sequence struct {
 	ID     string
 	Name   string
 	Status SequenceStatus
-	// Extra holds the members that this version does not know; nil if there are none. MarshalJSON writes them back.
+	// Extra holds members as raw JSON: those that this version does not know, and those of another type than the
+	// documented one. Their fields are zero. It is nil if there are none. MarshalJSON writes them back.
 	Extra map[string]json.RawMessage
 }
 
@@ -72,9 +73,11 @@ type Execution struct {
 	// but no sending is created for them.
 	ContactsProcessed int
 	SendingsCreated   int
-	// Results may be fewer than the contacts that were given, and in another order.
+	// Results may be fewer than the contacts that were given, and in another order. If one of them is not an object
+	// or has a wrong id, all are in Extra.
 	Results []ExecutionResult
-	// Extra holds the members that this version does not know; nil if there are none.
+	// Extra holds members as raw JSON: those that this version does not know, and those of another type than the
+	// documented one. Their fields are zero. It is nil if there are none. MarshalJSON writes them back.
 	Extra map[string]json.RawMessage
 }
 
@@ -84,7 +87,8 @@ type ExecutionResult struct {
 	// ContactID is a UUID; empty if no contact was created or found.
 	ContactID string
 	Status    ExecutionStatus
-	// Extra holds the members that this version does not know; nil if there are none.
+	// Extra holds members as raw JSON: those that this version does not know, and those of another type than the
+	// documented one. Their fields are zero. It is nil if there are none. MarshalJSON writes them back.
 	Extra map[string]json.RawMessage
 }
 
@@ -136,6 +140,10 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 // Execution.Results tells. No two contacts may have the same email. If the
 // sequence is not active, the error matches [ErrSequenceInactive]. It takes the
 // scope sequences:execute. API docs, page "sequences/execute".
+//
+// One sending may be several messages: reminders are automatic. The
+// organization's cooldown may hold back a second campaign. After an unknown
+// outcome, look under Sendings in the dashboard.
 func (s *SequencesService) Execute(ctx context.Context, id string, params *ExecuteParams, opts ...CallOption) (*Execution, error) {
 	const route = routeSequences + "/{id}/execute"
 	r := withID(http.MethodPost, route, id)

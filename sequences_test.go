@@ -172,7 +172,7 @@ func TestSequencesRoundTripWithWhatIsUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, "written back", parsed(t, string(got)), parsed(t, test.text))
-		for _, bad := range []string{`[]`, `"x"`, `{"id":1,"sequenceId":1,"email":1}`} {
+		for _, bad := range []string{`[]`, `"x"`, `{"id":1,"sequenceId":1,"contactId":1}`} {
 			if err := json.Unmarshal([]byte(bad), test.into); err == nil {
 				t.Errorf("%s was read into %T", bad, test.into)
 			}

@@ -132,6 +132,17 @@ func largeBodies() []fault {
 			zipped := zip(x.body())
 			_, _ = x.w.Write(zipped[:len(zipped)/2])
 		}},
+		{name: "unasked x-gzip", by: "handler", class: noFault, reply: func(x *exchange) {
+			x.w.Header().Set("Content-Encoding", "x-gzip")
+			x.w.WriteHeader(x.done.Code)
+			if x.done.Body.Len() > 0 {
+				_, _ = x.w.Write(zip(x.body()))
+			}
+		}},
+		{name: "unasked brotli", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
+			x.w.Header().Set("Content-Encoding", "br")
+			x.send(200, "application/json", x.body())
+		}},
 		{name: "gzip that is none", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
 			x.w.Header().Set("Content-Encoding", "gzip")
 			_, _ = io.WriteString(x.w, x.body())
@@ -221,6 +232,11 @@ func statuses() []fault {
 		status(serverFailed, 502, "text/html", proxyPage),
 		status(serverFailed, 503, "text/html", proxyPage),
 		status(serverFailed, 504, "text/html", proxyPage),
+		status(serverFailed, 408, "text/html", proxyPage),
+		status(serverFailed, 425, "text/html", proxyPage),
+		status(serverFailed, 507, "text/html", proxyPage),
+		status(notThere, 501, "text/html", proxyPage),
+		status(failedIn2xx, 200, "application/json", apiError),
 		status(refusal, 413, "text/html", proxyPage),
 		status(refusal, 301, "text/html", ""),
 		status(refusal, 302, "text/html", ""),

@@ -16,12 +16,14 @@ const (
 	noFault        class = "none"
 	limited        class = "429"
 	apiFailed      class = "500 with the API's own body"
-	serverFailed   class = "500 without it, 502, 503, 504"
+	serverFailed   class = "408, 425, any other 5xx but 501"
+	notThere       class = "501"
 	noConnection   class = "no connection was made"
 	badCertificate class = "certificate error"
 	lost           class = "reply lost"
 	badBody        class = "2xx whose body is broken" // a lost reply for whom needs the body
 	tooLarge       class = "2xx whose body is too large"
+	failedIn2xx    class = "2xx with the API's own error"
 	seeOther       class = "303 or 101: perhaps done, its result is elsewhere"
 	refusal        class = "any other status"
 )
@@ -62,11 +64,13 @@ var rules = map[class]rule{
 	limited:        {everybody, false},
 	apiFailed:      {willing, true},
 	serverFailed:   {harmless, true},
+	notThere:       {nobody, true},
 	noConnection:   {everybody, false},
 	badCertificate: {nobody, false},
 	lost:           {harmless, true},
 	badBody:        {harmless, true},
 	tooLarge:       {nobody, true}, // it would only be as large again
+	failedIn2xx:    {nobody, true},
 	seeOther:       {nobody, true},
 	refusal:        {nobody, false},
 }
@@ -159,6 +163,8 @@ func sentinels(status int, c class) []error {
 		return []error{demeterrr.ErrRateLimited}
 	case c == apiFailed:
 		return []error{demeterrr.ErrServer, demeterrr.ErrInternal}
+	case c == failedIn2xx:
+		return []error{demeterrr.ErrInternal} // by its code
 	case status >= 500:
 		return []error{demeterrr.ErrServer}
 	}

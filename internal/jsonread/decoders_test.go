@@ -29,12 +29,18 @@ type contactLike struct {
 	Extra                 map[string]json.RawMessage `json:"-"`
 }
 
-// read decodes over c: a null resets its field, an absent member leaves it.
+// read decodes over c: a null resets its field, an absent member leaves it, and a value of another type
+// resets it and is kept raw. The id is strict.
 func (c *contactLike) read(r *jsonread.Reader) {
 	for r.Record(); r.Member(); {
+		member := r.Place()
+		if delete(c.Extra, string(r.Key())); len(c.Extra) == 0 {
+			c.Extra = nil
+		}
 		switch string(r.Key()) {
 		case "id":
 			c.ID = r.Text()
+			continue
 		case "email":
 			c.Email = r.Text()
 		case "firstName":
@@ -64,10 +70,14 @@ func (c *contactLike) read(r *jsonread.Reader) {
 		default:
 			readExtra(&c.Extra, r)
 		}
+		if r.Err() != nil {
+			r.Rewind(member)
+			readExtra(&c.Extra, r)
+		}
 	}
 }
 
-// readExtra keeps a member that the type does not know.
+// readExtra keeps a member that does not fit the type.
 func readExtra(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}

@@ -41,6 +41,8 @@ func addSeeds(f *testing.F) {
 	}
 	f.Add([]byte(`{"data":[{"email":"a","email":null,"tags":["a",null],"tags":null,"customFields":{"n":1e3,"é":[{}]},"createdAt":"2026-01-15T10:30:00,5+24:00","Email":"x","extra":[1, 2]}],"meta":{"page":-0,"total":1e2}}`))
 	f.Add([]byte(`{"data":[{"createdAt":"2026-01-15T10:30:00\u005a"}],"data":[{"id":"\ud83d\ude00"}],"meta":{"page":9223372036854775808}}`))
+	f.Add([]byte(`{"data":[{"email":["a",{"b":1}],"title":7,"createdAt":"","customFields":[],"unsubscribed":"no","t\u0061gs":["a",{"\u0062":1}],"title":"CEO","phone":1e999}],"meta":{"page":1}}`))
+	f.Add([]byte(`{"data":[{"id":7,"email":"a"}],"meta":{"page":1}}`))
 }
 
 // tooDeep reports whether err is the depth limit's, which encoding/json sets at 10,000.
@@ -250,8 +252,13 @@ func referenceContact(doc []byte) (contactLike, error) {
 			"createdAt":             fresh(&c.CreatedAt, value),
 			"updatedAt":             fresh(&c.UpdatedAt, value),
 		}
+		if delete(c.Extra, key); len(c.Extra) == 0 {
+			c.Extra = nil
+		}
 		if decode := into[key]; decode != nil {
-			return decode()
+			if err := decode(); err == nil || key == "id" {
+				return err
+			}
 		}
 		if c.Extra == nil {
 			c.Extra = map[string]json.RawMessage{}
@@ -262,12 +269,14 @@ func referenceContact(doc []byte) (contactLike, error) {
 	return c, err
 }
 
-// fresh decodes into a new zero value, which a null leaves as it is.
+// fresh decodes into a new zero value, which a null and a value of another type leave as it is.
 func fresh[T any](field *T, value json.RawMessage) func() error {
 	return func() error {
-		var v T
+		var v, zero T
 		err := unmarshal(value, &v)
-		*field = v
+		if *field = v; err != nil {
+			*field = zero
+		}
 		return err
 	}
 }

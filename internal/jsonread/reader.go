@@ -2,7 +2,8 @@
 // lets the strings of one object share one allocation.
 //
 // A decoder is straight-line code without error checks: the first error sticks, ends every loop and
-// gives every later read nothing to read, and [Reader.End] reports it.
+// gives every later read nothing to read, and [Reader.End] reports it. A decoder that tolerates a member
+// of another type goes back to it with [Reader.Rewind].
 //
 //	r := jsonread.New(body)
 //	for r.Record(); r.Member(); {
@@ -17,7 +18,8 @@
 //
 // The grammar is RFC 8259 as encoding/json reads it, and everything is checked, skipped values too.
 // A null reads as the zero value of the type asked for; only [Reader.Object], [Reader.Record] and
-// [Reader.Array] refuse it. Nothing that a Reader returns aliases the document, except [Reader.Key].
+// [Reader.Array] refuse it. A read that fails returns the zero value too. Nothing that a Reader returns
+// aliases the document, except [Reader.Key].
 package jsonread
 
 import (
@@ -43,7 +45,7 @@ func (e *Error) Error() string { return e.Message + " at byte " + strconv.Itoa(e
 
 // Reader reads one document from its start to its end. It must not be copied after its first use.
 type Reader struct {
-	data  []byte
+	data  []byte // the document; nil after an error
 	pos   int
 	depth int
 	first bool // the innermost array or object was opened just now, so no comma is due
@@ -53,15 +55,18 @@ type Reader struct {
 	unescaped []byte // reused by strings with escapes
 	keyBuffer []byte // the same for keys, which must outlive the reading of their value
 	arena     arena
+
+	whole []byte // the document, after an error too
+	name  int    // where the member that Member read last starts
 }
 
 // New returns a Reader at the start of data, which must hold one whole document and stay unchanged
 // until the reading ends.
 func New(data []byte) Reader {
-	return Reader{data: data, arena: arena{size: min(firstChunk, len(data))}}
+	return Reader{whole: data, data: data, arena: arena{size: min(firstChunk, len(data))}}
 }
 
-// Err returns the first error so far, an [*Error], or nil. What was read after it, or by the call that met it, means nothing.
+// Err returns the first error so far, an [*Error], or nil.
 func (r *Reader) Err() error {
 	if r.err == nil {
 		return nil
@@ -116,6 +121,7 @@ func (r *Reader) Member() bool {
 		r.unexpected("the name of a member")
 		return false
 	}
+	r.name = r.pos
 	raw, plain := r.quoted()
 	if !plain {
 		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
@@ -205,6 +211,9 @@ func (r *Reader) Strings() []string {
 	for r.Array(); r.Element(); {
 		list = append(list, r.Text())
 	}
+	if r.err != nil {
+		return nil
+	}
 	exact := make([]string, len(list))
 	copy(exact, list)
 	return exact
@@ -237,6 +246,7 @@ func (r *Reader) Int() int {
 	n, err := strconv.ParseInt(string(digits), 10, strconv.IntSize)
 	if err != nil {
 		r.fail(start, "expected an integer that fits in "+strconv.Itoa(strconv.IntSize)+" bits, found another number")
+		return 0
 	}
 	return int(n)
 }
@@ -268,6 +278,7 @@ func (r *Reader) Time() time.Time {
 	r.quoted()
 	if r.err == nil && t.UnmarshalJSON(r.Since(start)) != nil {
 		r.fail(start, "expected an RFC 3339 time, found another string") // the cause would quote it
+		return time.Time{}
 	}
 	return t
 }
@@ -276,13 +287,17 @@ func (r *Reader) Time() time.Time {
 func (r *Reader) Any() any {
 	switch r.Kind() {
 	case '{':
-		return r.Map()
+		if m := r.Map(); m != nil {
+			return m
+		}
 	case '[':
 		list := []any{}
 		for r.Array(); r.Element(); {
 			list = append(list, r.Any())
 		}
-		return list
+		if r.err == nil {
+			return list
+		}
 	case '"':
 		return r.Text()
 	case '0':
@@ -305,6 +320,9 @@ func (r *Reader) Map() map[string]any {
 		key := r.KeyText()
 		m[key] = r.Any()
 	}
+	if r.err != nil {
+		return nil
+	}
 	return m
 }
 
@@ -321,6 +339,20 @@ func (r *Reader) Since(mark int) []byte {
 		return nil
 	}
 	return r.data[mark:r.pos]
+}
+
+// Place is a member in the document.
+type Place struct{ name, depth int }
+
+// Place returns the member that Member has moved to just now, for Rewind.
+func (r *Reader) Place() Place { return Place{r.name, r.depth} }
+
+// Rewind goes back to the member at p, and forgets an error met since. Its key is read, its value can be
+// read once more: with [Reader.Raw], say, which fails again where the error was one of the grammar.
+func (r *Reader) Rewind(p Place) {
+	r.data, r.err = r.whole, nil
+	r.pos, r.depth, r.first = p.name, p.depth, true // no comma is due
+	r.Member()
 }
 
 // Raw reads any value and returns a copy of its bytes, those of a null too.

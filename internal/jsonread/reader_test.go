@@ -100,6 +100,59 @@ func TestEveryPrefixIsAnUnexpectedEnd(t *testing.T) {
 	}
 }
 
+func TestAMemberOfAnotherTypeIsKeptRaw(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]contactLike{
+		`{"email":7,"createdAt":"","tags":"vip"}`:                {Extra: raw("email", `7`, "createdAt", `""`, "tags", `"vip"`)},
+		`{"tags":["a", {"id":[1]}],"id":"1"}`:                    {ID: "1", Extra: raw("tags", `["a", {"id":[1]}]`)},
+		`{"t\u0061gs":["a",{"\u0062":1}], "id":"1"}`:             {ID: "1", Extra: raw("tags", `["a",{"\u0062":1}]`)},
+		`{"customFields":[{"id":"x"}],"id":"1"}`:                 {ID: "1", Extra: raw("customFields", `[{"id":"x"}]`)},
+		`{"unsubscribed":"no","unsubscribed":true}`:              {Unsubscribed: true},
+		`{"title":7,"title":null}`:                               {},
+		`{"title":"CEO","title": [ 1 ] }`:                        {Extra: raw("title", `[ 1 ]`)},
+		`{"createdAt":"2026-13-01T00:00:00Z","new":1,"new":"a"}`: {Extra: raw("createdAt", `"2026-13-01T00:00:00Z"`, "new", `"a"`)},
+	} {
+		var got contactLike
+		if err := readContact([]byte(doc), &got); err != nil {
+			t.Errorf("%s: %v", doc, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", doc, diff)
+		}
+	}
+}
+
+// raw makes the Extra of a contact of names and values by turns.
+func raw(members ...string) map[string]json.RawMessage {
+	extra := map[string]json.RawMessage{}
+	for i := 0; i < len(members); i += 2 {
+		extra[members[i]] = json.RawMessage(members[i+1])
+	}
+	return extra
+}
+
+// What is not JSON is refused, whatever reads it: only a type is tolerated.
+func TestRewindForgivesNoGrammar(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", jsonread.MaxDepth) + strings.Repeat("]", jsonread.MaxDepth)
+	for doc, want := range map[string]string{
+		`{"email":x}`:                 "expected a value at byte 9",
+		`{"tags":[1,]}`:               "expected a value at byte 11",
+		`{"tags":["a" 1]}`:            "expected a comma or the end of the array, found a number at byte 13",
+		`{"customFields":{"a":1e}}`:   "invalid number: expected a digit at byte 23",
+		`{"createdAt":"\x"}`:          "invalid escape in a string at byte 15",
+		`{"email":7`:                  "unexpected end of JSON at byte 10",
+		`{"title":` + deep + `}`:      "arrays and objects nested deeper than 100 levels at byte 108",
+		`{"id":7,"email":"a"}`:        "expected a string, found a number at byte 6",
+		`{"email":7,"id":{"a":true}}`: "expected a string, found an object at byte 16",
+	} {
+		var c contactLike
+		if err := readContact([]byte(doc), &c); err == nil || err.Error() != want {
+			t.Errorf("%.40s: error %v, want %s", doc, err, want)
+		}
+	}
+}
+
 func TestErrorsSayWhatWasExpectedAndWhere(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]string{
@@ -125,10 +178,53 @@ func TestErrorsSayWhatWasExpectedAndWhere(t *testing.T) {
 		"{\"id\":\"a\n\"}":                 "control character in a string at byte 8",
 		`{} {}`:                            "unexpected data after the end of the JSON document at byte 3",
 	} {
-		var c contactLike
-		if err := readContact([]byte(doc), &c); err == nil || err.Error() != want {
+		if err := readStrictly([]byte(doc)); err == nil || err.Error() != want {
 			t.Errorf("%s: error %v, want %s", doc, err, want)
 		}
+	}
+}
+
+// readStrictly tolerates no other type.
+func readStrictly(doc []byte) error {
+	r := jsonread.New(doc)
+	for r.Object(); r.Member(); {
+		switch string(r.Key()) {
+		case "id", "email":
+			r.Text()
+		case "tags":
+			r.Strings()
+		case "customFields":
+			r.Map()
+		case "unsubscribed":
+			r.Bool()
+		case "createdAt":
+			r.Time()
+		default:
+			r.Raw()
+		}
+	}
+	return r.End()
+}
+
+// A decoder that goes on after an error leaves no half-read value in a field.
+func TestAReadThatFailsReturnsTheZeroValue(t *testing.T) {
+	t.Parallel()
+	type values struct {
+		Text    string
+		Int     int
+		Bool    bool
+		Time    time.Time
+		Strings []string
+		Map     map[string]any
+		Any     any
+	}
+	read := func(doc string) *jsonread.Reader { r := jsonread.New([]byte(doc)); return &r }
+	got := values{
+		read(`"a\x"`).Text(), read(`9223372036854775808`).Int(), read(`trux`).Bool(), read(`"2026-01-15T10:30:61Z"`).Time(),
+		read(`["a",1]`).Strings(), read(`{"a":1,"b":x}`).Map(), []any{read(`{"a":x}`).Any(), read(`[1,x]`).Any()},
+	}
+	if diff := cmp.Diff(values{Any: []any{nil, nil}}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
