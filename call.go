@@ -248,7 +248,8 @@ func (k *call) exchange(transport http.RoundTripper, req *http.Request, s *space
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	if k.client.jar != nil {
-		k.client.jar.SetCookies(&k.url, resp.Cookies()) // a transport may have changed the URL of req
+		asked := k.url // a transport may have changed the URL of req
+		k.client.jar.SetCookies(&asked, resp.Cookies())
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
 	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
