@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Upsert makes a contact, or brings the one that has its email to what params
@@ -221,6 +223,26 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// emailKey is what makes two emails of a caller's the same person. It folds all
-// letters: rather too few are sent to than somebody twice.
-func emailKey(email string) string { return strings.ToLower(email) }
+// emailKey is the same for two emails of a caller's that strings.EqualFold calls
+// equal, as they are one person's: rather too few are sent to than somebody twice.
+func emailKey(email string) string {
+	key := strings.ToLower(email)
+	for i := range len(key) {
+		if key[i] >= utf8.RuneSelf {
+			return strings.Map(foldCase, key)
+		}
+	}
+	return key
+}
+
+// foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.
+func foldCase(r rune) rune {
+	if unicode.SimpleFold(r) == r {
+		return r
+	}
+	form := unicode.ToLower(unicode.ToUpper(r))
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		form = min(form, unicode.ToLower(unicode.ToUpper(other)))
+	}
+	return form
+}
