@@ -2,6 +2,7 @@ package demeterrr
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,8 @@ import (
 // Upsert makes a contact, or brings the one that has its email to what params
 // say: it is the PATCH fallback that the API documents for CONTACT_EXISTS. A new
 // contact takes one request. One that exists takes two, and a third only if
-// something changes.
+// something changes. An email with capital letters takes one more if the account
+// has it in lower case: see [ContactsService.FindByEmail].
 //
 // Fields that are empty in params stay as they are; custom fields are merged by
 // key, tags are replaced and compared as a set. LocationID and
@@ -221,6 +223,33 @@ func asciiLower(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// spellings are the forms of an email to ask the API for, one after the other
+// until somebody has it. The API compares emails exactly, and an account may keep
+// them in lower case.
+func spellings(email string) []string {
+	return slices.Compact([]string{email, asciiLower(email)})
+}
+
+// best is the contact that an email means; nil if it means none of them.
+func best(contacts []Contact, email string) (found *Contact) {
+	for i := range contacts {
+		if c := &contacts[i]; c.fits(email, found) {
+			found = c
+		}
+	}
+	return found
+}
+
+// fits reports whether an email means c rather than other, which may be nil. The
+// choice does not depend on the order in which the contacts come.
+func (c *Contact) fits(email string, other *Contact) bool {
+	if !sameEmail(c.Email, email) {
+		return false
+	}
+	spelling := func(c *Contact) int { return slices.Index(append(spellings(email), c.Email), c.Email) }
+	return other == nil || cmp.Or(cmp.Compare(spelling(c), spelling(other)), cmp.Compare(c.ID, other.ID)) < 0
 }
 
 // emailKey is the same for two emails of a caller's that strings.EqualFold calls
