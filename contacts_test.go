@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,8 @@ func badContactParams() map[string]badParams {
 		"spaces":            {email("john@example.com "), "trim it"},
 		"newline":           {email("john@exam\nple.com"), "trim it"},
 		"Latin-1 email":     {email(bad + "@example.com"), "UTF-8"},
+		"long email":        {email(strings.Repeat("john.doe", 1<<17) + "@example.com"), "longer than 320 bytes"},
+		"zero-width space":  {email("john.doe@example.com\u200b"), "invisible character U+200B"},
 		"no first name":     {with(func(p *demeterrr.ContactParams) { p.FirstName = "" }), "the first name is empty"},
 		"Latin-1 name":      {with(func(p *demeterrr.ContactParams) { p.FirstName = bad }), "UTF-8"},
 		"Latin-1 last name": {with(func(p *demeterrr.ContactParams) { p.LastName = bad }), "UTF-8"},
@@ -271,7 +274,11 @@ func TestFindByEmailTakesNoStranger(t *testing.T) {
 		var j journal
 		var resp demeterrr.Response
 		c, err := serving(t, j.record(answer(200, test.body))).Contacts.FindByEmail(t.Context(), "John.Doe@example.com", demeterrr.WithResponse(&resp))
-		same(t, "requests", j.lines(), []string{"GET /api/v1/contacts?email=John.Doe%40example.com"})
+		want := []string{"GET /api/v1/contacts?email=John.Doe%40example.com"}
+		if test.body == list() { // then in lower case
+			want = append(want, "GET /api/v1/contacts?email=john.doe%40example.com")
+		}
+		same(t, "requests", j.lines(), want)
 		same(t, "response", []int{resp.StatusCode, resp.Attempts}, []int{200, 1})
 		if test.want != "" {
 			if err != nil || c.ID != test.want {
@@ -284,5 +291,107 @@ func TestFindByEmailTakesNoStranger(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", test.body, c, err)
 		}
 		noSecret(t, err, "John.Doe", "john.doe", "stranger")
+	}
+}
+
+// exact is an account that keeps emails as they are, finds them byte by byte, and knows no two that differ in case only.
+func exact(emails ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asked, filtered := r.URL.Query()["email"]
+		items := []string{}
+		for i, email := range emails {
+			if !filtered || email == asked[0] {
+				items = append(items, fmt.Sprintf(`{"id":"c%d","email":%q,"firstName":"Jane"}`, i, email))
+			}
+		}
+		switch r.Method {
+		case http.MethodPost:
+			answer(409, existsBody)(w, r)
+		default:
+			fmt.Fprint(w, pageJSON(items, 1, 50, len(items), min(1, len(items))))
+		}
+	}
+}
+
+func TestAnEmailInCapitalsIsFoundInAnAccountInLowerCase(t *testing.T) {
+	t.Parallel()
+	const given, lower = "GET /api/v1/contacts?email=Jane%40Example.com", "GET /api/v1/contacts?email=jane%40example.com"
+	for name, tt := range map[string]struct {
+		emails   []string
+		asked    string
+		want     string
+		requests []string
+	}{
+		"in lower case":                  {[]string{"jane@example.com"}, "Jane@Example.com", "c0", []string{given, lower}},
+		"as it is":                       {[]string{"Jane@Example.com"}, "Jane@Example.com", "c0", []string{given}},
+		"as it is before in lower case":  {[]string{"jane@example.com", "Jane@Example.com"}, "Jane@Example.com", "c1", []string{given}},
+		"not there":                      {nil, "Jane@Example.com", "", []string{given, lower}},
+		"in lower case already":          {nil, "jane@example.com", "", []string{lower}},
+		"only ASCII letters are lowered": {nil, "ÉMILE@example.com", "", []string{"GET /api/v1/contacts?email=%C3%89MILE%40example.com", "GET /api/v1/contacts?email=%C3%89mile%40example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var j journal
+			got, err := serving(t, j.record(exact(tt.emails...))).Contacts.FindByEmail(t.Context(), tt.asked)
+			same(t, "requests", j.lines(), tt.requests)
+			if tt.want == "" {
+				same(t, "not found", errors.Is(err, demeterrr.ErrNotFound), true)
+			} else if err != nil || got.ID != tt.want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestAnEmailThatCannotBeIsRefusedWhereverOneIsTaken(t *testing.T) {
+	t.Parallel()
+	c := serving(t, neverSent(t))
+	for email, says := range map[string]string{
+		strings.Repeat("john.doe", 1<<17) + "@example.com": "longer than 320 bytes",
+		"john.doe@exam\u00adple.com":                       "invisible character U+00AD",
+	} {
+		for name, call := range map[string]func() error{
+			"Contacts.List": func() error {
+				_, err := c.Contacts.List(t.Context(), &demeterrr.ContactListParams{Email: email})
+				return err
+			},
+			"Contacts.All": func() error {
+				var last error
+				for _, err := range c.Contacts.All(t.Context(), &demeterrr.ContactListParams{Email: email}) {
+					last = err
+				}
+				return last
+			},
+			"Contacts.FindByEmail": func() error {
+				_, err := c.Contacts.FindByEmail(t.Context(), email)
+				return err
+			},
+			"Contacts.Update": func() error {
+				_, err := c.Contacts.Update(t.Context(), johnID, &demeterrr.ContactUpdate{Email: demeterrr.Set(email)})
+				return err
+			},
+			"Contacts.Sync": func() error {
+				report, err := c.Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{{Email: email, FirstName: "John"}}), nil)
+				if err != nil || len(report.Failed) != 1 {
+					t.Fatal(err, summary(report))
+				}
+				return report.Failed[0].Err
+			},
+			"Sequences.Execute": func() error {
+				_, err := c.Sequences.Execute(t.Context(), "s", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: email}}})
+				return err
+			},
+			"Sequences.ExecuteAll": func() error {
+				report, err := c.Sequences.ExecuteAll(t.Context(), "s", eachOf([]demeterrr.ExecuteContact{{Email: email}}), nil)
+				if err != nil || len(report.Failed) != 1 {
+					t.Fatal(err, totals(report))
+				}
+				return report.Failed[0].Err
+			},
+		} {
+			err := call()
+			refusedBeforeSending(t, name, err, demeterrr.ErrValidation, says)
+			noSecret(t, err, "john.doe")
+		}
 	}
 }

@@ -285,6 +285,27 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	}
 }
 
+// The file has the lower case of an email, which an earlier version compared.
+func TestAJournalKnowsAnEmailInEveryCase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	const lines = `{"journal":"demeterrr","version":1,"sequenceId":"s1"}
+{"at":"2026-02-10T10:30:00Z","begun":["νικος@x.gr","µ@x.gr","i@x.gr"]}
+`
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := openJournal(t, path, "s1")
+	for _, email := range []string{"ΝΙΚΟΣ@x.gr", "νικοσ@X.gr", "νικος@x.gr", "μ@x.gr", "Μ@x.gr", "İ@x.gr"} {
+		if e, err := j.Entry(t.Context(), "s1", email); err != nil || e.State != demeterrr.JournalBegun {
+			t.Errorf("%s: got %+v, %v", email, e, err)
+		}
+	}
+	if err := j.Forget("ΝΙΚΟΣ@x.gr", "Μ@x.gr", "İ@x.gr"); err != nil || len(j.InDoubt()) > 0 {
+		t.Error(err, j.InDoubt())
+	}
+}
+
 func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)

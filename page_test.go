@@ -3,6 +3,7 @@ package demeterrr_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -104,11 +105,11 @@ func TestListAsksForOnePageOnly(t *testing.T) {
 	same(t, "items", len(page.Items), 50)
 	page.Items = nil
 	same(t, "page", page, &demeterrr.Page[demeterrr.Contact]{Page: 1, PerPage: 50, Total: 247, TotalPages: 5})
-	if page, err = c.Contacts.List(t.Context(), &demeterrr.ContactListParams{Page: 9, Limit: 500}); err != nil {
+	if page, err = c.Contacts.List(t.Context(), &demeterrr.ContactListParams{Page: 9, Limit: 100}); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "past the last", page, &demeterrr.Page[demeterrr.Contact]{Items: []demeterrr.Contact{}, Page: 9, PerPage: 100, Total: 247, TotalPages: 3})
-	same(t, "requests", j.lines(), []string{"GET /api/v1/contacts", "GET /api/v1/contacts?limit=500&page=9"})
+	same(t, "requests", j.lines(), []string{"GET /api/v1/contacts", "GET /api/v1/contacts?limit=100&page=9"})
 }
 
 func TestBreakStopsAtOnce(t *testing.T) {
@@ -163,6 +164,20 @@ func TestAServerThatIgnoresPageEndsInAnError(t *testing.T) {
 	}
 	for what, handler := range map[string]http.HandlerFunc{
 		"page 1 for ever": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, pageJSON(ids2(1), 1, 2, 1000, 500)) },
+		"another page": func(w http.ResponseWriter, r *http.Request) {
+			if page, _ := strconv.Atoi(r.URL.Query().Get("page")); page > 1 {
+				fmt.Fprint(w, pageJSON(ids2(5), 3, 2, 1000, 500))
+				return
+			}
+			fmt.Fprint(w, items(r, 1))
+		},
+		"another page, which is empty": func(w http.ResponseWriter, r *http.Request) {
+			if page, _ := strconv.Atoi(r.URL.Query().Get("page")); page > 1 {
+				fmt.Fprint(w, pageJSON(nil, 1, 2, 1000, 500))
+				return
+			}
+			fmt.Fprint(w, items(r, 1))
+		},
 		"the number asked for, with the same items": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, items(r, 1)) },
 	} {
 		var j journal
@@ -205,7 +220,7 @@ func TestALoopEndsWhenTheListShrinks(t *testing.T) {
 			fmt.Fprint(w, pageJSON(ids2(1), 1, 2, 6, 3))
 			return
 		}
-		fmt.Fprint(w, pageJSON(nil, 2, 2, 2, 3))
+		fmt.Fprint(w, pageJSON(nil, 2, 2, 2, 1))
 	}))
 	got, errs := collect(t, c, nil, 10)
 	same(t, "contacts", got, []string{"c1", "c2"})
@@ -213,24 +228,94 @@ func TestALoopEndsWhenTheListShrinks(t *testing.T) {
 	same(t, "requests", len(j.lines()), 2)
 }
 
-func TestNegativePagesAndLimitsAreRefused(t *testing.T) {
+// part is one page of a list: the ids are letters.
+type part struct {
+	ids               string
+	total, totalPages int
+}
+
+// parts serves these pages, in which the contact a has the email a@x.com, and counts the requests.
+func parts(t testing.TB, list []part) (c *demeterrr.Client, requests func() int) {
+	t.Helper()
+	var j journal
+	return serving(t, j.record(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		if n < 1 || n > len(list) {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			answer(500, "")(w, r)
+			return
+		}
+		items := []string{}
+		for _, id := range list[n-1].ids {
+			items = append(items, fmt.Sprintf(`{"id":"%c","email":"%c@x.com","firstName":"A"}`, id, id))
+		}
+		fmt.Fprint(w, pageJSON(items, n, 2, list[n-1].total, list[n-1].totalPages))
+	})), func() int { return len(j.lines()) }
+}
+
+// pagings are lists with what they give, to All and to Sync, and what they are refused for.
+var pagings = map[string]struct {
+	list       []part
+	ids, wrong string
+}{
+	"an empty page is read past":              {[]part{{"ab", 6, 6}, {"", 6, 6}, {"c", 6, 6}, {"d", 6, 6}, {"e", 6, 6}, {"f", 6, 6}}, "abcdef", ""},
+	"so is the first page":                    {[]part{{"", 2, 2}, {"ab", 2, 2}}, "ab", ""},
+	"two in a row":                            {[]part{{"ab", 4, 5}, {"", 4, 5}, {"", 4, 5}, {"c", 4, 5}, {"d", 4, 5}}, "abcd", ""},
+	"twice two":                               {[]part{{"a", 3, 7}, {"", 3, 7}, {"", 3, 7}, {"b", 3, 7}, {"", 3, 7}, {"", 3, 7}, {"c", 3, 7}}, "abc", ""},
+	"three in a row are an error":             {[]part{{"ab", 9, 5}, {"", 9, 5}, {"", 9, 5}, {"", 9, 5}, {"c", 9, 5}}, "ab", "pages 2 to 4 of 5 are empty"},
+	"the third ends the list":                 {[]part{{"ab", 2, 4}, {"", 2, 4}, {"", 2, 4}, {"", 2, 4}}, "ab", ""},
+	"the list grows":                          {[]part{{"ab", 3, 2}, {"cd", 5, 3}, {"e", 5, 3}}, "abcde", ""},
+	"the list shrinks":                        {[]part{{"ab", 6, 3}, {"c", 3, 2}, {"", 3, 2}}, "abc", ""},
+	"all of the next page is deleted":         {[]part{{"ab", 4, 2}, {"", 2, 1}}, "ab", ""},
+	"a contact is added before the next page": {[]part{{"a", 2, 2}, {"a", 3, 3}, {"b", 3, 3}}, "aab", ""},
+	"two contacts are added and deleted":      {[]part{{"ab", 4, 2}, {"ac", 4, 2}}, "abac", ""},
+	"the first page again":                    {[]part{{"ab", 4, 2}, {"ab", 4, 2}}, "ab", "asked for page 2, the server sent the items of the page beside it again"},
+	"a page of one again":                     {[]part{{"a", 2, 2}, {"a", 2, 2}}, "a", "asked for page 2, the server sent the items of the page beside it again"},
+	"a later page again":                      {[]part{{"ab", 6, 3}, {"cd", 6, 3}, {"cd", 6, 3}}, "abcd", "the server sent the items of the page beside it again"},
+	"no more pages than there can be":         {[]part{{"ab", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}}, "ab", "are empty"},
+}
+
+func TestAllEndsWhereTheListEnds(t *testing.T) {
+	t.Parallel()
+	for name, tt := range pagings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, requests := parts(t, tt.list)
+			got, errs := collect(t, c, nil, 100)
+			same(t, "contacts", strings.Join(got, ""), tt.ids)
+			if tt.wrong == "" {
+				same(t, "errors", errs, []error(nil))
+			} else if len(errs) != 1 || !strings.Contains(errs[0].Error(), tt.wrong) {
+				t.Errorf("got %v, want %q", errs, tt.wrong)
+			}
+			if requests() > len(tt.list) {
+				t.Errorf("%d requests for %d pages", requests(), len(tt.list))
+			}
+		})
+	}
+}
+
+func TestPagesAndLimitsThatCannotBeAreRefused(t *testing.T) {
 	t.Parallel()
 	c := serving(t, neverSent(t))
-	const says = "page and limit must not be negative"
-	for _, bad := range [][2]int{{-1, 0}, {0, -1}, {-1, -1}} {
-		contacts := &demeterrr.ContactListParams{Page: bad[0], Limit: bad[1]}
-		sequences := &demeterrr.SequenceListParams{Page: bad[0], Limit: bad[1]}
+	const negative, large = "page and limit must not be negative", "limit must be at most 100"
+	for _, bad := range []struct {
+		page, limit int
+		says        string
+	}{{-1, 0, negative}, {0, -1, negative}, {-1, -1, negative}, {0, 101, large}, {1, math.MaxInt, large}} {
+		contacts := &demeterrr.ContactListParams{Page: bad.page, Limit: bad.limit}
+		sequences := &demeterrr.SequenceListParams{Page: bad.page, Limit: bad.limit}
 		_, err := c.Contacts.List(t.Context(), contacts)
-		refusedBeforeSending(t, "Contacts.List", err, demeterrr.ErrValidation, says)
+		refusedBeforeSending(t, "Contacts.List", err, demeterrr.ErrValidation, bad.says)
 		_, err = c.Sequences.List(t.Context(), sequences)
-		refusedBeforeSending(t, "Sequences.List", err, demeterrr.ErrValidation, says)
+		refusedBeforeSending(t, "Sequences.List", err, demeterrr.ErrValidation, bad.says)
 		n := 0
 		for _, err := range c.Contacts.All(t.Context(), contacts) {
-			refusedBeforeSending(t, "Contacts.All", err, demeterrr.ErrValidation, says)
+			refusedBeforeSending(t, "Contacts.All", err, demeterrr.ErrValidation, bad.says)
 			n++
 		}
 		for _, err := range c.Sequences.All(t.Context(), sequences) {
-			refusedBeforeSending(t, "Sequences.All", err, demeterrr.ErrValidation, says)
+			refusedBeforeSending(t, "Sequences.All", err, demeterrr.ErrValidation, bad.says)
 			n++
 		}
 		same(t, "errors", n, 2)

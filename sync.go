@@ -81,7 +81,9 @@ const defaultSyncConcurrency = 4
 // It reads first, by whichever way takes fewer requests: all pages of 100, or a
 // look at each email. For n contacts of which k differ, in an account of T, the
 // cost is at most min(ceil(T/100), n+1) + k requests (and one to find an account
-// empty). Retries, and contacts that somebody else changes meanwhile, come on top.
+// empty). In n, an email with capital letters counts twice: an account may keep it
+// in lower case. Retries, and contacts that somebody else changes meanwhile, come
+// on top.
 //
 // The contacts are held in memory and must not be changed before Sync returns.
 // The report shares their tags and custom fields.
@@ -105,7 +107,8 @@ func (s *ContactsService) Sync(ctx context.Context, contacts iter.Seq2[ContactPa
 	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
 		return &SyncReport{}, err
 	}
-	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{}}
+	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{},
+		pager: pager{route: routeContacts}}
 	defer r.cancel()
 	if r.options.Concurrency == 0 {
 		r.options.Concurrency = defaultSyncConcurrency
@@ -145,6 +148,7 @@ type syncRun struct {
 	items      []*syncItem
 	byEmail    map[string]*syncItem
 	unfiltered atomic.Bool // the server ignores ?email=
+	pager      pager       // guarded by bulk.mu, as the progress
 	progress   SyncProgress
 }
 

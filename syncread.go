@@ -1,16 +1,16 @@
 package demeterrr
 
 import (
+	"math"
 	"slices"
-	"sync/atomic"
 )
 
 // read learns what the account has of the input, by the way that takes fewer
-// requests. The first page tells which one that is, except for a single contact,
-// for which nothing is cheaper than to look it up.
+// requests. The first page tells which one that is, except for a contact that
+// takes one look-up, for which nothing is cheaper.
 func (r *syncRun) read() error {
 	wanted := r.missing()
-	switch len(wanted) {
+	switch lookUps(wanted) {
 	case 0:
 		return nil
 	case 1:
@@ -20,21 +20,16 @@ func (r *syncRun) read() error {
 		}
 	}
 	r.advance(func(p *SyncProgress) { p.Reads, p.ReadsTotal = 0, 1 })
-	first, err := r.page(1, "")
-	if err != nil {
+	if err := r.page(1); err != nil {
 		return err
 	}
-	before := ""
-	if len(first.Items) > 0 {
-		before = first.Items[0].identity()
-	}
-	if wanted = r.missing(); len(wanted) < first.TotalPages && !r.unfiltered.Load() {
+	if wanted = r.missing(); lookUps(wanted) < r.pager.last.totalPages && !r.unfiltered.Load() {
 		r.lookUp(wanted)
 		if !r.unfiltered.Load() {
 			return r.over()
 		}
 	}
-	return r.pages(before, first.TotalPages)
+	return r.pages()
 }
 
 // missing are the contacts that are not known to be in the account.
@@ -48,83 +43,120 @@ func (r *syncRun) missing() []*syncItem {
 	return items
 }
 
-// pages reads all pages but the first, before being the identity of the first
-// contact on that, and total what the server says there are: none follows one
-// that is empty. What somebody else's writes shift between pages while they are
-// read can be missed: it is found by the API's 409.
-func (r *syncRun) pages(before string, total int) error {
-	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + max(total-1, 0) })
-	var last atomic.Bool
+// pages reads all pages but the first. What somebody else's writes shift between
+// pages while they are read can be missed: it is found by the API's 409.
+func (r *syncRun) pages() error {
+	r.advance(func(p *SyncProgress) {
+		p.ReadsTotal = p.Reads + min(max(r.pager.last.totalPages-1, 0), math.MaxInt-p.Reads)
+	})
+	last := 1
 	numbers := func(yield func(int) bool) {
-		for i := 2; i <= total && !last.Load() && r.over() == nil && yield(i); i++ {
+		for r.follows(last) {
+			if last++; !yield(last) {
+				return
+			}
 		}
 	}
-	parallel(r.bulk, r.options.Concurrency, numbers, func(number int) {
-		if r.over() != nil {
-			return
-		}
-		page, err := r.page(number, before)
-		switch {
-		case err != nil:
-			r.stop(err)
-		case len(page.Items) == 0:
-			last.Store(true)
-		}
-	})
-	if last.Load() {
+	for r.follows(last) { // again if the list has grown
+		parallel(r.bulk, r.options.Concurrency, numbers, func(number int) {
+			if r.over() != nil {
+				return
+			}
+			if err := r.page(number); err != nil {
+				r.stop(err)
+			}
+		})
+	}
+	if r.over() == nil && r.progress.ReadsTotal > r.progress.Reads { // the list has shrunk
 		r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads })
 	}
 	return r.over()
 }
 
+// follows reports whether there is a page after the one with the number, and use
+// in reading it.
+func (r *syncRun) follows(number int) bool {
+	if r.over() != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pager.follow(number)
+}
+
 // page reads one page of the account.
-func (r *syncRun) page(number int, before string) (*Page[Contact], error) {
+func (r *syncRun) page(number int) error {
 	var resp Response
 	q := listQuery{page: number, limit: maxPerPage}
 	page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, withResponse(r.reading(), &resp))
 	if err := r.verdict(err); err != nil {
-		return nil, err
+		return err
 	}
-	if page.Page != number || number > 1 && len(page.Items) > 0 && page.Items[0].identity() == before {
-		return nil, wrongPage(routeContacts, number, page.Page, &resp)
+	r.mu.Lock()
+	err = r.pager.check(number, markOf(page), &resp)
+	r.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	r.take(page)
-	return page, nil
+	return nil
+}
+
+// lookUps is the number of requests that it takes to look the items up, at most.
+func lookUps(items []*syncItem) (n int) {
+	for _, item := range items {
+		n += len(spellings(item.params.Email))
+	}
+	return n
 }
 
 // lookUp asks for the email of each of the items. It gives up if the server turns
 // out to ignore the question.
 func (r *syncRun) lookUp(items []*syncItem) {
-	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + len(items) })
+	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + lookUps(items) })
 	parallel(r.bulk, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
-		if r.unfiltered.Load() || r.over() != nil {
+		asked := spellings(item.params.Email)
+		for i, email := range asked {
+			if r.unfiltered.Load() || r.over() != nil {
+				return
+			}
+			q := (&ContactListParams{Email: email}).query()
+			page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, r.reading())
+			if item.err = r.verdict(err); item.err != nil {
+				return
+			}
+			if len(page.Items) == 0 {
+				r.take(page)
+				continue
+			}
+			r.spare(len(asked) - i - 1)
+			r.take(page)
+			if best(page.Items, item.params.Email) == nil {
+				r.unfiltered.Store(true)
+			}
 			return
-		}
-		q := (&ContactListParams{Email: item.params.Email}).query()
-		page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, r.reading())
-		if item.err = r.verdict(err); item.err != nil {
-			return
-		}
-		r.take(page)
-		asked := func(c Contact) bool { return sameEmail(c.Email, item.params.Email) }
-		if len(page.Items) > 0 && !slices.ContainsFunc(page.Items, asked) {
-			r.unfiltered.Store(true)
 		}
 	})
 }
 
+// spare takes requests that turned out not to be needed off the progress.
+func (r *syncRun) spare(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.ReadsTotal -= n
+}
+
 // take keeps the contacts that the input has. One that it met twice, because it
-// shifted between pages, is the same; of two with one email the choice does not
-// depend on the order in which pages arrive.
+// shifted between pages, is the same.
 func (r *syncRun) take(page *Page[Contact]) {
 	r.advance(func(p *SyncProgress) {
 		for i := range page.Items {
 			c := page.Items[i] // a copy, which does not keep the page
-			item := r.byEmail[emailKey(c.Email)]
-			if item != nil && sameEmail(c.Email, item.params.Email) && (item.have == nil || c.ID < item.have.ID) {
+			if item := r.byEmail[emailKey(c.Email)]; item != nil && c.fits(item.params.Email, item.have) {
 				item.have = &c
 			}
 		}
 		p.Reads++
+		p.ReadsTotal = max(p.ReadsTotal, p.Reads) // the list may have grown
 	})
 }

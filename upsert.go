@@ -1,6 +1,7 @@
 package demeterrr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
@@ -18,7 +21,8 @@ import (
 // Upsert makes a contact, or brings the one that has its email to what params
 // say: it is the PATCH fallback that the API documents for CONTACT_EXISTS. A new
 // contact takes one request. One that exists takes two, and a third only if
-// something changes.
+// something changes. An email with capital letters takes one more if the account
+// has it in lower case: see [ContactsService.FindByEmail].
 //
 // Fields that are empty in params stay as they are; custom fields are merged by
 // key, tags are replaced and compared as a set. LocationID and
@@ -233,6 +237,53 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// emailKey is what makes two emails of a caller's the same person. It folds all
-// letters: rather too few are sent to than somebody twice.
-func emailKey(email string) string { return strings.ToLower(email) }
+// spellings are the forms of an email to ask the API for, one after the other
+// until somebody has it. The API compares emails exactly, and an account may keep
+// them in lower case.
+func spellings(email string) []string {
+	return slices.Compact([]string{email, asciiLower(email)})
+}
+
+// best is the contact that an email means; nil if it means none of them.
+func best(contacts []Contact, email string) (found *Contact) {
+	for i := range contacts {
+		if c := &contacts[i]; c.fits(email, found) {
+			found = c
+		}
+	}
+	return found
+}
+
+// fits reports whether an email means c rather than other, which may be nil. The
+// choice does not depend on the order in which the contacts come.
+func (c *Contact) fits(email string, other *Contact) bool {
+	if !sameEmail(c.Email, email) {
+		return false
+	}
+	spelling := func(c *Contact) int { return slices.Index(append(spellings(email), c.Email), c.Email) }
+	return other == nil || cmp.Or(cmp.Compare(spelling(c), spelling(other)), cmp.Compare(c.ID, other.ID)) < 0
+}
+
+// emailKey is the same for two emails of a caller's that strings.EqualFold calls
+// equal, as they are one person's: rather too few are sent to than somebody twice.
+func emailKey(email string) string {
+	key := strings.ToLower(email)
+	for i := range len(key) {
+		if key[i] >= utf8.RuneSelf {
+			return strings.Map(foldCase, key)
+		}
+	}
+	return key
+}
+
+// foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.
+func foldCase(r rune) rune {
+	if unicode.SimpleFold(r) == r {
+		return r
+	}
+	form := unicode.ToLower(unicode.ToUpper(r))
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		form = min(form, unicode.ToLower(unicode.ToUpper(other)))
+	}
+	return form
+}

@@ -4,6 +4,7 @@ package validate
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -112,6 +113,9 @@ func Path(path string) error {
 	return nil
 }
 
+// maxEmail is the longest email, in bytes: 64 for the name, @, and 255 for the host.
+const maxEmail = 320
+
 // Email refuses only what cannot be an email, so that no request is spent on
 // it; the API decides about the rest.
 func Email(email string) error {
@@ -119,6 +123,8 @@ func Email(email string) error {
 	switch {
 	case email == "":
 		return errors.New("the email is empty")
+	case len(email) > maxEmail:
+		return fmt.Errorf("the email is longer than %d bytes; pass one address and nothing else", maxEmail)
 	case at < 1 || at == len(email)-1:
 		return errors.New("the email is not of the form name@host")
 	case graphic(email): // nearly all: spare them the rest
@@ -128,7 +134,20 @@ func Email(email string) error {
 	case strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return errors.New("the email holds white space or a control character; trim it")
 	}
+	if i := strings.IndexFunc(email, invisible); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(email[i:])
+		return fmt.Errorf("the email holds the invisible character %U; remove it", r)
+	}
 	return nil
+}
+
+// invisible reports whether r shows nothing: two emails that differ in it look
+// the same. IDNA forbids nearly all of these in a host. The joiners U+200C and
+// U+200D count too, although some scripts shape their letters with them.
+func invisible(r rune) bool {
+	const blankBraille, objectReplacement = '\u2800', '\ufffc'
+	return r == blankBraille || r == objectReplacement ||
+		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // graphic reports whether there is nothing in s but ASCII letters, digits and punctuation.

@@ -1,6 +1,7 @@
 package validate_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -55,6 +56,32 @@ func TestEmail(t *testing.T) {
 	check(t, validate.Email,
 		[]string{"a@b", "john.doe+x@example.com", `"a@b"@c`, "jörg@exämple.com"},
 		[]string{"", "a", "@", "a@", "@b", "a b@c", "a@b ", " a@b", "a@b\n", "a\u00a0@b", "a@b\x00", "a\xff@b"})
+}
+
+func TestAnEmailHasAtMost320Bytes(t *testing.T) {
+	t.Parallel()
+	const host = "@example.com"
+	check(t, validate.Email,
+		[]string{strings.Repeat("a", 320-len(host)) + host, strings.Repeat("é", (320-len(host))/2) + host},
+		[]string{strings.Repeat("a", 321-len(host)) + host, strings.Repeat("é", 160) + host, strings.Repeat("a", 1<<20) + host, strings.Repeat("a", 321)})
+}
+
+func TestAnEmailHasNoInvisibleCharacters(t *testing.T) {
+	t.Parallel()
+	for _, r := range "\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u200b\u200c\u200d\u200e\u202a\u202c\u202e\u2060\u2064\u2066\u206f\u2800\u3164\ufe00\ufe0f\ufeff\uffa0\ufff9\ufffc\U0001bca0\U0001d173\U000e0001\U000e0041\U000e0100" {
+		bad := []string{string(r) + "jane@example.com", "ja" + string(r) + "ne@example.com", "jane@exam" + string(r) + "ple.com", "jane@example.com" + string(r)}
+		check(t, validate.Email, nil, bad)
+		for _, email := range bad {
+			if err := validate.Email(email); err != nil && !strings.Contains(err.Error(), fmt.Sprintf("invisible character %U; remove it", r)) {
+				t.Errorf("%q: %v", email, err)
+			}
+		}
+	}
+	for _, space := range "\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u0085" {
+		check(t, validate.Email, nil, []string{"jane@example.com" + string(space), "ja" + string(space) + "ne@example.com"})
+	}
+	// Combining marks, emoji and every script can be seen.
+	check(t, validate.Email, []string{"jo\u0308rg@example.com", "🍕@example.com", "νικος@παράδειγμα.gr", "用户@例子.世界", "उपयोगकर्ता@उदाहरण.भारत", "משתמש@דוגמה.ישראל", "कवि@example.com"}, nil)
 }
 
 func TestToken(t *testing.T) {

@@ -1,0 +1,153 @@
+package demeterrr_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+func TestSyncEndsWhereTheListEnds(t *testing.T) {
+	t.Parallel()
+	const letters = "abcdefghijklmnop" // so many that pages are cheaper than look-ups
+	for name, tt := range pagings {
+		for _, concurrency := range []int{1, 4} {
+			t.Run(fmt.Sprintf("%s, %d at once", name, concurrency), func(t *testing.T) {
+				t.Parallel()
+				if tt.list[0].totalPages > len(letters) {
+					t.Skip("look-ups are cheaper")
+				}
+				var input []demeterrr.ContactParams
+				for _, id := range letters {
+					input = append(input, demeterrr.ContactParams{Email: string(id) + "@x.com", FirstName: "A"})
+				}
+				c, requests := parts(t, tt.list)
+				report, err := c.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{DryRun: true, Concurrency: concurrency})
+				if tt.wrong != "" {
+					if err == nil || !strings.Contains(err.Error(), "empty") && !strings.Contains(err.Error(), "again") || len(report.Plan) > 0 {
+						t.Errorf("got %v, %s", err, summary(report))
+					}
+					return
+				}
+				have := strings.Count(letters, "") - 1
+				for _, id := range letters {
+					if !strings.ContainsRune(tt.ids, id) {
+						have--
+					}
+				}
+				if err != nil || report.Unchanged != have || report.Created != len(letters)-have {
+					t.Errorf("%s, want %d unchanged and %d created; %v", summary(report), have, len(letters)-have, err)
+				}
+				if requests() > len(tt.list) || report.Requests != requests() {
+					t.Errorf("%d requests for %d pages, reported as %d", requests(), len(tt.list), report.Requests)
+				}
+			})
+		}
+	}
+}
+
+func TestSyncGivesUpAfterThreeEmptyPages(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int64
+	client := endless(t, func(string) string {
+		if asked.Add(1) > 1000 {
+			cancel() // enough is seen
+		}
+		return ""
+	})
+	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: 4})
+	if err == nil || !strings.Contains(err.Error(), "are empty") || len(report.Failed) != 1 {
+		t.Error(err, summary(report))
+	}
+	if report.Requests > 2+12 { // a look-up and the first page, the empty ones, and those that were asked for together with them
+		t.Errorf("%d requests", report.Requests)
+	}
+}
+
+func TestSyncsProgressEndsWithTheListThatShrinksOrGrows(t *testing.T) {
+	t.Parallel()
+	for _, list := range [][]part{
+		{{"ab", 8, 4}, {"c", 3, 2}, {"", 3, 2}, {"", 3, 2}},
+		{{"ab", 3, 2}, {"cd", 5, 3}, {"e", 5, 3}},
+	} {
+		c, requests := parts(t, list)
+		var progress demeterrr.SyncProgress
+		if _, err := c.Contacts.Sync(t.Context(), eachOf(customerList(0, 10)), &demeterrr.SyncOptions{DryRun: true, Concurrency: 1, OnProgress: func(p demeterrr.SyncProgress) {
+			if p.Reads > p.ReadsTotal {
+				t.Errorf("%d of %d reads", p.Reads, p.ReadsTotal)
+			}
+			progress = p
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "reads", []int{progress.Reads, progress.ReadsTotal}, []int{requests(), requests()})
+	}
+}
+
+// In an account that keeps emails in lower case and compares them byte by byte.
+func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
+	t.Parallel()
+	jane := demeterrr.ContactParams{Email: "Jane@Example.com", FirstName: "Jane"}
+	plain := demeterrr.ContactParams{Email: "jane@example.com", FirstName: "Jane"}
+	absent := demeterrr.ContactParams{Email: "John@Example.com", FirstName: "John"}
+	for name, tt := range map[string]struct {
+		emails     []string
+		totalPages int
+		input      []demeterrr.ContactParams
+		unchanged  string // its id
+		reads      int
+	}{
+		"one page":                         {[]string{"jane@example.com"}, 1, []demeterrr.ContactParams{jane}, "c0", 1},
+		"one page, and no capitals":        {[]string{"jane@example.com"}, 9, []demeterrr.ContactParams{plain}, "c0", 1},
+		"looked up, in lower case":         {[]string{"x@example.com", "jane@example.com"}, 3, []demeterrr.ContactParams{jane}, "c1", 3},
+		"looked up, as it is":              {[]string{"x@example.com", "jane@example.com", "Jane@Example.com"}, 3, []demeterrr.ContactParams{jane}, "c2", 2},
+		"two look-ups cost more than page": {[]string{"x@example.com", "jane@example.com"}, 2, []demeterrr.ContactParams{jane}, "c1", 2},
+		"as it is, on a page":              {[]string{"x@example.com", "jane@example.com", "Jane@Example.com", "JANE@example.com"}, 2, []demeterrr.ContactParams{jane}, "c2", 2},
+		"in lower case, on a page":         {[]string{"x@example.com", "JANE@example.com", "jane@example.com"}, 2, []demeterrr.ContactParams{jane}, "c2", 2},
+		"two with four look-ups":           {[]string{"x@example.com", "jane@example.com"}, 5, []demeterrr.ContactParams{jane, absent}, "c1", 5},
+		"two on four pages":                {[]string{"x@example.com", "jane@example.com"}, 4, []demeterrr.ContactParams{jane, absent}, "c1", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var j journal
+			c := serving(t, j.record(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Has("email") {
+					exact(tt.emails...)(w, r) // whoever is found is Jane, which only the right one is on a page
+					return
+				}
+				n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+				items := []string{}
+				if n == 1 || n == tt.totalPages { // the first contact is on the first page, the others on the last
+					for i, email := range tt.emails {
+						if n == 1 && i == 0 || n == tt.totalPages && (i > 0 || n == 1) {
+							id, name := fmt.Sprintf("c%d", i), "Stranger"
+							if id == tt.unchanged {
+								name = "Jane"
+							}
+							items = append(items, fmt.Sprintf(`{"id":%q,"email":%q,"firstName":%q}`, id, email, name))
+						}
+					}
+				} else {
+					items = append(items, fmt.Sprintf(`{"id":"p%d","email":"p%d@example.com"}`, n, n))
+				}
+				fmt.Fprint(w, pageJSON(items, n, 100, 1000, tt.totalPages))
+			}))
+			var progress demeterrr.SyncProgress
+			report, err := c.Contacts.Sync(t.Context(), eachOf(tt.input), &demeterrr.SyncOptions{DryRun: true, OnProgress: func(p demeterrr.SyncProgress) { progress = p }})
+			if err != nil || report.Unchanged != 1 || report.Created != len(tt.input)-1 {
+				t.Error(err, summary(report))
+			}
+			same(t, "requests", []int{report.Requests, progress.Reads, progress.ReadsTotal}, []int{tt.reads, tt.reads, tt.reads})
+			if t.Failed() {
+				t.Log(j.lines())
+			}
+		})
+	}
+}
