@@ -19,8 +19,9 @@ const Always = -1
 type Drop int
 
 // The ways for a connection to fail. In memory they give the errors that the
-// network gives: a dial error with ECONNREFUSED, a read error with ECONNRESET,
-// and io.ErrUnexpectedEOF while the body is read.
+// network gives: a dial error with ECONNREFUSED, a read error with ECONNRESET
+// (on Windows WSAECONNREFUSED and WSAECONNRESET), and io.ErrUnexpectedEOF while
+// the body is read.
 const (
 	// NoConnection refuses the connection: the request never reaches the server. (Over [Server.URL],
 	// where the connection is there already, it is DropBefore that is not logged.)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,9 +133,9 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 		done   bool
 		logged []int // statuses
 	}{
-		{"no connection", Fault{Drop: NoConnection}, syscall.ECONNREFUSED, "dial", false, nil},
-		{"before the work", Fault{Drop: DropBefore}, syscall.ECONNRESET, "read", false, []int{0}},
-		{"after the work", Fault{Drop: DropAfter}, syscall.ECONNRESET, "read", true, []int{0}},
+		{"no connection", Fault{Drop: NoConnection}, errRefused, "dial", false, nil},
+		{"before the work", Fault{Drop: DropBefore}, errReset, "read", false, []int{0}},
+		{"after the work", Fault{Drop: DropAfter}, errReset, "read", true, []int{0}},
 		{"in the body", Fault{Drop: Truncate}, io.ErrUnexpectedEOF, "", true, []int{201}},
 		{"in the body of an error", Fault{Drop: Truncate, Status: 500}, io.ErrUnexpectedEOF, "", false, []int{500}},
 	} {
@@ -151,7 +150,7 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 				if !inMemory {
 					transport = onPort(t, s, req)
 					if test.fault.Drop == NoConnection {
-						wantErrno, wantOp = syscall.ECONNRESET, "read" // the connection is there already
+						wantErrno, wantOp = errReset, "read" // the connection is there already
 					}
 				}
 				resp, err := transport.RoundTrip(req)
@@ -200,7 +199,7 @@ func TestTruncatedReplyWithoutBodyIsLost(t *testing.T) {
 	contact := s.AddContact(demeterrr.Contact{Email: "a@example.com"})
 	s.Inject(Fault{Drop: Truncate})
 	_, err := s.Transport().RoundTrip(newRequest(t, s, "DELETE", "/contacts/"+contact.ID, "")) //nolint:bodyclose // there is none
-	if !errors.Is(err, syscall.ECONNRESET) || len(s.Contacts()) != 0 {
+	if !errors.Is(err, errReset) || len(s.Contacts()) != 0 {
 		t.Errorf("%v, %d contacts", err, len(s.Contacts()))
 	}
 }
