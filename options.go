@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -57,6 +58,8 @@ func WithInsecureHTTP() Option {
 // no other host. A nil Transport means http.DefaultTransport, as it does for hc.
 //
 // Without this option the client has a transport of its own, tuned for one host.
+// Under js/wasm it sends with the Fetch API. There a transport that wraps
+// http.Transport must refuse redirects itself: Fetch follows them.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) {
 		if hc == nil {
@@ -160,13 +163,17 @@ func readOptions(opts []Option) (config, *url.URL, error) {
 // limit of one attempt.
 func (c *config) transport() (http.RoundTripper, http.CookieJar, time.Duration) {
 	if c.httpClient == nil {
-		return newTransport(), nil, shorter(c.timeout, 0)
+		own := newTransport()
+		if runtime.GOOS == "js" {
+			own.DialContext = nil // net/http then sends with the Fetch API
+		}
+		return refuseRedirects(own), nil, shorter(c.timeout, 0)
 	}
 	rt := c.httpClient.Transport
 	if rt == nil {
 		rt = http.DefaultTransport
 	}
-	return rt, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
+	return refuseRedirects(rt), c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
 }
 
 // shorter is the shorter of two time limits, of which 0 is none, and the default
