@@ -53,6 +53,18 @@ var faultReplies = []struct {
 		`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
 	},
 	{
+		"403 under another status",
+		Fault{Status: 200, Code: demeterrr.CodeInsufficientPermissions},
+		200,
+		`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
+	},
+	{
+		"a status without a body",
+		Fault{Status: 204},
+		204, "",
+		map[string]string{"Content-Type": ""},
+	},
+	{
 		"code alone",
 		Fault{Code: demeterrr.CodeExpiredAPIKey},
 		401,
