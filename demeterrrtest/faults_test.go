@@ -2,6 +2,7 @@ package demeterrrtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -312,11 +313,22 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 	closed := NewServer()
 	closed.Close()
 	for want, misuse := range map[string]func(){
-		`NewServer: an option is nil`:                        func() { NewServer(nil) },
-		`WithLatency: need 0 <= shortest <= longest`:         func() { WithLatency(2, 1) },
-		`WithRequestLog: the function is nil`:                func() { WithRequestLog(nil) },
-		`WithRateLimits: window kind 7 is not known`:         func() { WithRateLimits(7) },
-		`WithRateLimits: need at least one request`:          func() { WithRateLimits(FixedWindow, Limit{Requests: 0, Window: time.Hour}) },
+		`NewServer: an option is nil`:                     func() { NewServer(nil) },
+		`WithLatency: need 0 <= shortest <= longest`:      func() { WithLatency(2, 1) },
+		`WithRequestLog: the function is nil`:             func() { WithRequestLog(nil) },
+		`WithRateLimits: window kind 7 is not known`:      func() { WithRateLimits(7) },
+		`WithRateLimits: need at least one request`:       func() { WithRateLimits(FixedWindow, Limit{Requests: 0, Window: time.Hour}) },
+		`WithRateLimits: no limit is given`:               func() { WithRateLimits(SlidingWindow) },
+		`NewServer: WithWindowPhase needs WithRateLimits`: func() { NewServer(WithWindowPhase(1)) },
+		`with FixedWindow`: func() {
+			NewServer(WithWindowPhase(1), WithRateLimits(SlidingWindow, Limit{Requests: 1, Window: time.Hour}))
+		},
+		`AddKey: scope "contact:read" is not known`:          func() { s.AddKey("contacts:*", "contact:read") },
+		`AddKey: scope "sequences:write" is not kn`:          func() { s.AddKey("sequences:write") },
+		`AddKey: scope "surveys" is not known`:               func() { s.AddKey("surveys") },
+		`AddContact: the email is not an address`:                func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
+		`AddContact: extra member "note" is not JSON`:        func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
+		`AddSequence: extra member "n" is not JSON`:          func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
 		`AddContact: there is a contact with the id 1`:       func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
 		`there is a contact with the email A@example.com`:    func() { s.AddContact(demeterrr.Contact{Email: "A@example.com"}) },
 		`AddContact: custom fields: json: unsupported type`:  func() { s.AddContact(demeterrr.Contact{CustomFields: map[string]any{"f": func() {}}}) },
