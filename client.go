@@ -97,9 +97,9 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 // http.DefaultTransport as it is at that moment, as an http.Client does.
 func (c *Client) roundTripper() http.RoundTripper {
 	if c.transport != nil {
-		return c.transport
+		return refuseRedirects(c.transport)
 	}
-	return http.DefaultTransport
+	return refuseRedirects(http.DefaultTransport)
 }
 
 // RateLimit is what the last reply that said anything about the quota reported;

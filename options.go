@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -58,6 +59,8 @@ func WithInsecureHTTP() Option {
 // no other host. A nil Transport means http.DefaultTransport, as it does for hc.
 //
 // Without this option the client has a transport of its own, tuned for one host.
+// Under js/wasm it sends with the Fetch API. There a transport that wraps
+// http.Transport must refuse redirects itself: Fetch follows them.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) {
 		switch {
@@ -180,7 +183,11 @@ func (c *config) transport() (http.RoundTripper, http.CookieJar, time.Duration) 
 	if c.httpClient == nil {
 		limit := shorter(c.timeout, 0)
 		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-		return newTransport(limit, dialer.DialContext), nil, limit
+		own := newTransport(limit, dialer.DialContext)
+		if runtime.GOOS == "js" {
+			own.DialContext = nil // net/http then sends with the Fetch API
+		}
+		return own, nil, limit
 	}
 	return c.httpClient.Transport, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
 }

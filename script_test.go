@@ -8,10 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -63,8 +61,8 @@ var (
 	gateway  = step{status: 502, body: badGateway}
 	exists   = step{status: 409, body: existsJSON}
 	missing  = step{status: 404, body: notFoundJSON}
-	reset    = step{err: &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}}
-	refused  = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+	reset    = step{err: &net.OpError{Op: "read", Net: "tcp", Err: errors.New("read: connection reset by peer")}}
+	refused  = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}}
 	noHost   = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "app.demeterrr.com", IsNotFound: true}}}
 	badCert  = step{err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "app.demeterrr.com"}}
 	stalled  = step{stall: true}

@@ -10,11 +10,15 @@ import (
 // AddContact puts a contact into the organization, with no request made, and
 // returns it as the API would show it. An empty ID, zero times and an empty
 // language are filled in; times are cut to milliseconds. It panics if the ID or
-// the email (ignoring case) is taken, or if the custom fields cannot be encoded as JSON.
+// the email (ignoring case) is taken, if the email is not an address, or if the
+// custom fields or Extra cannot be encoded as JSON.
 func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
 	w, err := toWire(contact)
 	if err != nil {
 		misuse("AddContact: custom fields: %v", err)
+	}
+	if err := w.check(); err != nil {
+		misuse("AddContact: %v", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,7 +72,7 @@ func (f *fault) answer(c *call) *reply {
 		if r, _ := findRoute(c.method, c.path); r != nil {
 			scope = r.scope
 		}
-		return scopeError(scope)
+		return scopeError(status, scope)
 	default:
 		return errorReply(status, errorBody{Code: code, Message: documented[code].message})
 	}
@@ -80,6 +80,9 @@ func (f *fault) answer(c *call) *reply {
 
 // proxyPage is what something between the client and the API answers.
 func proxyPage(status int) *reply {
+	if bodiless(status) {
+		return &reply{status: status, header: http.Header{}}
+	}
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
 		"</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n"

@@ -1,12 +1,11 @@
 package demeterrrtest
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
@@ -19,8 +18,9 @@ const Always = -1
 type Drop int
 
 // The ways for a connection to fail. In memory they give the errors that the
-// network gives: a dial error with ECONNREFUSED, a read error with ECONNRESET,
-// and io.ErrUnexpectedEOF while the body is read.
+// network gives: a dial error with ECONNREFUSED, a read error with ECONNRESET
+// (on Windows WSAECONNREFUSED and WSAECONNRESET), and io.ErrUnexpectedEOF while
+// the body is read.
 const (
 	// NoConnection refuses the connection: the request never reaches the server. (Over [Server.URL],
 	// where the connection is there already, it is DropBefore that is not logged.)
@@ -42,8 +42,9 @@ const (
 //	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
 type Fault struct {
 	// Route selects the requests: "POST /contacts", "PATCH /contacts/{id}", "/sequences/{id}/execute"
-	// for every method of a path; empty for every request. {id} stands for any one segment. It need
-	// not be a route of the fake's: Body can play an endpoint that the fake does not have.
+	// for every method of a path; empty for every request. {id} stands for any one segment, and every
+	// other segment is escaped as by url.PathEscape. It need not be a route of the fake's: Body can
+	// play an endpoint that the fake does not have.
 	Route string
 	// Skip is the number of selected requests that pass before the fault begins.
 	Skip int
@@ -85,22 +86,24 @@ type fault struct {
 // which they were injected: a request meets the first one that selects it, is
 // past its Skip and is not used up. A fault comes before every check: it also meets a
 // request with a wrong key or over its rate limit. Inject panics, saying why, on
-// a fault that makes no sense.
+// a fault that can never happen or has a setting without effect.
 func (s *Server) Inject(f Fault) {
 	if err := f.check(); err != nil {
 		misuse("Inject: %v", err)
 	}
-	next := &fault{Fault: f, path: f.Route}
-	if method, path, ok := strings.Cut(f.Route, " "); ok {
-		next.method, next.path = method, path
-	}
-	next.Times = f.Times
-	if f.Times == 0 {
-		next.Times = 1
-	}
+	next := &fault{Fault: f}
+	next.method, next.path = splitRoute(f.Route)
+	next.Times = cmp.Or(f.Times, 1)
 	next.Header = f.Header.Clone()
+	next.IgnoreQuery = slices.Clone(f.IgnoreQuery)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		misuse("Inject: the server is closed")
+	}
+	if slices.ContainsFunc(s.faults, func(earlier *fault) bool { return earlier.shadows(next) }) {
+		misuse("Inject: an earlier fault takes these requests and never ends: call ClearFaults first, or inject this one before it")
+	}
 	s.faults = append(s.faults, next)
 }
 
@@ -109,35 +112,6 @@ func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
-}
-
-func (f *Fault) check() error {
-	_, path, spaced := strings.Cut(f.Route, " ")
-	if !spaced {
-		path = f.Route
-	}
-	answers := f.Status != 0 || f.Code != ""
-	switch {
-	case f.Route != "" && !strings.HasPrefix(path, "/"):
-		return fmt.Errorf(`route %q: want a form like "POST /contacts" or "/contacts/{id}"`, f.Route)
-	case strings.HasPrefix(path, basePath):
-		return fmt.Errorf("route %q: leave %s out", f.Route, basePath)
-	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.Times < Always:
-		return fmt.Errorf("skip, times, delay and retryAfter must not be negative (times may be Always)")
-	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
-		return fmt.Errorf("status %d: want 200 to 599", f.Status)
-	case f.Code != "" && f.Status == 0 && documented[f.Code].status == 0:
-		return fmt.Errorf("code %s is not documented: give its status too", f.Code)
-	case f.Drop < 0 || f.Drop > Truncate:
-		return fmt.Errorf("drop %d is not known", f.Drop)
-	case f.Drop != 0 && f.Drop != Truncate && (answers || f.Body != ""):
-		return fmt.Errorf("a dropped connection carries no reply: leave out Status, Code and Body")
-	case f.AfterWork && !answers:
-		return fmt.Errorf("afterWork is for Status and Code")
-	case !answers && f.Body == "" && f.Drop == 0 && f.Delay == 0 && len(f.Header) == 0 && len(f.IgnoreQuery) == 0:
-		return fmt.Errorf("nothing would go wrong: give a Status, a Code, a Body, a Drop, a Delay, a Header or an IgnoreQuery")
-	}
-	return nil
 }
 
 // takeFault returns the fault that a call meets, used up by one; nil if none.
@@ -176,7 +150,7 @@ func (f *fault) beforeWork() bool {
 	return f.Drop == NoConnection || f.Drop == DropBefore || f.answers() && !f.AfterWork
 }
 
-func (f *fault) answers() bool { return f.Status != 0 || f.Code != "" }
+func (f *Fault) answers() bool { return f.Status != 0 || f.Code != "" }
 
 // overlook removes the parameters that the server is to ignore.
 func (f *fault) overlook(query url.Values) url.Values {

@@ -2,13 +2,13 @@ package demeterrrtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +52,18 @@ var faultReplies = []struct {
 		Fault{Status: 403},
 		403,
 		`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
+	},
+	{
+		"403 under another status",
+		Fault{Status: 200, Code: demeterrr.CodeInsufficientPermissions},
+		200,
+		`{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"This API key does not have the required scope: contacts:write","requiredScope":"contacts:write"}}`, nil,
+	},
+	{
+		"a status without a body",
+		Fault{Status: 204},
+		204, "",
+		map[string]string{"Content-Type": ""},
 	},
 	{
 		"code alone",
@@ -134,9 +146,9 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 		done   bool
 		logged []int // statuses
 	}{
-		{"no connection", Fault{Drop: NoConnection}, syscall.ECONNREFUSED, "dial", false, nil},
-		{"before the work", Fault{Drop: DropBefore}, syscall.ECONNRESET, "read", false, []int{0}},
-		{"after the work", Fault{Drop: DropAfter}, syscall.ECONNRESET, "read", true, []int{0}},
+		{"no connection", Fault{Drop: NoConnection}, errRefused, "dial", false, nil},
+		{"before the work", Fault{Drop: DropBefore}, errReset, "read", false, []int{0}},
+		{"after the work", Fault{Drop: DropAfter}, errReset, "read", true, []int{0}},
 		{"in the body", Fault{Drop: Truncate}, io.ErrUnexpectedEOF, "", true, []int{201}},
 		{"in the body of an error", Fault{Drop: Truncate, Status: 500}, io.ErrUnexpectedEOF, "", false, []int{500}},
 	} {
@@ -151,7 +163,7 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 				if !inMemory {
 					transport = onPort(t, s, req)
 					if test.fault.Drop == NoConnection {
-						wantErrno, wantOp = syscall.ECONNRESET, "read" // the connection is there already
+						wantErrno, wantOp = errReset, "read" // the connection is there already
 					}
 				}
 				resp, err := transport.RoundTrip(req)
@@ -200,7 +212,7 @@ func TestTruncatedReplyWithoutBodyIsLost(t *testing.T) {
 	contact := s.AddContact(demeterrr.Contact{Email: "a@example.com"})
 	s.Inject(Fault{Drop: Truncate})
 	_, err := s.Transport().RoundTrip(newRequest(t, s, "DELETE", "/contacts/"+contact.ID, "")) //nolint:bodyclose // there is none
-	if !errors.Is(err, syscall.ECONNRESET) || len(s.Contacts()) != 0 {
+	if !errors.Is(err, errReset) || len(s.Contacts()) != 0 {
 		t.Errorf("%v, %d contacts", err, len(s.Contacts()))
 	}
 }
@@ -301,11 +313,22 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 	closed := NewServer()
 	closed.Close()
 	for want, misuse := range map[string]func(){
-		`NewServer: an option is nil`:                        func() { NewServer(nil) },
-		`WithLatency: need 0 <= shortest <= longest`:         func() { WithLatency(2, 1) },
-		`WithRequestLog: the function is nil`:                func() { WithRequestLog(nil) },
-		`WithRateLimits: window kind 7 is not known`:         func() { WithRateLimits(7) },
-		`WithRateLimits: need at least one request`:          func() { WithRateLimits(FixedWindow, Limit{Requests: 0, Window: time.Hour}) },
+		`NewServer: an option is nil`:                     func() { NewServer(nil) },
+		`WithLatency: need 0 <= shortest <= longest`:      func() { WithLatency(2, 1) },
+		`WithRequestLog: the function is nil`:             func() { WithRequestLog(nil) },
+		`WithRateLimits: window kind 7 is not known`:      func() { WithRateLimits(7) },
+		`WithRateLimits: need at least one request`:       func() { WithRateLimits(FixedWindow, Limit{Requests: 0, Window: time.Hour}) },
+		`WithRateLimits: no limit is given`:               func() { WithRateLimits(SlidingWindow) },
+		`NewServer: WithWindowPhase needs WithRateLimits`: func() { NewServer(WithWindowPhase(1)) },
+		`with FixedWindow`: func() {
+			NewServer(WithWindowPhase(1), WithRateLimits(SlidingWindow, Limit{Requests: 1, Window: time.Hour}))
+		},
+		`AddKey: scope "contact:read" is not known`:          func() { s.AddKey("contacts:*", "contact:read") },
+		`AddKey: scope "sequences:write" is not kn`:          func() { s.AddKey("sequences:write") },
+		`AddKey: scope "surveys" is not known`:               func() { s.AddKey("surveys") },
+		`AddContact: the email is not an address`:            func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
+		`AddContact: extra member "note" is not JSON`:        func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
+		`AddSequence: extra member "n" is not JSON`:          func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
 		`AddContact: there is a contact with the id 1`:       func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
 		`there is a contact with the email A@example.com`:    func() { s.AddContact(demeterrr.Contact{Email: "A@example.com"}) },
 		`AddContact: custom fields: json: unsupported type`:  func() { s.AddContact(demeterrr.Contact{CustomFields: map[string]any{"f": func() {}}}) },

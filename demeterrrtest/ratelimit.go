@@ -35,6 +35,9 @@ func WithRateLimits(kind WindowKind, limits ...Limit) Option {
 	if kind != FixedWindow && kind != SlidingWindow {
 		misuse("WithRateLimits: window kind %d is not known", kind)
 	}
+	if len(limits) == 0 {
+		misuse("WithRateLimits: no limit is given; leave the option out for none")
+	}
 	for _, l := range limits {
 		if l.Requests < 1 || l.Window <= 0 {
 			misuse("WithRateLimits: need at least one request and a window, have %d per %v", l.Requests, l.Window)
@@ -50,7 +53,8 @@ func WithRateLimits(kind WindowKind, limits ...Limit) Option {
 }
 
 // WithWindowPhase makes fixed windows begin so much after the whole multiples
-// of their length, so that a test can choose where their edges are.
+// of their length, so that a test can choose where their edges are. It needs
+// [WithRateLimits] with [FixedWindow].
 func WithWindowPhase(phase time.Duration) Option {
 	return func(s *Server) { s.windows.phase = phase }
 }

@@ -82,11 +82,10 @@ func errorReply(status int, body errorBody) *reply {
 	return jsonReply(status, map[string]errorBody{"error": body})
 }
 
-func scopeError(scope string) *reply {
-	d := documented[demeterrr.CodeInsufficientPermissions]
-	return errorReply(d.status, errorBody{
+func scopeError(status int, scope string) *reply {
+	return errorReply(status, errorBody{
 		Code:          demeterrr.CodeInsufficientPermissions,
-		Message:       d.message + scope,
+		Message:       documented[demeterrr.CodeInsufficientPermissions].message + scope,
 		RequiredScope: scope,
 	})
 }

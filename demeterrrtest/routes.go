@@ -86,7 +86,7 @@ func (s *Server) dispatch(c *call, k *key) *reply {
 		return documentedError(demeterrr.CodeNotFound)
 	}
 	if !k.may(r.scope) {
-		return scopeError(r.scope)
+		return scopeError(http.StatusForbidden, r.scope)
 	}
 	if c.queryError != nil {
 		return validationError(problem{"query", "is malformed"})

@@ -15,27 +15,36 @@ import (
 // in as by [Server.AddContact] and [Server.AddSequence]; others than the API's are refused.
 // On an error, what stands before it has been added.
 func (s *Server) Seed(r io.Reader) error {
-	var seed struct {
-		Contacts  []wireContact  `json:"contacts"`
-		Sequences []wireSequence `json:"sequences"`
+	var seed *struct {
+		Contacts  []*wireContact  `json:"contacts"`
+		Sequences []*wireSequence `json:"sequences"`
 	}
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&seed); err != nil {
 		return fmt.Errorf("demeterrrtest: seed: %w", err)
 	}
-	if _, err := decoder.Token(); err != io.EOF {
+	if _, err := decoder.Token(); err != io.EOF || seed == nil {
 		return fmt.Errorf("demeterrrtest: seed: want one JSON object and nothing after it")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, contact := range seed.Contacts {
-		if _, err := s.contacts.add(contact); err != nil {
+		if contact == nil {
+			return fmt.Errorf("demeterrrtest: seed: contacts[%d]: want an object, not null", i)
+		}
+		if err := contact.check(); err != nil {
+			return fmt.Errorf("demeterrrtest: seed: contacts[%d]: %w", i, err)
+		}
+		if _, err := s.contacts.add(*contact); err != nil {
 			return fmt.Errorf("demeterrrtest: seed: contacts[%d]: %w", i, err)
 		}
 	}
 	for i, sequence := range seed.Sequences {
-		if _, err := s.sequences.add(sequence); err != nil {
+		if sequence == nil {
+			return fmt.Errorf("demeterrrtest: seed: sequences[%d]: want an object, not null", i)
+		}
+		if _, err := s.sequences.add(*sequence); err != nil {
 			return fmt.Errorf("demeterrrtest: seed: sequences[%d]: %w", i, err)
 		}
 	}

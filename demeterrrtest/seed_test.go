@@ -31,6 +31,11 @@ func TestSeedSaysWhatIsWrong(t *testing.T) {
 	for seed, want := range map[string]string{
 		``:                                      "EOF",
 		`{} {}`:                                 "one JSON object",
+		`null`:                                  "one JSON object",
+		`{"contacts":[null]}`:                   "contacts[0]: want an object",
+		`{"sequences":[{},null]}`:               "sequences[1]: want an object",
+		`{"contacts":[{"email":""}]}`:           "contacts[0]: the email is not an address",
+		`{"contacts":[{},{"email":"a"}]}`:       "contacts[1]: the email is not an address",
 		`{"contact":[]}`:                        `unknown field "contact"`,
 		`{"contacts":[{"mail":"x"}]}`:           `unknown field "mail"`,
 		`{"contacts":[{"createdAt":"monday"}]}`: "monday",

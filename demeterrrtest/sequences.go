@@ -18,11 +18,15 @@ func newSequenceStore() sequenceStore {
 }
 
 // AddSequence puts a sequence into the organization and returns it. An empty ID
-// is filled in, and an empty status is active. It panics if the ID is taken.
+// is filled in, and an empty status is active. It panics if the ID is taken or
+// Extra cannot be encoded as JSON.
 func (s *Server) AddSequence(sequence demeterrr.Sequence) demeterrr.Sequence {
 	w := wireSequence{
 		ID: sequence.ID, Name: sequence.Name, Status: string(sequence.Status),
 		extra: maps.Clone(sequence.Extra),
+	}
+	if err := checkExtra(w.extra); err != nil {
+		misuse("AddSequence: %v", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

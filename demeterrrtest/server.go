@@ -52,6 +52,9 @@ func NewServer(opts ...Option) *Server {
 		}
 		opt(s)
 	}
+	if w := &s.windows; w.phase != 0 && (len(w.all) == 0 || w.kind != FixedWindow) {
+		misuse("NewServer: WithWindowPhase needs WithRateLimits with FixedWindow")
+	}
 	s.apiKey = s.AddKey("contacts:*", "sequences:*")
 	return s
 }

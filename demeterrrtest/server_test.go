@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,7 +96,7 @@ func TestClosedServerRefusesConnections(t *testing.T) {
 	s.Close()
 	for _, transport := range []http.RoundTripper{s.Transport(), network} {
 		_, err := transport.RoundTrip(req) //nolint:bodyclose // there is none
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		if !errors.Is(err, errRefused) {
 			t.Errorf("%T: %v", transport, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -36,16 +35,16 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	switch out.drop {
 	case NoConnection:
-		return nil, networkError("dial", "connect", syscall.ECONNREFUSED)
+		return nil, networkError("dial", "connect", errRefused)
 	case DropBefore, DropAfter:
-		return nil, networkError("read", "read", syscall.ECONNRESET)
+		return nil, networkError("read", "read", errReset)
 	case Truncate: // in the body, below
 	}
 	return out.reply.response(req, out.drop == Truncate), nil
 }
 
-func networkError(op, call string, errno syscall.Errno) error {
-	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
+func networkError(op, call string, cause error) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, cause)}
 }
 
 // response is the reply as net/http gives it to a client.

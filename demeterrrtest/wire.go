@@ -3,6 +3,8 @@ package demeterrrtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -31,6 +33,23 @@ type wireContact struct {
 	UpdatedAt             wireTime                   `json:"updatedAt"`
 
 	extra map[string]json.RawMessage
+}
+
+// check refuses a contact of a test or a seed that the API could not show.
+func (c *wireContact) check() error {
+	if c.Email != nil && !isEmail(*c.Email) {
+		return errors.New("the email is not an address")
+	}
+	return checkExtra(c.extra)
+}
+
+func checkExtra(extra map[string]json.RawMessage) error {
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if !json.Valid(extra[name]) {
+			return fmt.Errorf("extra member %q is not JSON", name)
+		}
+	}
+	return nil
 }
 
 // partialContact is what the documented sample of a PATCH reply has.

@@ -176,6 +176,8 @@ func TestWrongFlagsAreExplained(t *testing.T) {
 		"-rate-limits 100/-1m":            `not "100/-1m"`,
 		"-rate-limits x/1m":               `not "x/1m"`,
 		"-rate-limits ,":                  `not ""`,
+		"-window sliding":                 "-window needs -rate-limits",
+		"-seed=":                          "want a file",
 		"-addr 8080":                      "missing port in address",
 		"-addr :8080":                     "-addr :8080 is not a loopback address",
 		"-addr 0.0.0.0:8080":              "add -public",
@@ -202,6 +204,10 @@ func TestFlagsAreUnderstood(t *testing.T) {
 			limits: []demeterrrtest.Limit{{Requests: 100, Window: time.Minute}, {Requests: 1000, Window: time.Hour}},
 		},
 		"-addr :80 -public": {addr: ":80", public: true},
+		"-rate-limits 1/1m -rate-limits 2/1h": {
+			addr:   "127.0.0.1:8080",
+			limits: []demeterrrtest.Limit{{Requests: 1, Window: time.Minute}, {Requests: 2, Window: time.Hour}},
+		},
 	} {
 		got, err := parse(strings.Fields(args), io.Discard)
 		if err != nil {

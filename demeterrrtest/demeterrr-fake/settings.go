@@ -34,12 +34,21 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes one that is free")
 	flags.BoolVar(&s.public, "public", false, "allow an address that others can reach")
-	flags.StringVar(&s.seed, "seed", "", "JSON `file` with contacts and sequences to begin with")
-	flags.Func("rate-limits", "requests per window, as a `list` such as 100/1m,1000/1h (default none)", func(list string) (err error) {
-		s.limits, err = parseLimits(list)
+	flags.Func("seed", "JSON `file` with contacts and sequences to begin with", func(file string) error {
+		if file == "" {
+			return errors.New("want a file; leave the flag out to begin with nothing")
+		}
+		s.seed = file
+		return nil
+	})
+	flags.Func("rate-limits", "requests per window, as a `list` such as 100/1m,1000/1h (default none)", func(list string) error {
+		limits, err := parseLimits(list)
+		s.limits = append(s.limits, limits...)
 		return err
 	})
+	windowed := false
 	flags.Func("window", "`kind` of the windows: fixed or sliding (default fixed)", func(kind string) (err error) {
+		windowed = true
 		s.kind, err = parseKind(kind)
 		return err
 	})
@@ -50,9 +59,12 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		return nil, errUsage
 	}
 	var err error
-	if flags.NArg() > 0 {
+	switch {
+	case flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	} else if !s.public {
+	case windowed && len(s.limits) == 0:
+		err = errors.New("-window needs -rate-limits")
+	case !s.public:
 		err = checkLoopback(s.addr)
 	}
 	if err != nil {
@@ -104,10 +116,13 @@ func checkLoopback(addr string) error {
 func (s *settings) server(stderr io.Writer) (*demeterrrtest.Server, error) {
 	logger := log.New(stderr, "", log.Ltime) // one write for each line, so lines stay whole
 	var fake *demeterrrtest.Server
-	fake = demeterrrtest.NewServer(
-		demeterrrtest.WithRateLimits(s.kind, s.limits...),
+	options := []demeterrrtest.Option{
 		demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) { logger.Print(line(r, fake.APIKey())) }),
-	)
+	}
+	if len(s.limits) > 0 {
+		options = append(options, demeterrrtest.WithRateLimits(s.kind, s.limits...))
+	}
+	fake = demeterrrtest.NewServer(options...)
 	if s.seed == "" {
 		return fake, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,7 @@ func TestTheCommandLineIsChecked(t *testing.T) {
 		"no file":             {[]string{"-fake"}, bulkcli.ExitUsage, "name one file"},
 		"no sequence":         {[]string{path}, bulkcli.ExitUsage, "-sequence"},
 		"no such flag":        {[]string{"-x", path}, bulkcli.ExitUsage, "-x"},
-		"no such file":        {[]string{"-fake", path + "x"}, bulkcli.ExitUsage, "no such file"},
+		"no such file":        {[]string{"-fake", path + "x"}, bulkcli.ExitUsage, syscall.ENOENT.Error()}, // the platform's own words
 		"stdin, no journal":   {[]string{"-fake", "-"}, bulkcli.ExitUsage, "-journal"},
 		"not a journal":       {[]string{"-fake", "-journal", foreign, path}, bulkcli.ExitUsage, "not a journal"},
 		"overwrites":          {[]string{"-fake", "-errors", path, path}, bulkcli.ExitUsage, "would overwrite"},

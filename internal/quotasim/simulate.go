@@ -116,12 +116,15 @@ type notes struct {
 
 func newServer(s setting, start time.Time) (*demeterrrtest.Server, *notes) {
 	note := &notes{}
-	return demeterrrtest.NewServer(
+	options := []demeterrrtest.Option{
 		demeterrrtest.WithRateLimits(s.kind, s.limits...),
-		demeterrrtest.WithWindowPhase(s.phase),
 		demeterrrtest.WithLatency(s.latency[0], s.latency[1]),
 		demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) { note.take(r, start) }),
-	), note
+	}
+	if s.kind == demeterrrtest.FixedWindow {
+		options = append(options, demeterrrtest.WithWindowPhase(s.phase))
+	}
+	return demeterrrtest.NewServer(options...), note
 }
 
 // othersPath is what the other consumer asks for, and the job never does.

@@ -1,0 +1,10 @@
+package demeterrrtest
+
+import "syscall"
+
+// The causes of a failed connection, as Winsock names them. On Windows
+// syscall.ECONNREFUSED and ECONNRESET are invented numbers that match neither.
+const (
+	errRefused syscall.Errno = 10061 // WSAECONNREFUSED
+	errReset                 = syscall.WSAECONNRESET
+)
