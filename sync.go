@@ -107,8 +107,7 @@ func (s *ContactsService) Sync(ctx context.Context, contacts iter.Seq2[ContactPa
 	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
 		return &SyncReport{}, err
 	}
-	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{},
-		pager: pager{route: routeContacts}}
+	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{}, pager: pager{route: routeContacts}}
 	defer r.cancel()
 	if r.options.Concurrency == 0 {
 		r.options.Concurrency = defaultSyncConcurrency
