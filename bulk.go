@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -24,6 +25,7 @@ type bulk struct {
 
 	mu       sync.Mutex // guards what follows, and the report
 	stopped  error      // why the operation stopped; nil while it goes on
+	untried  *Error     // the error for what it did not try then
 	failures int        // in a row
 }
 
@@ -66,9 +68,56 @@ func (b *bulk) over() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped == nil && ended(b.ctx) {
-		b.stopped = &Error{Message: "the operation was stopped", cause: contextError(b.ctx)}
+		b.stopped = &Error{Message: "the context ended", cause: contextError(b.ctx)}
 	}
 	return b.stopped
+}
+
+// notTried is the error for what is not tried because the operation is over; nil
+// if it goes on. It matches the reason where that holds for every call: a refused
+// key, a used-up quota. Any other failure, and all doubt, belong to the attempt
+// that met them: of these it tells the text only.
+func (b *bulk) notTried() *Error {
+	reason := b.over()
+	if reason == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.untried == nil {
+		b.untried = &Error{Message: "not tried"}
+		stopped := &Error{Message: "the operation stopped", cause: foreign{reason}}
+		if e, ok := errors.AsType[*Error](reason); ok {
+			stopped.cause = foreign{e.elsewhere()}
+		}
+		if e := b.fatalIn(reason); e != nil {
+			stopped.cause = e.elsewhere()
+			b.untried.RetryAfter, b.untried.RequiredScope = e.RetryAfter, e.RequiredScope
+		}
+		b.untried.cause = stopped
+	}
+	return b.untried
+}
+
+// fatalIn is the error in a chain that every further call would meet too.
+func (b *bulk) fatalIn(err error) *Error {
+	for {
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e == nil || slices.ContainsFunc(b.fatal, e.Is) {
+			return e
+		}
+		err = e.cause
+	}
+}
+
+// elsewhere is the error without what it says of its own call's attempts.
+func (e *Error) elsewhere() *Error {
+	told := *e
+	told.Attempts, told.RetryAfter, told.unknown = 0, 0, false
+	if told.cause != nil {
+		told.cause = foreign{told.cause}
+	}
+	return &told
 }
 
 // verdict takes in how a call ended, and stops the operation where going on
@@ -81,16 +130,16 @@ func (b *bulk) verdict(err error) error {
 		b.mu.Unlock()
 		return err
 	}
-	reason := b.over() // asked first: a call is never its own reason
+	untried := b.notTried() // asked first: a call is never its own reason
 	if b.hopeless(e) {
 		b.stop(err)
 	}
 	switch {
-	case reason == nil || errors.Is(err, ErrValidation):
-	case e.Attempts == 0:
-		return reason // the call was not made because of that
+	case untried == nil || errors.Is(err, ErrValidation):
+	case e.Attempts == 0 && !e.unknown:
+		return untried // the call was not made because of that
 	case !ended(b.caller) && errors.Is(e.cause, context.Canceled):
-		e.cause = reason // it gave up waiting because of that: nobody has cancelled it
+		e.cause = untried.cause // it gave up waiting because of that: nobody has cancelled it
 	}
 	return err
 }

@@ -1,9 +1,13 @@
 package demeterrr_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -111,6 +115,141 @@ func has(t testing.TB, srv *demeterrrtest.Server, params []demeterrr.ContactPara
 			t.Errorf("the account has %q %q for %s, want %q %q", c.FirstName, c.LastName, p.Email, p.FirstName, p.LastName)
 		}
 	}
+}
+
+// attempted reports whether a request was sent in the call that an error is of.
+func attempted(err error) bool {
+	e, ok := errors.AsType[*demeterrr.Error](err)
+	return ok && e.Attempts > 0
+}
+
+// wantNotTried fails the test unless err is that of a contact which was not tried:
+// it tells nothing of another call's attempts.
+func wantNotTried(t *testing.T, err error, reason string) {
+	t.Helper()
+	e, ok := errors.AsType[*demeterrr.Error](err)
+	if !ok || e.Message != "not tried" || e.StatusCode != 0 || e.Attempts != 0 {
+		t.Errorf("got %#v, want one that was not tried", err)
+	}
+	wantIsNot(t, err, demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout, demeterrr.ErrValidation)
+	if text := err.Error(); !strings.Contains(text, "the operation stopped") || !strings.Contains(text, reason) || strings.Contains(text, "outcome unknown") || strings.Contains(text, "attempts") {
+		t.Fatalf("got %q, want it to name %q, and nothing of attempts", text, reason)
+	}
+}
+
+// The operations stop after 5 writes in a row whose replies are lost. Those who
+// were not sent to are known not to have been.
+func TestWhatWasNotTriedIsNotInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, concurrency := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			var lost atomic.Int64
+			c := through(t, func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodGet {
+					return replying(200, `{"data":[],"meta":{"page":1,"perPage":100,"total":0,"totalPages":0}}`), nil
+				}
+				lost.Add(1)
+				time.Sleep(time.Second)
+				return nil, io.ErrUnexpectedEOF
+			}, demeterrr.WithRetryPolicy(demeterrr.DefaultRetryPolicy()))
+			report, err := c.Sequences.ExecuteAll(t.Context(), "s", eachOf(recipients(0, 2000)), &demeterrr.ExecuteAllOptions{Concurrency: concurrency})
+			executeAdds(t, report)
+			if sent := 100 * int(lost.Load()); len(report.Unknown) != sent || len(report.Failed) == 0 || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
+				t.Errorf("%d were sent to: %s (%v)", sent, totals(report), err)
+			}
+			for _, f := range report.Failed {
+				wantNotTried(t, f.Err, "no reply")
+			}
+			sync, err := c.Contacts.Sync(t.Context(), eachOf(customerList(0, 1000)), &demeterrr.SyncOptions{Concurrency: concurrency})
+			if len(sync.Failed) != 1000 || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
+				t.Error(summary(sync), err)
+			}
+			tried := 0
+			for _, f := range sync.Failed {
+				if attempted(f.Err) {
+					tried++
+					wantIs(t, f.Err, demeterrr.ErrUnknownOutcome)
+					continue
+				}
+				wantNotTried(t, f.Err, "no reply")
+			}
+			if tried < 5 || tried > 5+concurrency {
+				t.Errorf("%d were tried", tried)
+			}
+		})
+	}
+}
+
+// One call waits for its retry when another's lost replies end the operation.
+func TestAWaitThatAnothersDoubtEndsIsNotInDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var arrived atomic.Int64
+		client := serving(t, func(w http.ResponseWriter, r *http.Request) {
+			if arrived.Add(1) == 1 {
+				time.Sleep(time.Second) // the others are on their way, and pass the gate
+				w.Header().Set("Retry-After", "60")
+				answer(429, limited60JSON)(w, r)
+				return
+			}
+			time.Sleep(10 * time.Second)
+			answer(500, "")(w, r)
+		}, demeterrr.WithRetryPolicy(demeterrr.DefaultRetryPolicy()))
+		j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
+		report, err := client.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, 5000)), &demeterrr.ExecuteAllOptions{Concurrency: 6, Journal: j})
+		executeAdds(t, report)
+		if !errors.Is(err, demeterrr.ErrUnknownOutcome) || len(report.Unknown) != 500 || len(j.InDoubt()) != 500 {
+			t.Error(totals(report), len(j.InDoubt()), err)
+		}
+		limited := 0
+		for _, f := range report.Failed {
+			if !attempted(f.Err) {
+				wantNotTried(t, f.Err, "500 Internal Server Error")
+				continue
+			}
+			limited++
+			wantIs(t, f.Err, demeterrr.ErrRateLimited)
+			wantIsNot(t, f.Err, demeterrr.ErrUnknownOutcome, context.Canceled)
+		}
+		if limited != 100 {
+			t.Errorf("%d met the 429", limited)
+		}
+	})
+}
+
+// The create's reply is lost, its retry meets a 409, and the operation ends before
+// the contact is looked up.
+func TestADoubtOfItsOwnStaysWithAContact(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mine, others atomic.Int64
+		client := serving(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			switch {
+			case r.Method == http.MethodGet:
+				answer(200, `{"data":[],"meta":{"page":1,"perPage":100,"total":0,"totalPages":0}}`)(w, r)
+			case !strings.Contains(string(body), "customer0@"):
+				others.Add(1)
+				time.Sleep(5 * time.Second)
+				answer(401, `{"error":{"code":"INVALID_API_KEY","message":"Invalid API key"}}`)(w, r)
+			case mine.Add(1) == 1:
+				answer(502, "")(w, r)
+			default:
+				time.Sleep(10 * time.Second)
+				answer(409, `{"error":{"code":"CONTACT_EXISTS","message":"A contact with this email already exists"}}`)(w, r)
+			}
+		}, demeterrr.WithRetryPolicy(demeterrr.DefaultRetryPolicy()))
+		report, err := client.Contacts.Sync(t.Context(), eachOf(customerList(0, 3)), &demeterrr.SyncOptions{Concurrency: 2})
+		wantIs(t, err, demeterrr.ErrInvalidAPIKey)
+		if len(report.Failed) != 3 || mine.Load() != 2 {
+			t.Fatal(summary(report), mine.Load(), others.Load())
+		}
+		wantIs(t, report.Failed[0].Err, demeterrr.ErrUnknownOutcome)
+		wantIsNot(t, report.Failed[1].Err, demeterrr.ErrUnknownOutcome)
+		wantIsNot(t, report.Failed[0].Err, context.Canceled)
+		wantNotTried(t, report.Failed[2].Err, "INVALID_API_KEY")
+		wantIs(t, report.Failed[2].Err, demeterrr.ErrInvalidAPIKey, demeterrr.ErrUnauthorized)
+	})
 }
 
 // bulkOperations run one of them with what the caller hands in, in an account of a sequence and no contacts.

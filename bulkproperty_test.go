@@ -77,10 +77,17 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); report.Read != sum || err == nil && report.Read != len(input) {
 				t.Errorf("seed %d: %s, input %d (%v)", seed, summary(report), len(input), err)
 			}
+			doubted := 0
 			for _, f := range report.Failed {
+				if errors.Is(f.Err, demeterrr.ErrUnknownOutcome) {
+					doubted++
+				}
 				if _, ok := errors.AsType[*demeterrr.Error](f.Err); !ok || f.Contact.Email != input[f.Index].Email {
 					t.Fatalf("seed %d: %+v", seed, f)
 				}
+			}
+			if _, writes := counted(srv); doubted > writes {
+				t.Errorf("seed %d: %d are in doubt after %d writes", seed, doubted, writes)
 			}
 			srv.ClearFaults()
 			time.Sleep(time.Hour) // for the gate
@@ -147,6 +154,14 @@ func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 				email := strings.ToLower(f.Contact.Email)
 				if f.Contact.Email != input[f.Index].Email || slices.Contains(messaged, email) {
 					t.Fatalf("seed %d: %s is reported as failed, and was messaged: %v", seed, email, f.Err)
+				}
+				if errors.Is(f.Err, demeterrr.ErrUnknownOutcome) {
+					t.Fatalf("seed %d: %s is reported as failed, and in doubt: %v", seed, email, f.Err)
+				}
+			}
+			for _, f := range report.Unknown {
+				if !attempted(f.Err) {
+					t.Fatalf("seed %d: %s is in doubt, and was not tried: %v", seed, f.Contact.Email, f.Err)
 				}
 			}
 			if twice := srv.SentTwice(); len(twice) > 0 {

@@ -107,6 +107,9 @@ func (k *call) run() *Error {
 	if k.waiting {
 		k.last.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
 	}
+	if !k.unknown && errors.Is(k.last.cause, ErrUnknownOutcome) {
+		k.last.cause = foreign{k.last.cause} // a limiter's, say, from another call
+	}
 	k.last.Method, k.last.Path = k.method, k.path
 	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	return k.last

@@ -56,7 +56,8 @@ type ExecuteFailure struct {
 	// Index is the place of the contact in the input, from 0.
 	Index   int
 	Contact ExecuteContact
-	// Err is an [*Error]. It is what stopped ExecuteAll, if that was before this contact's turn.
+	// Err is an [*Error]. If ExecuteAll stopped before this contact's turn, it says "not tried", has 0 Attempts, and names
+	// the reason, which it matches where that holds for every contact: [ErrUnauthorized], [ErrRateLimited], a context's error.
 	Err error
 }
 
@@ -174,14 +175,14 @@ func (e *enrolment) isNew(to recipient, key string) bool {
 	known, err := e.options.Journal.Entry(e.ctx, e.id, key)
 	if err != nil {
 		e.stop(journalFailed(err))
-		e.fail([]recipient{to}, e.over())
+		e.fail([]recipient{to}, e.notTried())
 		return false
 	}
 	switch {
 	case known.State == JournalNew:
 		return true
 	case known.State != JournalDone:
-		e.fail([]recipient{to}, errInDoubt)
+		e.fail([]recipient{to}, &Error{Message: "an earlier run began to send this and did not learn the outcome", unknown: true})
 	case known.Status == ExecutionQueued:
 		e.update(func(r *ExecuteReport) { r.AlreadySent++ })
 	default:
@@ -191,8 +192,6 @@ func (e *enrolment) isNew(to recipient, key string) bool {
 	}
 	return false
 }
-
-var errInDoubt = &Error{Message: "an earlier run began to send this, and did not learn what came of it", unknown: true}
 
 func journalFailed(err error) *Error {
 	return &Error{Message: "the journal failed", cause: readable(err)}

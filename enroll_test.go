@@ -215,6 +215,11 @@ func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 				if report.Sent != 100 || report.Requests != tt.batches || report.Read > tt.read {
 					t.Error(totals(report))
 				}
+				for _, f := range report.Failed { // none of them is in doubt; the reason holds for all
+					if !attempted(f.Err) && (tt.want != demeterrr.ErrUnknownOutcome) != errors.Is(f.Err, tt.want) { //nolint:errorlint // itself
+						t.Fatalf("contact %d: %v", f.Index, f.Err)
+					}
+				}
 			})
 		})
 	}

@@ -9,8 +9,8 @@ import (
 // between the batch and the network any more, and again when there is an answer.
 func (e *enrolment) send(batch []recipient) {
 	defer e.tell()
-	if reason := e.over(); reason != nil {
-		e.fail(batch, reason)
+	if untried := e.notTried(); untried != nil {
+		e.fail(batch, untried)
 		return
 	}
 	begun := false
@@ -68,7 +68,7 @@ func (e *enrolment) begin(batch []recipient, begun *bool) error {
 func (e *enrolment) finish(entries []JournalEntry) {
 	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.id, entries); err != nil {
 		failed := journalFailed(err)
-		failed.Message = "the journal could not record what came of a batch; the next run takes it for unknown, this report is right"
+		failed.Message = "the journal could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
 		e.stop(failed)
 	}
 }

@@ -83,12 +83,23 @@ type journalLine struct {
 }
 
 // OpenJournal opens the journal of one sequence in the file at path, or creates
-// it. It fails if the file is another sequence's, is no journal, or is open
-// already, in this process or another one; a process that was killed leaves it
-// free. A journal is for one campaign: whoever is in it is not sent to again,
-// however long ago it was. Use a new file for the next one.
-// A last line that was cut short by a crash is dropped, as what it announced
-// was not done yet; any other line that it cannot make sense of, it refuses. All emails in the file are held in memory. Close it after use.
+// it. It fails if the file belongs to another sequence, is not a journal, or is
+// already open, in this process or another one. A process that was killed leaves
+// it free. Close it after use. All emails in the file are held in memory.
+//
+// A journal is for one campaign: whoever is in it is not sent to again, however
+// long ago it was. Use a new file for the next one.
+//
+// A crash can cut the last line short. That line is dropped, as what it announced
+// was not done yet. Any other line that makes no sense is an error.
+//
+// Leave the file alone while it is open. If another program replaces, removes or
+// resizes it, as editors do, the journal fails and ExecuteAll stops before it
+// sends to anybody else. An edit that keeps the file and its size goes unnoticed.
+//
+// The file is locked while it is open. Solaris, AIX, Plan 9 and WebAssembly have
+// no such locks: OpenJournal fails there and creates no file. Use a Journal of
+// your own, in a database for example.
 func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
 		return nil, invalid("journal: %s", err)
@@ -113,7 +124,7 @@ func (j *FileJournal) checkHeader(line []byte) error {
 	case h.Version != 1:
 		return fmt.Errorf("it has version %d, this program knows version 1 only", h.Version)
 	}
-	return j.own(h.SequenceID)
+	return sameSequence(h.SequenceID, j.sequenceID)
 }
 
 // usable refuses a journal that OpenJournal did not make, and the ids of other sequences.
@@ -121,17 +132,17 @@ func (j *FileJournal) usable(sequenceID string) error {
 	if !j.made() {
 		return errNotMade()
 	}
-	return j.own(sequenceID)
+	return sameSequence(j.sequenceID, sequenceID)
 }
 
 func (j *FileJournal) made() bool { return j != nil && j.file != nil }
 
 func errNotMade() *Error { return invalid("the journal was not made by OpenJournal") }
 
-// own refuses the ids of other sequences.
-func (j *FileJournal) own(sequenceID string) error {
-	if sequenceID != j.sequenceID {
-		return invalid("this journal belongs to sequence %s, not to %s; use a separate file for each sequence and campaign", j.sequenceID, sequenceID)
+// sameSequence refuses a sequence other than the journal's own.
+func sameSequence(own, asked string) error {
+	if asked != own {
+		return invalid("this journal belongs to sequence %s, not to %s; use a separate file for each sequence and campaign", own, asked)
 	}
 	return nil
 }
@@ -231,6 +242,9 @@ func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []strin
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i, email := range emails {
+		if err := validate.Email(email); err != nil {
+			return invalid("email %d of the batch: %s", i+1, err)
+		}
 		if e := j.entry(email); e.State != JournalNew {
 			return fmt.Errorf("email %d of the batch is in the journal as %s already", i+1, e.State)
 		}
@@ -243,6 +257,26 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 	if err := j.usable(sequenceID); err != nil {
 		return err
 	}
+	for _, e := range entries {
+		switch e.State {
+		case JournalNew, JournalBegun, JournalDone:
+		default:
+			return invalid("the journal knows no state %q", e.State)
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for some := range slices.Chunk(entries, maxExecuteContacts) { // a line has its limit
+		if err := j.write(finished(some)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finished is the line that tells what became of emails. One that is begun stays
+// in doubt.
+func finished(entries []JournalEntry) *journalLine {
 	l := &journalLine{Done: map[ExecutionStatus][]string{}}
 	for _, e := range entries {
 		switch e.State {
@@ -250,14 +284,10 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 			l.Done[e.Status] = append(l.Done[e.Status], e.Email)
 		case JournalNew:
 			l.NotSent = append(l.NotSent, e.Email)
-		case JournalBegun: // it stays in doubt
-		default:
-			return invalid("the journal knows no state %q", e.State)
+		case JournalBegun:
 		}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.write(l)
+	return l
 }
 
 // InDoubt returns the emails that were begun and not finished, sorted: each may

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -229,23 +232,74 @@ func TestAJournalIsARegularFile(t *testing.T) {
 	}
 }
 
+// longEmails are as long as an email may be, and in JSON six times that.
+func longEmails(n int) []string {
+	emails := make([]string, n)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("%04d%s@x", i, strings.Repeat("&", 320-len("0000@x")))
+	}
+	return emails
+}
+
+func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, "s1")
+	emails := longEmails(1200) // more than a line holds
+	if err := j.Begin(t.Context(), "s1", emails); err == nil {
+		t.Error("a line was written that cannot be read")
+	}
+	var entries []demeterrr.JournalEntry
+	for batch := range slices.Chunk(emails, 100) {
+		if err := j.Begin(t.Context(), "s1", batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, email := range emails[:600] {
+		status := demeterrr.ExecutionStatus(strings.Repeat("<", i%100)) // a hundred of them
+		entries = append(entries, demeterrr.JournalEntry{Email: email, State: demeterrr.JournalDone, Status: status})
+	}
+	for _, email := range emails[600:] {
+		entries = append(entries, demeterrr.JournalEntry{Email: email})
+	}
+	if err := errors.Join(j.Finish(t.Context(), "s1", entries), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	j = openJournal(t, path, "s1")
+	for _, want := range entries {
+		if got, err := j.Entry(t.Context(), "s1", want.Email); got != want || err != nil {
+			t.Fatalf("got %+v (%v), want %+v", got, err, want)
+		}
+	}
+}
+
 func TestAJournalForgetsAnyNumber(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, "s1")
-	long := strings.Repeat("x", 6_000)
-	var emails []string
-	for i := range 200 { // all of them are more than a line may hold
-		emails = append(emails, customer(i).Email+long)
+	emails := longEmails(1200)
+	for batch := range slices.Chunk(emails, 100) {
+		if err := j.Begin(t.Context(), "s1", batch); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := j.Begin(t.Context(), "s1", emails); err == nil {
-		t.Error("a line was written that cannot be read")
-	}
-	if err := errors.Join(j.Begin(t.Context(), "s1", emails[:100]), j.Begin(t.Context(), "s1", emails[100:]), j.Forget(emails...), j.Close()); err != nil {
+	if err := errors.Join(j.Forget(emails...), j.Close()); err != nil {
 		t.Error(err)
 	}
 	if left := openJournal(t, path, "s1").InDoubt(); len(left) > 0 {
 		t.Errorf("%d are left in doubt", len(left))
+	}
+}
+
+// JSON would alter the email, so that nobody finds it again.
+func TestAJournalBeginsOnlyEmails(t *testing.T) {
+	t.Parallel()
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
+	for _, email := range []string{"", "nobody", "jos\xe9@example.com", "a b@example.com"} {
+		err := j.Begin(t.Context(), "s1", []string{"a@example.com", email})
+		if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "email 2 of the batch") || len(j.InDoubt()) > 0 {
+			t.Errorf("%q: %v, in doubt: %v", email, err, j.InDoubt())
+		}
 	}
 }
 
@@ -277,11 +331,22 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	t.Parallel()
 	srv, _ := survey(t)
 	other := srv.AddSequence(demeterrr.Sequence{Name: "Other"}).ID
-	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, "s1")
 	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), other, eachOf(recipients(0, 200)), &demeterrr.ExecuteAllOptions{Journal: j})
 	executeAdds(t, report)
 	if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != 1 || len(srv.Requests()) > 0 {
 		t.Error(err, totals(report))
+	}
+	if f := report.Failed[0]; errors.Is(f.Err, demeterrr.ErrValidation) {
+		t.Errorf("the contact is blamed: %v", f.Err)
+	}
+	_ = j.Close()
+	_, errOpen := demeterrr.OpenJournal(path, other)
+	for name, err := range map[string]error{"ExecuteAll": err, "OpenJournal": errOpen, "Begin": j.Begin(t.Context(), other, nil)} {
+		if want := "this journal belongs to sequence s1, not to " + other + ";"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
 	}
 }
 
@@ -376,6 +441,14 @@ func (p *places) Wait(context.Context) error { p.taken++; return nil }
 
 func (p *places) Done(demeterrr.RateLimit, time.Duration) { p.taken-- }
 
+// lostElsewhere is the error of another client's call, whose outcome is unknown.
+func lostElsewhere(t *testing.T) error {
+	t.Helper()
+	err := create(t.Context(), serving(t, answer(502, "")))
+	wantIs(t, err, demeterrr.ErrUnknownOutcome)
+	return err
+}
+
 func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
@@ -387,6 +460,8 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 		{"reading", brokenJournal{entry: full}, "read 1, duplicates 0, already sent 0, sent 0, skipped 0, failed 1, unknown 0, requests 0"},
 		{"before sending", brokenJournal{begin: full}, "sent 0"},
 		{"after sending", brokenJournal{finish: full}, "sent 100"},
+		{"before sending, with another call's error", brokenJournal{begin: errors.Join(full, lostElsewhere(t))}, "sent 0"},
+		{"before sending, as the journal is another's", brokenJournal{begin: errors.Join(full, demeterrr.ErrValidation)}, "sent 0"},
 	} {
 		srv, id := survey(t)
 		places := &places{}
@@ -399,10 +474,92 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 			t.Errorf("%s: %v, %s", tt.name, err, totals(report))
 		}
 		for _, f := range report.Failed {
-			if !errors.Is(f.Err, full) {
+			if !errors.Is(f.Err, full) || errors.Is(f.Err, demeterrr.ErrUnknownOutcome) || errors.Is(f.Err, demeterrr.ErrValidation) {
 				t.Fatal(f.Err)
 			}
 		}
+	}
+}
+
+// An editor that saves the file puts another in its place, which the next run
+// would open: it must not lack anybody whom this run has sent to.
+func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not let a program replace an open file")
+	}
+	for name, tt := range map[string]struct {
+		inFlight bool
+		sent     int
+		want     string
+	}{
+		"between two batches":     {false, 100, "the journal failed: "},
+		"while one is on its way": {true, 200, "this report is correct"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "journal")
+			replace := func() {
+				data := must(os.ReadFile(path))
+				if err := errors.Join(os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path)); err != nil {
+					t.Error(err)
+				}
+			}
+			requests := 0
+			client := serving(t, func(w http.ResponseWriter, r *http.Request) {
+				if requests++; requests == 2 && tt.inFlight {
+					replace()
+				}
+				answer(200, executedAll(t, r))(w, r)
+			})
+			j := openJournal(t, path, "s1")
+			report, err := client.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{
+				Journal: j, OnProgress: func(p demeterrr.ExecuteProgress) {
+					if p.Requests == 1 && !tt.inFlight {
+						replace()
+					}
+				},
+			})
+			executeAdds(t, report)
+			if report.Sent != tt.sent || requests != tt.sent/100 || len(report.Unknown) > 0 {
+				t.Error(totals(report), requests)
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "another file took its place") {
+				t.Error(err)
+			}
+			for _, f := range report.Failed {
+				wantNotTried(t, f.Err, "another file took its place")
+			}
+			openJournal(t, path, "s1") // nobody has locked the new one
+		})
+	}
+}
+
+// executedAll is the API's reply to an execute that queues everybody.
+func executedAll(t *testing.T, r *http.Request) string {
+	t.Helper()
+	var params demeterrr.ExecuteParams
+	if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
+		t.Error(err)
+	}
+	var results []demeterrr.ExecutionResult
+	for _, c := range params.Contacts {
+		results = append(results, demeterrr.ExecutionResult{Email: c.Email, Status: demeterrr.ExecutionQueued})
+	}
+	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
+}
+
+// What is known of an email is each contact's own, for the caller to change.
+func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), id)
+	if err := j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 2)), &demeterrr.ExecuteAllOptions{Journal: j})
+	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err {
+		t.Error(err, report.Unknown)
 	}
 }
 

@@ -3,6 +3,7 @@ package demeterrr_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -231,4 +232,21 @@ func TestOnlyADeleteTakesA404ForSuccess(t *testing.T) {
 		wantError(t, get(t.Context(), c), 2, demeterrr.ErrNotFound)
 		wantError(t, update(t.Context(), c), 2, demeterrr.ErrNotFound, demeterrr.ErrUnknownOutcome)
 	})
+}
+
+// waitsIn is a limiter whose wait fails with an error of another call.
+type waitsIn struct{ err error }
+
+func (w waitsIn) Wait(context.Context) error { return w.err }
+
+func TestTheDoubtOfAnotherCallIsNotThisOnes(t *testing.T) {
+	t.Parallel()
+	lost := lostElsewhere(t)
+	for name, err := range map[string]error{"itself": lost, "wrapped": fmt.Errorf("take a place: %w", lost)} {
+		e := wantError(t, create(t.Context(), serving(t, answer(200, ""), demeterrr.WithLimiter(waitsIn{err}))), 0)
+		wantIsNot(t, e, demeterrr.ErrUnknownOutcome)
+		if e.StatusCode != 0 || !strings.Contains(e.Error(), "502") {
+			t.Errorf("%s: got status %d: %v", name, e.StatusCode, e)
+		}
+	}
 }

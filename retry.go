@@ -230,7 +230,7 @@ func (k *call) interrupted(err error) *Error {
 	case k.attempts > 0:
 		failed = *k.last
 		failed.cause = cause
-	case isOwn && own != nil:
+	case isOwn && own != nil && own.Attempts == 0: // else it is another call's
 		failed = *own
 	default:
 		failed = Error{Message: "not sent", cause: cause}

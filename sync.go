@@ -54,7 +54,8 @@ type SyncFailure struct {
 	// Index is the place of the contact in the input, from 0.
 	Index   int
 	Contact ContactParams
-	// Err is an [*Error]. It is what stopped Sync, if that was before this contact's turn.
+	// Err is an [*Error]. If Sync stopped before this contact's turn, it says "not tried", has 0 Attempts, and names the
+	// reason, which it matches where that holds for every contact: [ErrUnauthorized], [ErrRateLimited], a context's error.
 	Err error
 }
 
@@ -200,7 +201,7 @@ func (r *syncRun) write() {
 		case item.have != nil && item.params.changes(item.have).isZero():
 			item.done = outcomeUnchanged
 		case r.over() != nil:
-			item.err = r.over()
+			item.err = r.notTried()
 		default:
 			differing = append(differing, item)
 		}
@@ -213,7 +214,8 @@ func (r *syncRun) write() {
 	}
 	r.advance(func(p *SyncProgress) { p.WritesTotal = len(differing) })
 	parallel(r.bulk, r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
-		if item.err = r.over(); item.err != nil {
+		if untried := r.notTried(); untried != nil {
+			item.err = untried
 			return
 		}
 		_, item.done, item.err = r.service.bring(r.ctx, &item.params, item.have, r.writing())

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +22,9 @@ import (
 // ErrLocked means that the file is open already, here or in another process.
 var ErrLocked = errors.New("it is open already, in this process or in another run")
 
+// errNoLocks means that nothing keeps two processes from writing to one file.
+var errNoLocks = errors.New("files cannot be locked on this system; use a Journal of your own, in a database for example")
+
 // ErrForeign means that the file does not begin as it should.
 var ErrForeign = errors.New("it is not a journal")
 
@@ -28,9 +32,13 @@ var ErrForeign = errors.New("it is not a journal")
 type File struct {
 	mu     sync.Mutex
 	file   *os.File
-	size   int64 // of the lines that are whole
-	broken error // why nothing can be appended any more
+	sync   func() error // the file's
+	size   int64        // of the lines that are whole
+	broken error        // why nothing can be appended any more
 }
+
+// restore is what to do about a file that has changed behind our back.
+const restore = "put the original back before the next run, or contacts may be messaged twice"
 
 // maxLine is the length of a line with its newline, in bytes.
 const maxLine = 1 << 20
@@ -39,26 +47,92 @@ const maxLine = 1 << 20
 // every further line to read. A line is a JSON object. A last line that a crash
 // cut short is cut off, be it the first, of which there may be a part only. One
 // that lacks nothing but its newline is somebody's, and is read. Any other line
-// that is no JSON object is damaged, and the file is left as it is.
+// that is no JSON object is damaged, and the file is left as it is. A file that
+// Open creates is removed again if Open fails.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
+	if !locks {
+		return nil, errNoLocks
+	}
+	path, err := filepath.Abs(path) // the working directory may change while the file is open
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Lstat(path)
+	missing := errors.Is(err, fs.ErrNotExist)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller names it
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file}
-	if err := f.load(header, check, read); err != nil {
-		return nil, errors.Join(err, file.Close())
+	f := &File{file: file, sync: file.Sync}
+	empty, err := f.acquire()
+	if err == nil {
+		err = f.load(header, check, read)
 	}
-	return f, nil
+	if err == nil {
+		return f, nil
+	}
+	if _, lost := f.named(); missing && empty && lost == nil {
+		return nil, errors.Join(err, remove(file))
+	}
+	return nil, errors.Join(err, file.Close())
+}
+
+// acquire locks the file, and reports whether it is empty.
+func (f *File) acquire() (empty bool, err error) {
+	if info, err := f.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false, cmp.Or(err, errors.New("it is not a regular file"))
+	}
+	unlocked := lock(f.file)
+	if errors.Is(unlocked, ErrLocked) {
+		return false, ErrLocked
+	}
+	info, err := f.named()
+	if err != nil {
+		return false, err
+	}
+	return info.Size() == 0, unlocked
+}
+
+// remove closes and removes an empty file that Open created. It removes first, as
+// nobody else can write to the file while it is locked. Windows removes no file
+// that is open, here or elsewhere, so it closes first there.
+func remove(file *os.File) error {
+	removed := os.Remove(file.Name())
+	closed := file.Close()
+	if removed != nil {
+		removed = os.Remove(file.Name())
+	}
+	return errors.Join(removed, closed)
+}
+
+// named fails unless the path still leads to the open file, and describes that.
+func (f *File) named() (os.FileInfo, error) {
+	info, err := f.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	found, err := os.Stat(f.file.Name())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("the file was removed or renamed while it was open; " + restore)
+	case err != nil:
+		return nil, err
+	case !os.SameFile(info, found):
+		return nil, errors.New("another file took its place while it was open; " + restore)
+	}
+	return info, nil
+}
+
+// intact fails if another program has replaced, removed or resized the file.
+func (f *File) intact() error {
+	info, err := f.named()
+	if err == nil && info.Size() != f.size {
+		err = fmt.Errorf("another program changed the file while it was open, from %d bytes to %d; %s", f.size, info.Size(), restore)
+	}
+	return err
 }
 
 func (f *File) load(header []byte, check, read func([]byte) error) error {
-	if info, err := f.file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return cmp.Or(err, errors.New("it is not a regular file"))
-	}
-	if err := lock(f.file); err != nil {
-		return err
-	}
 	in, next := bufio.NewReaderSize(f.file, maxLine), check
 	for number := 1; ; number++ {
 		line, err := in.ReadSlice('\n')
@@ -116,7 +190,8 @@ func (f *File) mend(number int, torn, header []byte) error {
 }
 
 // Append adds a line, which has no newline in it, and returns when it is on the
-// disk. If it fails, the line is not in the file.
+// disk, in the file that the path leads to. A file that another program has
+// changed meanwhile is left alone, and nothing can be appended to it any more.
 func (f *File) Append(line []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,11 +200,14 @@ func (f *File) Append(line []byte) error {
 	}
 	line = append(line[:len(line):len(line)], '\n')
 	if len(line) > maxLine {
-		return fmt.Errorf("a line of %d bytes is longer than the %d that a journal may have", len(line), maxLine)
+		return fmt.Errorf("a line of %d bytes is longer than the %d that a journal may have; record fewer emails at once", len(line), maxLine)
+	}
+	if f.broken = f.intact(); f.broken != nil {
+		return f.broken
 	}
 	_, err := f.file.WriteAt(line, f.size)
 	if err == nil {
-		err = f.file.Sync()
+		err = f.sync()
 	}
 	if err != nil {
 		// After a failed sync nobody knows what the disk holds, so that the file must be read again.
@@ -137,7 +215,8 @@ func (f *File) Append(line []byte) error {
 		return errors.Join(err, f.file.Truncate(f.size))
 	}
 	f.size += int64(len(line))
-	return nil
+	f.broken = f.intact()
+	return f.broken
 }
 
 // Close closes the file and lets others open it. It may be called twice.

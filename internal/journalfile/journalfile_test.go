@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -55,6 +56,182 @@ func TestAFileIsOpenOnce(t *testing.T) {
 	}
 	_ = f.Close()
 	if _, _, err := open(t, path); err != nil {
+		t.Error(err)
+	}
+}
+
+// replace puts a copy of the file in its place, as an editor does that saves it.
+func replace(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err = errors.Join(err, os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// changes are what other programs do to a file that is open, with what Append says of it.
+var changes = []struct {
+	name, want string
+	change     func(t *testing.T, path string)
+}{
+	{"replaced", "another file took its place", replace},
+	{"removed", "removed or renamed", func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"renamed", "removed or renamed", func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.Rename(path, path+".old"); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"truncated", "from 21 bytes to 0", func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"longer", "from 21 bytes to 24", func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(header+"\n"+`{"a":1}`+"\n{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}},
+}
+
+// mayChange skips the test if the system keeps other programs from changing the name of an open file.
+func mayChange(t *testing.T, name string) {
+	t.Helper()
+	if runtime.GOOS == "windows" && (name == "replaced" || name == "removed" || name == "renamed") {
+		t.Skip("Windows does not let them")
+	}
+}
+
+func TestNothingIsAppendedToAFileThatAnotherProgramChanged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			mayChange(t, tt.name)
+			path := filepath.Join(t.TempDir(), "f")
+			f, _, err := open(t, path)
+			if err := errors.Join(err, f.Append([]byte(`{"a":1}`))); err != nil {
+				t.Fatal(err)
+			}
+			tt.change(t, path)
+			before, _ := os.ReadFile(path)
+			err = f.Append([]byte(`{"b":2}`))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "put the original back") {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+			if again := f.Append([]byte(`{"c":3}`)); again == nil {
+				t.Error("it goes on after that")
+			}
+			after, _ := os.ReadFile(path)
+			if diff := cmp.Diff(string(before), string(after)); diff != "" {
+				t.Errorf("the file was written to (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A line is safe only in the file that the next run opens, so that is looked at
+// when the line is on the disk.
+func TestALineIsLostIfTheFileChangesWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			mayChange(t, tt.name)
+			path := filepath.Join(t.TempDir(), "f")
+			f, _, err := open(t, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.sync = func() error {
+				tt.change(t, path)
+				return f.file.Sync()
+			}
+			if err := f.Append([]byte(`{"a":1}`)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAFileThatWasReplacedBeforeItsLockIsRefused(t *testing.T) {
+	t.Parallel()
+	mayChange(t, "replaced")
+	path := filepath.Join(t.TempDir(), "f")
+	f, _, err := open(t, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	old, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = old.Close() })
+	replace(t, path)
+	if _, err := (&File{file: old}).acquire(); err == nil || !strings.Contains(err.Error(), "another file took its place") {
+		t.Error(err)
+	}
+}
+
+func TestAFailedSyncEndsTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	f, _, err := open(t, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("disk full")
+	f.sync = func() error { return full }
+	for range 2 {
+		if err := f.Append([]byte(`{"a":1}`)); !errors.Is(err, full) {
+			t.Error(err)
+		}
+	}
+	if left, err := os.ReadFile(path); string(left) != header+"\n" {
+		t.Errorf("left as %q (%v)", left, err)
+	}
+}
+
+func TestOpenLeavesNoFileBehindWhenItFails(t *testing.T) {
+	t.Parallel()
+	endless := []byte(`{"header":"` + strings.Repeat("x", maxLine) + `"}`)
+	path := filepath.Join(t.TempDir(), "f")
+	if _, err := Open(path, endless, nil, nil); err == nil {
+		t.Error("opened")
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it left a file behind (%v)", err)
+	}
+	// One that was there before stays, as does the link that leads to a new one.
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := path + ".link"
+	linked := os.Symlink(path+".target", link) == nil // Windows asks for a privilege
+	for _, name := range []string{path, link} {
+		_, err := Open(name, endless, nil, nil)
+		if _, errStat := os.Lstat(name); err == nil || errStat != nil && (name == path || linked) {
+			t.Errorf("%s: %v, %v", filepath.Base(name), err, errStat)
+		}
+	}
+}
+
+func TestAFileIsTheSameFromAnyDirectory(t *testing.T) { //nolint:paralleltest // it changes the working directory
+	t.Chdir(t.TempDir())
+	f, _, err := open(t, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := f.Append([]byte(`{"a":1}`)); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
 
 package journalfile
 
@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 )
+
+const locks = true
 
 // lock takes the file for this process until it is closed. The system lets go of
 // it when the process ends, however it ends.

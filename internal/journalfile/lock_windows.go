@@ -16,6 +16,8 @@ const (
 	errLockViolation syscall.Errno = 33
 )
 
+const locks = true
+
 // lock takes the file for this process until it is closed. The system lets go of
 // it when the process ends, however it ends. Locks keep others from reading on
 // Windows, so that a byte far behind the end is locked.
