@@ -26,11 +26,13 @@ const maxPooled = 1 << 20
 type space struct {
 	body   []byte
 	reader jsonread.Reader
+	watch  *connWatch
 }
 
-var spaces = sync.Pool{New: func() any { return new(space) }}
+var spaces = sync.Pool{New: func() any { return &space{watch: newConnWatch()} }}
 
 func (s *space) release() {
+	s.watch.end()
 	s.reader = jsonread.Reader{} // its last chunk of strings is the caller's: not to be kept alive, nor written to
 	if cap(s.body) <= maxPooled {
 		spaces.Put(s)

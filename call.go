@@ -38,19 +38,14 @@ type call struct {
 	encoded []byte // the body; nil if there is none
 }
 
-// handed is what a transport is handed in one attempt. It may hold on to it when
-// the attempt is over, and write over the URL and the values of the headers, as
-// one does that redacts them before it logs; so that no other attempt sees it.
-type handed struct {
+// attemptRequest is the request of one attempt. A transport may keep it when the
+// attempt is over, and overwrite the URL and the headers, as one does that redacts
+// them before it logs. So no other attempt shares it.
+type attemptRequest struct {
+	http.Request
 	url    url.URL
 	values [4]string // of the headers
-	body   []byte
-}
-
-// newBody is a reader of the body. net/http asks for one more where a connection
-// turns out to be dead before anything was sent on it.
-func (h *handed) newBody() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(h.body)), nil
+	body   bytes.Reader
 }
 
 // reply is what came back for one attempt.
@@ -117,23 +112,24 @@ func (k *call) run() *Error {
 	return k.last
 }
 
-// httpRequest is what one attempt sends.
+// httpRequest is what one attempt sends. It has no GetBody: with one, net/http
+// would send a body again by itself.
 func (k *call) httpRequest(ctx context.Context) *http.Request {
-	h := &handed{url: k.url, body: k.encoded}
+	a := &attemptRequest{url: k.url}
 	req := http.Request{
-		Method: k.method, URL: &h.url, Host: h.url.Host, Header: k.header(h),
+		Method: k.method, URL: &a.url, Host: a.url.Host, Header: k.header(a),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if k.encoded != nil {
-		req.ContentLength = int64(len(k.encoded))
-		req.GetBody = h.newBody
-		req.Body, _ = h.newBody()
+		a.body.Reset(k.encoded)
+		req.Body, req.ContentLength = io.NopCloser(&a.body), int64(len(k.encoded))
 	}
-	return req.WithContext(ctx) // which copies it, so that the one here costs nothing
+	a.Request = *req.WithContext(ctx) // copied, so that one allocation holds it all
+	return &a.Request
 }
 
-func (k *call) header(handed *handed) http.Header {
-	values := &handed.values
+func (k *call) header(a *attemptRequest) http.Header {
+	values := &a.values
 	*values = [4]string{k.client.apiKey(), k.client.userAgent, "application/json", "application/json"}
 	h := make(http.Header, 4)
 	h["X-Api-Key"] = values[0:1:1]
@@ -145,7 +141,7 @@ func (k *call) header(handed *handed) http.Header {
 	if k.client.jar != nil {
 		// Not left to http.Client, which would add the cookies once more with each retry.
 		with := http.Request{Header: h}
-		for _, cookie := range k.client.jar.Cookies(&handed.url) {
+		for _, cookie := range k.client.jar.Cookies(&a.url) {
 			with.AddCookie(cookie)
 		}
 	}
@@ -169,23 +165,20 @@ func (k *call) attempt() {
 	}
 	k.attempts++
 	started := time.Now()
-	ctx, end := k.ctx, started.Add(k.client.timeout)
+	ctx := k.ctx
 	if k.uncut {
 		ctx = context.WithoutCancel(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first, and a second would only cost
-		limited, cancel := context.WithDeadline(ctx, end)
-		defer cancel()
-		ctx = limited
-	}
-	ctx, left := k.watched(ctx)
+	ctx, cancel := context.WithDeadline(ctx, started.Add(k.client.timeout))
+	defer cancel()
 	s := spaces.Get().(*space)
-	rep = k.exchange(k.httpRequest(ctx), left, s)
+	transport := k.client.roundTripper()
+	rep = k.exchange(transport, k.httpRequest(s.watch.begin(ctx, cancel, transport)), s)
 	rep.at = time.Now()
 	k.learn(&rep)
 	failed, k.again = k.judge(&rep, s)
 	k.last = failed
-	if rep.err == nil {
+	if rep.err == nil && s.watch.reusable() {
 		s.release()
 	}
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
@@ -214,10 +207,16 @@ func (k *call) announce() error {
 			return err
 		}
 	}
+	if ended(k.ctx) { // a limiter may have ignored it
+		return contextError(k.ctx)
+	}
 	if k.beforeAttempt == nil {
 		return nil
 	}
-	return k.beforeAttempt()
+	if err := k.beforeAttempt(); err != nil || k.uncut || !ended(k.ctx) {
+		return err
+	}
+	return contextError(k.ctx)
 }
 
 // done tells the limiter that the attempt which it let pass is over, and what it
@@ -236,11 +235,12 @@ func (k *call) done(reported RateLimit, failed *Error) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func (k *call) exchange(req *http.Request, left *departure, s *space) reply {
-	resp, err := k.client.transport.RoundTrip(req)
+func (k *call) exchange(transport http.RoundTripper, req *http.Request, s *space) reply {
+	resp, err := transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		return reply{err: err, unsent: left.unsent()}
+		err, unsent := s.watch.failed(err)
+		return reply{err: err, unsent: unsent}
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()

@@ -39,7 +39,7 @@ type Client struct {
 	userAgent string
 	// apiKey is a function so that no way of printing a client shows the key.
 	apiKey    func() string
-	transport http.RoundTripper
+	transport http.RoundTripper // nil for http.DefaultTransport
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
 	policy    RetryPolicy
@@ -90,6 +90,15 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
 	}
 	return New(key, opts...)
+}
+
+// roundTripper is the transport of an attempt. A client without one takes
+// http.DefaultTransport as it is at that moment, as an http.Client does.
+func (c *Client) roundTripper() http.RoundTripper {
+	if c.transport != nil {
+		return c.transport
+	}
+	return http.DefaultTransport
 }
 
 // RateLimit is what the last reply that said anything about the quota reported;

@@ -309,3 +309,35 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 		same(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
 	})
 }
+
+// deaf is a limiter in whose Wait the context ends, which it ignores.
+type deaf struct{ end func() }
+
+func (d deaf) Wait(context.Context) error {
+	d.end()
+	return nil
+}
+
+func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(context.Context) (context.Context, func()){
+		"it is cancelled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
+		"its deadline passes": func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			return ctx, func() { time.Sleep(time.Second); cancel() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := begin(t.Context())
+				c := serving(t, neverSent(t), demeterrr.WithLimiter(deaf{end}))
+				for _, e := range endpoints {
+					err := e.call(ctx, c, johnID)
+					wantError(t, err, 0, ctx.Err())
+					wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package demeterrr
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -156,17 +157,15 @@ func readOptions(opts []Option) (config, *url.URL, error) {
 	return c, base, errors.Join(c.mistakes...)
 }
 
-// transport is the round tripper to send through, the cookie jar, and the time
-// limit of one attempt.
+// transport is the round tripper to send through, nil for http.DefaultTransport as
+// it is at each attempt, the cookie jar, and the time limit of one attempt.
 func (c *config) transport() (http.RoundTripper, http.CookieJar, time.Duration) {
 	if c.httpClient == nil {
-		return newTransport(), nil, shorter(c.timeout, 0)
+		limit := shorter(c.timeout, 0)
+		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+		return newTransport(limit, dialer.DialContext), nil, limit
 	}
-	rt := c.httpClient.Transport
-	if rt == nil {
-		rt = http.DefaultTransport
-	}
-	return rt, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
+	return c.httpClient.Transport, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
 }
 
 // shorter is the shorter of two time limits, of which 0 is none, and the default
@@ -188,11 +187,22 @@ func shorter(a, b time.Duration) time.Duration {
 // each burst. It is built from nothing, as http.DefaultTransport may have been
 // replaced by something else. The number of connections is not limited: over
 // HTTP/2, MaxConnsPerHost can hang (golang/go#34941).
-func newTransport() *http.Transport {
+//
+// HTTP/2 pings find a dead connection. A ping and its time-out together last as
+// long as an attempt may, so that a server busy with a slow Execute is not cut off.
+func newTransport(attempt time.Duration, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	const connections = 100
+	ping := max(attempt-attempt/2, time.Second)
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: conn}, nil
+		},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping},
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          connections,
 		MaxIdleConnsPerHost:   connections,

@@ -325,3 +325,13 @@ func FuzzBaseURL(f *testing.F) {
 		}
 	})
 }
+
+//nolint:paralleltest // it replaces http.DefaultTransport
+func TestANilTransportIsTheDefaultOfTheMoment(t *testing.T) {
+	c := must(demeterrr.New(canaryKey, once, demeterrr.WithHTTPClient(&http.Client{})))
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	http.DefaultTransport = handlerTransport{answer(200, `{"data":`+johnJSON+`}`)}
+	_, err := c.Contacts.Get(t.Context(), johnID)
+	wantNil(t, err)
+}

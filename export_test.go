@@ -1,0 +1,4 @@
+package demeterrr
+
+// NewTransport makes a client's own transport, for tests that dial a pipe.
+var NewTransport = newTransport
