@@ -53,7 +53,7 @@ type stream struct {
 func (l *lab) serveFrames(conn *tls.Conn) {
 	c := &frameConn{Framer: http2.NewFramer(conn, conn), lab: l, conn: conn, streams: map[uint32]*stream{}}
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: frameWindow})
 	_, _ = io.CopyN(io.Discard, conn, int64(len(http2.ClientPreface)))
 	for {

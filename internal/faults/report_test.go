@@ -34,18 +34,21 @@ func render(counts *tally) string {
 		}
 		b.WriteString(" errors match |\n|---|---|---|" + strings.Repeat(":---:|", len(kinds)) + "---|\n")
 		list := faults()
-		for i, n := 0, 0; i < len(list); i += n {
-			text := row(list[i], s)
-			for n = 1; i+n < len(list) && list[i+n].name == list[i].name && row(list[i+n], s) == text; n++ {
+		for i := 0; i < len(list); {
+			f, text := list[i], row(list[i], s)
+			n := 1 // how many codes share the row
+			for i+n < len(list) && list[i+n].name == f.name && row(list[i+n], s) == text {
+				n++
 			}
-			name := list[i].title()
-			if n > 1 {
-				name = list[i].name + ": any code"
-				if i > 0 && list[i-1].name == list[i].name {
-					name = list[i].name + ": any other code"
-				}
+			title := f.title()
+			switch {
+			case n > 1 && list[i-1].name == f.name:
+				title = f.name + ": any other code"
+			case n > 1:
+				title = f.name + ": any code"
 			}
-			fmt.Fprintf(&b, "| %s | %s\n", name, text)
+			fmt.Fprintf(&b, "| %s | %s\n", title, text)
+			i += n
 		}
 	}
 	return b.String()
