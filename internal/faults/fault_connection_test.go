@@ -179,6 +179,29 @@ func tlsFaults() []fault {
 	}
 }
 
+// wrappedFaults are those of the handshake once more, behind a transport that
+// wraps http.Transport, as those of OpenTelemetry do.
+func wrappedFaults() []fault {
+	var list []fault
+	for _, f := range tlsFaults() {
+		if f.class == noConnection {
+			f.name, f.wrapped = f.name+", behind a wrapped transport", true
+			if f.stalls { // no error tells of the handshake, and the wrapper may have sent by another way
+				f.class, f.early = lost, true
+			}
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// wrapper sends a clone of each request, with a context of its own.
+type wrapper struct{ http.RoundTripper }
+
+func (w wrapper) RoundTrip(req *http.Request) (*http.Response, error) {
+	return w.RoundTripper.RoundTrip(req.Clone(context.WithValue(req.Context(), wrapper{}, "span")))
+}
+
 // proxyFaults are those of an HTTP proxy on the way to an https server. It is
 // asked to CONNECT before anything of the request is sent.
 func proxyFaults() []fault {

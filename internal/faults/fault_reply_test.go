@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"time"
@@ -19,13 +20,15 @@ const (
 	okHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 )
 
-// body is the reply that was due; one of the API's kind if there was none.
-func (x *exchange) body() string {
-	if body := x.done.Body.String(); body != "" {
+// due is the reply that was due; one of the API's kind if there was none.
+func due(done *httptest.ResponseRecorder) string {
+	if body := done.Body.String(); body != "" {
 		return body
 	}
 	return sample
 }
+
+func (x *exchange) body() string { return due(x.done) }
 
 // send answers with a status and a body.
 func (x *exchange) send(status int, contentType, body string) {

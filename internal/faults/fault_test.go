@@ -19,12 +19,27 @@ type fault struct {
 	reused     bool // it happens on connections that have been used before only
 	early      bool // the server has not seen the request, which the client cannot know
 	do         misfit
+	code       string // of HTTP/2: one of several faults of this name
+	warm       bool   // the connection has been used before
+	bodies     bool   // it happens to requests with a body only
 
-	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy) and reply.
+	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy), reply and frames.
 	tls, http2 bool
+	wrapped    bool // the client's transport is another's around http.Transport
+	pings      bool // the client's transport finds dead connections by HTTP/2 pings
 	dial       func(ctx context.Context, l *lab, network, address string) (net.Conn, error)
 	setup      func(l *lab)
 	reply      func(x *exchange)
+	when       moment
+	frames     func(s *stream)
+}
+
+// title is the name of the fault, and of the one among those of that name.
+func (f *fault) title() string {
+	if f.code == "" {
+		return f.name
+	}
+	return f.name + ": " + f.code
 }
 
 // misfit says what Client.Do makes of a body that is JSON, but not the API's: it
@@ -46,7 +61,7 @@ func faults() []*fault {
 	var list []*fault
 	for _, group := range [][]fault{
 		{{name: "none", by: "-", class: noFault}},
-		connectionFaults(), tlsFaults(), proxyFaults(), lostReplies(), brokenBodies(), largeBodies(), wrongContent(), informational(), statuses(), limits(), echoes(),
+		connectionFaults(), tlsFaults(), wrappedFaults(), proxyFaults(), http2Faults(), lostReplies(), brokenBodies(), largeBodies(), wrongContent(), informational(), statuses(), limits(), echoes(),
 	} {
 		for i := range group {
 			list = append(list, &group[i])

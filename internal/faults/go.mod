@@ -1,11 +1,12 @@
 module github.com/demeterrr/demeterrr-go/internal/faults
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/demeterrr/demeterrr-go v0.1.0
 	github.com/rs/zerolog v1.28.0
+	golang.org/x/net v0.62.0
 )
 
 require (
@@ -23,7 +24,8 @@ require (
 	github.com/prometheus/common v0.37.0 // indirect
 	github.com/prometheus/procfs v0.8.0 // indirect
 	github.com/rs/xid v1.4.0 // indirect
-	golang.org/x/sys v0.20.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.28.1 // indirect
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 )

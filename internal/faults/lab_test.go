@@ -44,7 +44,8 @@ type lab struct {
 	sequence demeterrr.Sequence
 	origin   *httptest.Server
 	open     *atomic.Int64 // connections to the origin and to the fault's listeners
-	seen     atomic.Int64  // requests that the origin has read
+	seen     atomic.Int64  // requests that have arrived at the origin
+	once     atomic.Int64  // of these, those that do harm if they are repeated
 	cleanups []func()
 
 	connects syncBuffer   // what a proxy was asked
@@ -84,6 +85,13 @@ func newLab(f *fault) *lab {
 			l.origin.EnableHTTP2 = true
 			l.transport.ForceAttemptHTTP2 = true
 		}
+		if f.frames != nil {
+			l.transport.ForceAttemptHTTP2 = true
+			l.origin.TLS.NextProtos = []string{"h2"}
+			l.origin.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
+				"h2": func(_ *http.Server, conn *tls.Conn, _ http.Handler) { l.serveFrames(conn) },
+			}
+		}
 		l.origin.StartTLS()
 	} else {
 		l.origin.Start()
@@ -103,9 +111,13 @@ type nth struct{}
 // waiting when it begins to wait for a retry.
 func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
 	handler := slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	transport := http.RoundTripper(l.transport)
+	if l.fault.wrapped {
+		transport = wrapper{transport}
+	}
 	options := append([]demeterrr.Option{
 		demeterrr.WithBaseURL(l.base),
-		demeterrr.WithHTTPClient(&http.Client{Transport: l.transport}),
+		demeterrr.WithHTTPClient(&http.Client{Transport: transport}),
 		demeterrr.WithTimeout(timeout),
 		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: maxRetries, MinWait: wait, MaxWait: 2 * wait, MaxRetryAfter: maxRetryAfter}),
 		demeterrr.WithLogger(slog.New(watchLog{handler, waiting})),
@@ -167,12 +179,31 @@ func (l *lab) connection(ctx context.Context, network, address string) (net.Conn
 	return d.DialContext(ctx, network, address)
 }
 
-// serve is the origin: the fake, unless the request meets a fault of the reply.
-func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
+// arrived counts a request of which the origin has read the head.
+func (l *lab) arrived(method, path string) {
 	l.seen.Add(1)
+	if method == http.MethodPut || method == http.MethodPost && !strings.HasSuffix(path, "/contacts") {
+		l.once.Add(1)
+	}
+}
+
+// answer is the API: the fake, and a PUT, which the API does not have so far.
+func (l *lab) answer(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut {
+		l.fake.Handler().ServeHTTP(w, r)
+		return
+	}
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, sample)
+}
+
+// serve is the origin: the API, unless the request meets a fault of the reply.
+func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
+	l.arrived(r.Method, r.URL.Path)
 	n := r.Context().Value(nth{}).(*atomic.Int64).Add(1)
 	if l.fault.reply == nil || !l.take() {
-		l.fake.Handler().ServeHTTP(w, r)
+		l.answer(w, r)
 		if l.fault.stalls && l.left.Load() != 0 {
 			l.stalled() // what is between the origin and the client holds the reply back
 		}
@@ -197,10 +228,10 @@ type exchange struct {
 	done *httptest.ResponseRecorder
 }
 
-// work lets the fake do what was asked for, and keeps its reply.
+// work lets the API do what was asked for, and keeps its reply.
 func (x *exchange) work() {
 	x.done = httptest.NewRecorder()
-	x.lab.fake.Handler().ServeHTTP(x.done, x.r)
+	x.lab.answer(x.done, x.r)
 }
 
 // hold keeps the request until its client goes.

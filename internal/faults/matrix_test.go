@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -45,17 +46,17 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 				group.Go(func() {
 					defer func() { <-tickets }()
 					counts.cells.Add(1)
-					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.name, m.name, s, labelled(f.name))) })
+					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.title(), m.name, s, labelled(f.title()))) })
 					defer hangs.Stop()
 					for _, problem := range repeatCell(f, m, s, &counts) {
-						t.Errorf("%s | %s | %s: %s", f.name, m.name, s, problem)
+						t.Errorf("%s | %s | %s: %s", f.title(), m.name, s, problem)
 					}
 				})
 			}
 		}
 		group.Wait()
-		if left := ""; !settled(func() bool { left = labelled(f.name); return left == "" }) {
-			t.Errorf("%s: goroutines are left:\n%s", f.name, left)
+		if left := ""; !settled(func() bool { left = labelled(f.title()); return left == "" }) {
+			t.Errorf("%s: goroutines are left:\n%s", f.title(), left)
 		}
 	}
 	t.Logf("%d cells, %d requests, %d cells run again because a time limit came too early", counts.cells.Load(), counts.requests.Load(), counts.again.Load())
@@ -112,6 +113,15 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 	if f.stalls && m.finishes {
 		timeout = 2 * patience // after the caller's patience
 	}
+	if f.pings {
+		limit := timeout
+		if timeout == patient {
+			limit = patience
+		}
+		// Together longer than an attempt, and over before the next one.
+		l.transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: limit / 2, PingTimeout: limit * 3 / 4}
+		wait = max(wait, limit/2)
+	}
 	waiting := func() {}
 	if s == cancels {
 		waiting = cancel
@@ -119,7 +129,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 	if err := l.connect(timeout, wait, waiting); err != nil {
 		return []string{err.Error()}
 	}
-	pprof.Do(ctx, pprof.Labels("fault", f.name, "method", m.name, "situation", string(s)), func(ctx context.Context) {
+	pprof.Do(ctx, pprof.Labels("fault", f.title(), "method", m.name, "situation", string(s)), func(ctx context.Context) {
 		problems = l.cell(ctx, m, s)
 	})
 	counts.requests.Add(l.seen.Load())
@@ -129,7 +139,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 // cell makes the call, and all that is looked at afterwards.
 func (l *lab) cell(ctx context.Context, m method, s situation) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	if l.fault.reused {
+	if l.fault.reused || l.fault.warm {
 		if err := l.plain(); err != nil { //nolint:contextcheck // it has none that could end
 			wrong("the warm-up failed: %v", err)
 		}
@@ -159,8 +169,11 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 	case w.gated && (!errors.Is(err, demeterrr.ErrRateLimited) || !errors.As(err, &e) || e.Attempts != 0):
 		wrong("the gate is open: %v", err)
 	}
-	l.transport.CloseIdleConnections()
-	if !settled(func() bool { return l.dialled.Load() == 0 }) {
+	closed := func() bool {
+		l.transport.CloseIdleConnections() // a stream that was just cancelled may still keep its connection from being idle
+		return l.dialled.Load() == 0
+	}
+	if !settled(closed) {
 		wrong("the client has %d connections open", l.dialled.Load())
 	}
 	return problems
@@ -224,13 +237,18 @@ func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (di
 			}
 		}
 	}
+	if m.kind == executes || m.kind == sendOnce {
+		if sent := int(l.once.Load()); sent > 1 && w.attempts == 1 {
+			wrong("what must not be sent twice has arrived %d times: %v", sent, err)
+		}
+	}
 	if m.several {
 		return differences
 	}
 	if attempts != w.attempts {
 		wrong("want %d attempts, got %d: %v", w.attempts, attempts, err)
 	}
-	if seen := int(l.seen.Load()); l.fault.reply != nil && !l.fault.reused && seen != attempts {
+	if seen := int(l.seen.Load()); (l.fault.reply != nil || l.fault.frames != nil) && seen != attempts {
 		wrong("%d attempts, the server has seen %d requests", attempts, seen)
 	}
 	return differences

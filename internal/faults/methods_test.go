@@ -121,6 +121,12 @@ func writers() []method {
 			err := l.client.Do(ctx, req, &out, opts...)
 			return right(err, out.Data.SendingsCreated == 2, out)
 		}},
+		{name: "Do PUT", kind: executes, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
+			var out struct{ Data struct{ ID string } }
+			req := &demeterrr.Request{Method: http.MethodPut, Path: "/surveys/x", Body: map[string]any{"name": "canary"}}
+			err := l.client.Do(ctx, req, &out, opts...)
+			return right(err, out.Data.ID != "", out)
+		}},
 		{name: "Sequences.Execute, WithAtMostOnce", kind: sendOnce, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},

@@ -3,6 +3,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -32,26 +33,42 @@ func render(counts *tally) string {
 			fmt.Fprintf(&b, " %s |", k)
 		}
 		b.WriteString(" errors match |\n|---|---|---|" + strings.Repeat(":---:|", len(kinds)) + "---|\n")
-		for _, f := range faults() {
-			fmt.Fprintf(&b, "| %s | %s | %s |", f.name, f.by, f.class)
-			matches := map[string]bool{}
-			for _, k := range kinds {
-				w := expect(f, k, s)
-				fmt.Fprintf(&b, " %s |", w.cell())
-				for _, target := range w.is {
-					if !errors.Is(target, demeterrr.ErrUnknownOutcome) { // the ? says it
-						matches[name(target)] = true
-					}
-				}
+		list := faults()
+		for i := 0; i < len(list); {
+			f, text := list[i], row(list[i], s)
+			n := 1 // how many codes share the row
+			for i+n < len(list) && list[i+n].name == f.name && row(list[i+n], s) == text {
+				n++
 			}
-			names := make([]string, 0, len(matches))
-			for name := range matches {
-				names = append(names, name)
+			title := f.title()
+			switch {
+			case n > 1 && list[i-1].name == f.name:
+				title = f.name + ": any other code"
+			case n > 1:
+				title = f.name + ": any code"
 			}
-			slices.Sort(names)
-			fmt.Fprintf(&b, " %s |\n", strings.Join(names, ", "))
+			fmt.Fprintf(&b, "| %s | %s\n", title, text)
+			i += n
 		}
 	}
+	return b.String()
+}
+
+// row is what stands in a table behind the name of a fault.
+func row(f *fault, s situation) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s | %s |", f.by, f.class)
+	matches := map[string]bool{}
+	for _, k := range kinds {
+		w := expect(f, k, s)
+		fmt.Fprintf(&b, " %s |", w.cell())
+		for _, target := range w.is {
+			if !errors.Is(target, demeterrr.ErrUnknownOutcome) { // the ? says it
+				matches[name(target)] = true
+			}
+		}
+	}
+	fmt.Fprintf(&b, " %s |", strings.Join(slices.Sorted(maps.Keys(matches)), ", "))
 	return b.String()
 }
 

@@ -20,6 +20,7 @@ const (
 	notThere       class = "501"
 	noConnection   class = "no connection was made"
 	badCertificate class = "certificate error"
+	refused        class = "the server says that it did not process it"
 	lost           class = "reply lost"
 	badBody        class = "2xx whose body is broken" // a lost reply for whom needs the body
 	tooLarge       class = "2xx whose body is too large"
@@ -67,6 +68,7 @@ var rules = map[class]rule{
 	notThere:       {nobody, true},
 	noConnection:   {everybody, false},
 	badCertificate: {nobody, false},
+	refused:        {harmless, true}, // net/http knows better, and says it in the text of an error only
 	lost:           {harmless, true},
 	badBody:        {harmless, true},
 	tooLarge:       {nobody, true}, // it would only be as large again
@@ -113,8 +115,8 @@ type want struct {
 func expect(f *fault, k kind, s situation) want {
 	r := rules[f.class]
 	bare := k == deletes && (f.class == badBody || f.class == tooLarge) // a status is all that Delete needs
-	reused := k == reads && f.reused                                    // net/http itself repeats a GET on a connection that was kept alive
-	if f.class == noFault || bare || reused {
+	spared := f.bodies && (k == reads || k == deletes)
+	if f.class == noFault || bare || spared {
 		return want{ok: true, attempts: 1}
 	}
 	again := r.repeats(k) && f.retryAfter <= maxRetryAfter
