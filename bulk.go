@@ -45,7 +45,7 @@ func (b *bulk) reading() []CallOption {
 // writing are the options of a call that writes: when the operation stops, a
 // request that is on its way is let finish, so that its outcome is known.
 func (b *bulk) writing() []CallOption {
-	return append(b.reading(), func(c *callConfig) { c.uncut = true })
+	return append(b.reading(), func(c *callConfig) { c.uncancelable = true })
 }
 
 func (b *bulk) count() error {

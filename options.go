@@ -248,7 +248,7 @@ type callConfig struct {
 	// For bulk operations: what is called when an attempt is about to be sent, and may refuse it; and whether
 	// an attempt that has been sent is let finish when the context ends.
 	beforeAttempt func() error
-	uncut         bool
+	uncancelable  bool
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last

@@ -12,8 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/demeterrr/demeterrr-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
 )
 
 // request is when a Wait was called, when it returned, and when Done was called.

@@ -3,6 +3,7 @@ package demeterrr
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -46,7 +47,7 @@ func (k *call) repeat() {
 var noHeader = http.Header{}
 
 // emptyReply is what the library is shown of every reply, as the real one is read
-// and judged already, and must not be drained, dropped, or followed to another
+// and classified already, and must not be drained, dropped, or followed to another
 // host. Nothing writes to it.
 var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
 
@@ -86,4 +87,51 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 // plannedWait hands go-retryablehttp the wait that planRetry found.
 func (k *call) plannedWait(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
 	return k.wait
+}
+
+// waitAtGate waits while a 429 has closed the client's gate, by the same rules as
+// a retry: not for too long, not past the deadline, and not at all if the call
+// must not be repeated. When the gate opens, those who wait are spread a little.
+func (k *call) waitAtGate() error {
+	for {
+		left := k.client.gate.Left()
+		if left <= 0 {
+			return nil
+		}
+		until := room(k.ctx)
+		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= until {
+			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
+		}
+		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), until)); err != nil {
+			return err
+		}
+	}
+}
+
+// lengthen is wait and a random part of extra, so that clients which were stopped
+// together do not come back together. It takes at most half of the time that is
+// left between the wait and the deadline.
+func lengthen(wait, extra, left time.Duration) time.Duration {
+	extra = min(extra, (left-wait)/2)
+	return wait + time.Duration(rand.Float64()*float64(extra)) //nolint:gosec // nobody gains by guessing it
+}
+
+// room is the time until the deadline of the context; a very long one if it has none.
+func room(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 1<<63 - 1
+	}
+	return time.Until(deadline)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return contextError(ctx)
+	case <-timer.C:
+		return nil
+	}
 }

@@ -24,30 +24,30 @@ var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 // maxPooled is the size in bytes beyond which a buffer is not kept. A page of 100 contacts has about 50 KB.
 const maxPooled = 1 << 20
 
-// space is where a reply is read and decoded; nothing that is decoded points into
+// replyBuffer is where a reply is read and decoded; nothing that is decoded points into
 // it. It is used again only if the reply was read to its end, as a body that reads
 // on a goroutine of its own may else write into the next one's. Bodies of requests
 // are never pooled: a transport may still read one after it has returned.
-type space struct {
+type replyBuffer struct {
 	body   []byte
 	reader jsonread.Reader
 	watch  *connWatch
 }
 
-var spaces = sync.Pool{New: func() any { return &space{watch: newConnWatch()} }}
+var buffers = sync.Pool{New: func() any { return &replyBuffer{watch: newConnWatch()} }}
 
-func (s *space) release() {
-	s.watch.end()
-	s.reader = jsonread.Reader{} // its last chunk of strings is the caller's: not to be kept alive, nor written to
-	if cap(s.body) <= maxPooled {
-		spaces.Put(s)
+func (buf *replyBuffer) release() {
+	buf.watch.end()
+	buf.reader = jsonread.Reader{} // its last chunk of strings is the caller's: not to be kept alive, nor written to
+	if cap(buf.body) <= maxPooled {
+		buffers.Put(buf)
 	}
 }
 
 // readBody reads the whole body of a reply, and decompresses gzip. net/http
 // decompresses only the replies for which it asked for gzip itself.
-func (s *space) readBody(resp *http.Response) ([]byte, error) {
-	body, err := readAll(&s.body, resp.Body, resp.ContentLength)
+func (buf *replyBuffer) readBody(resp *http.Response) ([]byte, error) {
+	body, err := readAll(&buf.body, resp.Body, resp.ContentLength)
 	if len(resp.Header["Content-Encoding"]) == 0 || resp.Uncompressed || len(body) == 0 {
 		return body, err
 	}

@@ -1,0 +1,192 @@
+package demeterrr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/headers"
+	"github.com/demeterrr/demeterrr-go/internal/jsonread"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
+)
+
+// reply is what came back for one attempt.
+type reply struct {
+	status    int         // 0 if nothing came
+	header    http.Header // as it came: scrub what is shown of it
+	body      []byte
+	err       error     // why the reply is not whole
+	unsent    bool      // certainly nothing of the request was sent
+	at        time.Time // when it had come, or failed to
+	rateLimit RateLimit
+}
+
+// attempt makes one attempt: gate, limiter, gate again, then the time limit
+// starts, the request is sent, the whole reply is read and classified.
+func (k *call) attempt() {
+	k.waiting = false
+	if err := k.acquire(); err != nil {
+		k.last, k.again = k.interrupted(err), false
+		return
+	}
+	var rep reply
+	var failed *Error
+	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport or a Journal panics
+	if err := k.beforeSend(); err != nil {
+		k.last, k.again = k.interrupted(err), false
+		return
+	}
+	k.attempts++
+	started := time.Now()
+	ctx := k.ctx
+	if k.uncancelable {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, started.Add(k.client.timeout))
+	defer cancel()
+	buf := buffers.Get().(*replyBuffer)
+	transport := k.client.roundTripper()
+	rep = k.exchange(transport, k.httpRequest(buf.watch.begin(ctx, cancel, transport)), buf)
+	rep.at = time.Now()
+	k.updateQuota(&rep)
+	failed, k.again = k.classify(&rep, buf)
+	k.last = failed
+	if rep.err == nil && buf.watch.reusable() {
+		buf.release()
+	}
+	if k.client.logger != nil { // asked here too, as making the attributes is not free
+		k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
+	}
+}
+
+// acquire waits until there is room for the attempt: at the gate, and at the
+// limiter, whose place the attempt then holds.
+func (k *call) acquire() error {
+	if k.ctx.Err() != nil {
+		return contextError(k.ctx)
+	}
+	if err := k.waitAtGate(); err != nil || k.client.limiter == nil {
+		return err
+	}
+	return k.client.limiter.Wait(k.ctx)
+}
+
+// beforeSend tells who wants to know that the attempt is sent now, and not before:
+// a limiter can hold it back for an hour, in which nothing has happened yet. The
+// gate may have closed in that time, so it is asked again.
+func (k *call) beforeSend() error {
+	if k.client.limiter != nil {
+		if err := k.waitAtGate(); err != nil {
+			return err
+		}
+	}
+	if ended(k.ctx) { // a limiter may have ignored it
+		return contextError(k.ctx)
+	}
+	if k.beforeAttempt == nil {
+		return nil
+	}
+	if err := k.beforeAttempt(); err != nil || k.uncancelable || !ended(k.ctx) {
+		return err
+	}
+	return contextError(k.ctx)
+}
+
+// done tells the limiter that the attempt which it let pass is over, and what it
+// failed with.
+func (k *call) done(reported RateLimit, failed *Error) {
+	observer, ok := k.client.limiter.(LimitObserver)
+	if !ok {
+		return
+	}
+	var retryAfter time.Duration
+	if failed != nil && failed.StatusCode == http.StatusTooManyRequests {
+		retryAfter = failed.RetryAfter
+	}
+	observer.Done(reported, retryAfter)
+}
+
+// exchange sends the request and reads the whole reply, so that its connection
+// can be used again.
+func (k *call) exchange(transport http.RoundTripper, req *http.Request, buf *replyBuffer) reply {
+	resp, err := transport.RoundTrip(req)
+	switch {
+	case err != nil:
+		err, unsent := buf.watch.failed(err)
+		return reply{err: err, unsent: unsent}
+	case resp == nil || resp.StatusCode == 0:
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		return reply{err: errors.New("the transport returned neither a reply nor an error")}
+	}
+	if k.client.jar != nil {
+		asked := k.url // a transport may have changed the URL of req
+		k.client.jar.SetCookies(&asked, resp.Cookies())
+	}
+	rep := reply{status: resp.StatusCode, header: resp.Header}
+	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
+		return rep
+	}
+	defer resp.Body.Close()
+	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
+		rep.body, rep.err = buf.readBody(resp)
+	}
+	return rep
+}
+
+// updateQuota keeps what the reply says about the quota, for the whole client, and the
+// reply itself for the caller who asked for it.
+func (k *call) updateQuota(rep *reply) {
+	if rep.status != 0 {
+		if limit, remaining, reset, ok := headers.RateLimit(rep.header, rep.at); ok {
+			reported := RateLimit{Limit: limit, Remaining: remaining, Reset: reset}
+			k.client.rateLimit.Store(&reported)
+			rep.rateLimit = reported
+		}
+	}
+	for _, r := range k.responses {
+		if rep.status != 0 {
+			h := scrub.Header(rep.header, k.client.apiKey())
+			*r = Response{StatusCode: rep.status, Header: h, RateLimit: rep.rateLimit, RequestID: k.requestID(rep)}
+		}
+		r.Attempts = k.attempts
+	}
+}
+
+// requestID is the reply's X-Request-Id, as it may be shown; empty if it has none.
+func (k *call) requestID(rep *reply) string {
+	if ids := rep.header["X-Request-Id"]; len(ids) > 0 {
+		return scrub.Key(ids[0], k.client.apiKey())
+	}
+	return ""
+}
+
+// decodeReply reads the body of a 2xx. An unreadable one is as good as lost. One
+// with the API's own error is that error, even if the caller wants no body.
+func (k *call) decodeReply(rep *reply, buf *replyBuffer) *Error {
+	decode := k.decode
+	switch {
+	case rep.err != nil && decode == nil:
+		return nil
+	case rep.err != nil:
+		return &Error{StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+	case decode == nil:
+		decode = whole
+	}
+	buf.reader = jsonread.New(rep.body)
+	err := decode(&buf.reader)
+	if err == nil {
+		return nil
+	}
+	if failed := k.decodeError(rep); failed.Code != "" {
+		return failed
+	}
+	if k.decode == nil {
+		return nil
+	}
+	return &Error{StatusCode: rep.status, RequestID: k.requestID(rep), cause: fmt.Errorf("the reply is not what the API documents: %w", err)}
+}
