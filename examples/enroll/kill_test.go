@@ -88,11 +88,10 @@ func (tr *trial) killed(t *testing.T, random *rand.Rand) bool {
 	tr.srv.Inject(fault(random))
 	cmd, _ := tr.start(t)
 	if random.IntN(4) > 0 {
-		timeout := time.After(time.Second)
 		for range 1 + random.IntN(3) {
 			select {
 			case <-tr.done:
-			case <-timeout:
+			case <-time.After(time.Second): // it waits, or has nothing left to send to
 			}
 		}
 	}
