@@ -39,16 +39,16 @@ func newBulk(ctx context.Context, fatal ...error) *bulk {
 
 // reading are the options of a call that reads.
 func (b *bulk) reading() []CallOption {
-	return []CallOption{func(c *callConfig) { c.beforeAttempt = b.count }}
+	return []CallOption{WithBeforeSend(b.count)}
 }
 
 // writing are the options of a call that writes: when the operation stops, a
 // request that is on its way is let finish, so that its outcome is known.
 func (b *bulk) writing() []CallOption {
-	return append(b.reading(), func(c *callConfig) { c.uncancelable = true })
+	return append(b.reading(), WithUncancelableSend())
 }
 
-func (b *bulk) count() error {
+func (b *bulk) count(context.Context) error {
 	b.sent.Add(1)
 	return nil
 }

@@ -86,13 +86,15 @@ func (k *call) beforeSend() error {
 	if ended(k.ctx) { // a limiter may have ignored it
 		return contextError(k.ctx)
 	}
-	if k.beforeAttempt == nil {
-		return nil
+	for _, hook := range k.sendHooks {
+		if err := hook(k.ctx); err != nil {
+			return err
+		}
 	}
-	if err := k.beforeAttempt(); err != nil || k.uncancelable || !ended(k.ctx) {
-		return err
+	if len(k.sendHooks) > 0 && !k.uncancelable && ended(k.ctx) {
+		return contextError(k.ctx)
 	}
-	return contextError(k.ctx)
+	return nil
 }
 
 // done tells the limiter that the attempt which it let pass is over, and what it

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -150,7 +151,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 	r := request{method: http.MethodGet, path: route, mistake: validate.Email(email)}
 	var page Page[Contact]
 	var resp Response
-	for _, spelling := range spellings(email) {
+	for _, spelling := range mailbox.Spellings(email) {
 		r.query = url.Values{"email": {spelling}}
 		if err := s.caller().do(ctx, r, list(&page), withResponse(opts, &resp)); err != nil {
 			return nil, err
@@ -218,6 +219,12 @@ func (p *ContactListParams) query() listQuery {
 	return q
 }
 
+// Validate returns an [*Error] that matches [ErrValidation] if Create would refuse
+// the contact before sending it: without a usable email or a first name, or with a
+// value that JSON cannot carry. It sends nothing.
+// API docs, page "contacts/create".
+func (p *ContactParams) Validate() error { return validateBody(p) }
+
 // check refuses what the API documents that it will refuse (contract, section 5).
 func (p *ContactParams) check() error {
 	if p == nil {
@@ -232,6 +239,11 @@ func (p *ContactParams) check() error {
 	return checkText(p.CustomFields, p.Tags, p.FirstName, p.LastName, p.Phone, p.Title, string(p.PreferredLanguage),
 		p.LocationID, p.ContactOrganizationID)
 }
+
+// Validate returns an [*Error] that matches [ErrValidation] if Update would refuse
+// the update before sending it: with nothing set, an unusable email, or a value
+// that JSON cannot carry. It sends nothing. API docs, page "contacts/update".
+func (p *ContactUpdate) Validate() error { return validateBody(p) }
 
 func (p *ContactUpdate) check() error {
 	if p == nil {

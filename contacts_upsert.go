@@ -8,13 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -28,54 +26,40 @@ import (
 // key, tags are replaced and compared as a set. LocationID and
 // ContactOrganizationID are set on a new contact only, as the API documents no way
 // to change them. The contact that is returned is whole, as far as the replies
-// told. created is true only if the API said that it made the contact: after a
-// lost reply, the contact that is found may be our own, and created is false.
+// told. The outcome is UpsertCreated only if the API said that it made the contact.
+// After a lost reply, the contact that is found may be our own.
 //
 // A contact that somebody else deletes in between is made again, once. Upsert
 // takes the scopes contacts:write and contacts:read.
 // API docs, page "errors", under CONTACT_EXISTS.
-func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (contact *Contact, created bool, err error) {
-	contact, done, err := s.bring(ctx, params, nil, opts)
-	return contact, done == outcomeCreated, err
-}
-
-// outcome is what bringing the account to what a caller has took.
-type outcome int8
-
-const (
-	outcomeNone outcome = iota // nothing was reached: there is an error
-	outcomeCreated
-	outcomeUpdated
-	outcomeUnchanged
-)
-
-// bring makes the account have the contact that params describe. have is the one
-// that it is believed to have, nil for none: if somebody else created or deleted
-// it meanwhile, that is found out by the API's 409 or 404.
-func (s *ContactsService) bring(ctx context.Context, params *ContactParams, have *Contact, opts []CallOption) (contact *Contact, done outcome, err error) {
-	if have != nil {
-		contact, done, err = s.adapt(ctx, params, have, opts)
-		if !errors.Is(err, ErrNotFound) {
-			return contact, done, err
-		}
-	}
+func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, UpsertOutcome, error) {
+	var err error
 	for range 2 {
 		earlier := err
-		contact, err = s.Create(ctx, params, opts...)
-		if err == nil {
-			return contact, outcomeCreated, nil
+		var contact *Contact
+		if contact, err = s.Create(ctx, params, opts...); err == nil {
+			return contact, UpsertCreated, nil
 		}
-		err = inDoubt(err, earlier)
-		if !emailTaken(err) {
-			return nil, outcomeNone, err
+		if err = markUnknown(err, earlier); !emailTaken(err) {
+			return nil, "", err
 		}
-		contact, done, errExisting := s.adaptExisting(ctx, params, opts)
+		contact, outcome, errExisting := s.updateExisting(ctx, params, opts)
 		if !errors.Is(errExisting, ErrNotFound) {
-			return contact, done, inDoubt(errExisting, err)
+			return contact, outcome, markUnknown(errExisting, err)
 		}
 	}
-	return nil, outcomeNone, err // it exists, and cannot be found: the API's own words say it best
+	return nil, "", err // it exists, and cannot be found: the API's own words say it best
 }
+
+// UpsertOutcome says what Upsert did. It is empty if there is an error.
+type UpsertOutcome string
+
+// The outcomes of an Upsert.
+const (
+	UpsertCreated   UpsertOutcome = "created"
+	UpsertUpdated   UpsertOutcome = "updated"
+	UpsertUnchanged UpsertOutcome = "unchanged"
+)
 
 // emailTaken reports whether a create met a contact that has the email. The body
 // that says so can get lost, so a 409 that gives no reason counts as one.
@@ -84,42 +68,47 @@ func emailTaken(err error) bool {
 	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
 }
 
-// inDoubt lets err say that the outcome is unknown if an earlier step's was: a
+// markUnknown lets err say that the outcome is unknown if an earlier step's was: a
 // create whose reply was lost may have made the contact.
-func inDoubt(err, earlier error) error {
+func markUnknown(err, earlier error) error {
 	if e, ok := errors.AsType[*Error](err); ok && errors.Is(earlier, ErrUnknownOutcome) {
 		e.unknown = true
 	}
 	return err
 }
 
-// adaptExisting finds the contact that has the email of params, and adapts it.
-func (s *ContactsService) adaptExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, outcome, error) {
+// updateExisting finds the contact that has the email of params, and updates it
+// where it differs.
+func (s *ContactsService) updateExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, UpsertOutcome, error) {
 	have, err := s.FindByEmail(ctx, params.Email, opts...)
 	if err != nil {
-		return nil, outcomeNone, err
+		return nil, "", err
 	}
-	return s.adapt(ctx, params, have, opts)
-}
-
-// adapt changes what differs between a contact and params, if anything does.
-func (s *ContactsService) adapt(ctx context.Context, params *ContactParams, have *Contact, opts []CallOption) (*Contact, outcome, error) {
-	changes := params.changes(have)
-	if changes.isZero() {
-		return have, outcomeUnchanged, nil
+	changes := params.Changes(have)
+	if changes == nil {
+		return have, UpsertUnchanged, nil
 	}
 	id := have.ID
 	have.apply(changes)
 	have.ID = "" // the reply must name it
 	contact, err := s.update(ctx, id, changes, have, opts)
 	if err != nil {
-		return nil, outcomeNone, err
+		return nil, "", err
 	}
-	return contact, outcomeUpdated, nil
+	return contact, UpsertUpdated, nil
 }
 
-// changes is what must be sent to bring have to what p says; zero if nothing.
-func (p *ContactParams) changes(have *Contact) *ContactUpdate {
+// Changes returns the update that Upsert would send for a contact of the account;
+// nil if the contact matches. A nil have has no fields. The email never changes,
+// and neither do LocationID and ContactOrganizationID: see
+// [ContactsService.Upsert]. It sends nothing.
+func (p *ContactParams) Changes(have *Contact) *ContactUpdate {
+	if p == nil {
+		return nil
+	}
+	if have == nil {
+		have = &Contact{}
+	}
 	u := &ContactUpdate{}
 	differ(&u.FirstName, p.FirstName, have.FirstName)
 	differ(&u.LastName, p.LastName, have.LastName)
@@ -137,6 +126,9 @@ func (p *ContactParams) changes(have *Contact) *ContactUpdate {
 	}
 	if p.Tags != nil && !sameSet(p.Tags, have.Tags) {
 		u.Tags = Set(p.Tags)
+	}
+	if u.isZero() {
+		return nil
 	}
 	return u
 }
@@ -221,29 +213,6 @@ func sorted(tags []string) []string {
 	return slices.Compact(tags)
 }
 
-// sameEmail reports whether a contact of the account is the one that an email
-// means. Only ASCII letters are folded: to Unicode the Kelvin sign is a k, and
-// whoever signs up with it must not become the contact with a k.
-func sameEmail(a, b string) bool {
-	return a == b || asciiLower(a) == asciiLower(b)
-}
-
-func asciiLower(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
-		}
-		return r
-	}, s)
-}
-
-// spellings are the forms of an email to ask the API for, one after the other
-// until somebody has it. The API compares emails exactly, and an account may keep
-// them in lower case.
-func spellings(email string) []string {
-	return slices.Compact([]string{email, asciiLower(email)})
-}
-
 // best is the contact that an email means; nil if it means none of them.
 func best(contacts []Contact, email string) (found *Contact) {
 	for i := range contacts {
@@ -257,33 +226,9 @@ func best(contacts []Contact, email string) (found *Contact) {
 // fits reports whether an email means c rather than other, which may be nil. The
 // choice does not depend on the order in which the contacts come.
 func (c *Contact) fits(email string, other *Contact) bool {
-	if !sameEmail(c.Email, email) {
+	if !mailbox.Same(c.Email, email) {
 		return false
 	}
-	spelling := func(c *Contact) int { return slices.Index(append(spellings(email), c.Email), c.Email) }
+	spelling := func(c *Contact) int { return slices.Index(append(mailbox.Spellings(email), c.Email), c.Email) }
 	return other == nil || cmp.Or(cmp.Compare(spelling(c), spelling(other)), cmp.Compare(c.ID, other.ID)) < 0
-}
-
-// emailKey is the same for two emails of a caller's that strings.EqualFold calls
-// equal, as they are one person's: rather too few are sent to than somebody twice.
-func emailKey(email string) string {
-	key := strings.ToLower(email)
-	for i := range len(key) {
-		if key[i] >= utf8.RuneSelf {
-			return strings.Map(foldCase, key)
-		}
-	}
-	return key
-}
-
-// foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.
-func foldCase(r rune) rune {
-	if unicode.SimpleFold(r) == r {
-		return r
-	}
-	form := unicode.ToLower(unicode.ToUpper(r))
-	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-		form = min(form, unicode.ToLower(unicode.ToUpper(other)))
-	}
-	return form
 }

@@ -61,9 +61,9 @@ func inTurn(t *testing.T, j *journal, turns ...turn) *demeterrr.Client {
 
 func TestUpsertOfANewContactIsOneRequest(t *testing.T) {
 	t.Parallel()
-	contact, created, err := inTurn(t, new(journal), creates).Contacts.Upsert(t.Context(), john())
-	if err != nil || !created || contact.ID != johnID {
-		t.Errorf("got %+v, %t, %v", contact, created, err)
+	contact, outcome, err := inTurn(t, new(journal), creates).Contacts.Upsert(t.Context(), john())
+	if err != nil || outcome != demeterrr.UpsertCreated || contact.ID != johnID {
+		t.Errorf("got %+v, %s, %v", contact, outcome, err)
 	}
 }
 
@@ -81,9 +81,9 @@ func TestUpsertOfAnUnchangedContactIsTwoRequests(t *testing.T) {
 			t.Parallel()
 			params.Email = "john.doe@example.com"
 			var resp demeterrr.Response
-			contact, created, err := inTurn(t, new(journal), meetsOne, findsJohn).Contacts.Upsert(t.Context(), &params, demeterrr.WithResponse(&resp))
-			if err != nil || created {
-				t.Fatalf("created %t, %v", created, err)
+			contact, outcome, err := inTurn(t, new(journal), meetsOne, findsJohn).Contacts.Upsert(t.Context(), &params, demeterrr.WithResponse(&resp))
+			if err != nil || outcome != demeterrr.UpsertUnchanged {
+				t.Fatalf("%s, %v", outcome, err)
 			}
 			var want demeterrr.Contact
 			if err := json.Unmarshal([]byte(johnJSON), &want); err != nil {
@@ -100,9 +100,9 @@ func TestUpsertFindsTheContactInLowerCase(t *testing.T) {
 	params := john()
 	params.Email = "John.Doe@Example.com"
 	asIs := turn{"GET /api/v1/contacts?email=John.Doe%40Example.com", 200, nobodyBody}
-	got, created, err := inTurn(t, new(journal), meetsOne, asIs, findsJohn).Contacts.Upsert(t.Context(), params)
-	if err != nil || created || got.ID != johnID {
-		t.Errorf("got %+v, %t, %v", got, created, err)
+	got, outcome, err := inTurn(t, new(journal), meetsOne, asIs, findsJohn).Contacts.Upsert(t.Context(), params)
+	if err != nil || outcome != demeterrr.UpsertUnchanged || got.ID != johnID {
+		t.Errorf("got %+v, %s, %v", got, outcome, err)
 	}
 }
 
@@ -124,9 +124,9 @@ func TestUpsertPatchesOnlyWhatDiffers(t *testing.T) {
 			find := findsJohn
 			find.want = "GET /api/v1/contacts?email=John.Doe%40Example.com"
 			var j journal
-			_, created, err := inTurn(t, &j, meetsOne, find, patchesJohn).Contacts.Upsert(t.Context(), &params)
-			if err != nil || created {
-				t.Fatalf("created %t, %v", created, err)
+			_, outcome, err := inTurn(t, &j, meetsOne, find, patchesJohn).Contacts.Upsert(t.Context(), &params)
+			if err != nil || outcome != demeterrr.UpsertUpdated {
+				t.Fatalf("%s, %v", outcome, err)
 			}
 			same(t, "patch", parsed(t, j.arrivals()[2].Body), parsed(t, want))
 		})
@@ -226,9 +226,9 @@ func TestUpsertGivesTheWholeContactAfterAPartialReply(t *testing.T) {
 	params := &demeterrr.ContactParams{
 		Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith", Title: "Dr.", Tags: []string{"new"}, CustomFields: fields, LocationID: "other",
 	}
-	got, created, err := inTurn(t, new(journal), meetsOne, findsJohn, partial).Contacts.Upsert(t.Context(), params)
-	if err != nil || created {
-		t.Fatalf("created %t, %v", created, err)
+	got, outcome, err := inTurn(t, new(journal), meetsOne, findsJohn, partial).Contacts.Upsert(t.Context(), params)
+	if err != nil || outcome != demeterrr.UpsertUpdated {
+		t.Fatalf("%s, %v", outcome, err)
 	}
 	same(t, "contact", got, &demeterrr.Contact{
 		ID: johnID, Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith", Phone: "+15551234567", Title: "Dr.", PreferredLanguage: "en",
@@ -255,12 +255,12 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 	changed.LastName = "Smith"
 	for what, test := range map[string]struct {
 		turns   []turn
-		created bool
+		outcome demeterrr.UpsertOutcome
 		want    error
 	}{
-		"deleted before it was found":            {turns: []turn{meetsOne, findsNobody, creates}, created: true},
-		"deleted before it was patched":          {turns: []turn{meetsOne, findsJohn, patchesNoone, creates}, created: true},
-		"deleted and made again":                 {turns: []turn{meetsOne, findsJohn, patchesNoone, meetsOne, findsJohn, patchesJohn}},
+		"deleted before it was found":            {turns: []turn{meetsOne, findsNobody, creates}, outcome: demeterrr.UpsertCreated},
+		"deleted before it was patched":          {turns: []turn{meetsOne, findsJohn, patchesNoone, creates}, outcome: demeterrr.UpsertCreated},
+		"deleted and made again":                 {turns: []turn{meetsOne, findsJohn, patchesNoone, meetsOne, findsJohn, patchesJohn}, outcome: demeterrr.UpsertUpdated},
 		"never found":                            {turns: []turn{meetsOne, findsNobody, meetsOne, findsNobody}, want: demeterrr.ErrContactExists},
 		"deleted each time":                      {turns: []turn{meetsOne, findsJohn, patchesNoone, meetsOne, findsJohn, patchesNoone}, want: demeterrr.ErrContactExists},
 		"only a stranger is found":               {turns: []turn{meetsOne, {findsJohn.want, 200, strings.Replace(oneJohn, "john.doe@", "stranger@", 1)}, meetsOne, findsNobody}, want: demeterrr.ErrContactExists},
@@ -271,9 +271,9 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			contact, created, err := inTurn(t, new(journal), test.turns...).Contacts.Upsert(t.Context(), changed)
-			if !errors.Is(err, test.want) || created != test.created || (contact == nil) != (test.want != nil) {
-				t.Errorf("got %+v, %t, %v", contact, created, err)
+			contact, outcome, err := inTurn(t, new(journal), test.turns...).Contacts.Upsert(t.Context(), changed)
+			if !errors.Is(err, test.want) || outcome != test.outcome || (contact == nil) != (test.want != nil) {
+				t.Errorf("got %+v, %s, %v", contact, outcome, err)
 			}
 		})
 	}
@@ -346,3 +346,61 @@ func FuzzEmailsThatEqualFoldAreOnePerson(f *testing.F) {
 		}
 	})
 }
+
+func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
+	t.Parallel()
+	john := demeterrr.Contact{ID: johnID, Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}
+	for name, tt := range map[string]struct {
+		want *demeterrr.ContactParams
+		have *demeterrr.Contact
+		sent string // empty if nothing is
+	}{
+		"nothing differs": {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
+		"another case":    {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
+		"one field":       {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, &john, `{"firstName":"Jon"}`},
+		"a custom field":  {&demeterrr.ContactParams{CustomFields: map[string]any{"tier": "Gold", "age": 7}}, &john, `{"customFields":{"age":7}}`},
+		"no tags":         {&demeterrr.ContactParams{Tags: []string{}}, &john, `{"tags":[]}`},
+		"no contact":      {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, nil, `{"firstName":"Jon"}`},
+		"no params":       {nil, &john, ""},
+		"a new location":  {&demeterrr.ContactParams{LocationID: locationID}, &john, ""},
+	} {
+		changes := tt.want.Changes(tt.have)
+		if changes == nil {
+			same(t, name, "", tt.sent)
+			continue
+		}
+		sent, err := json.Marshal(changes)
+		wantNil(t, err)
+		same(t, name, string(sent), tt.sent)
+	}
+}
+
+// Validate says before a call what the call would say.
+func TestValidateRefusesWhatACallWould(t *testing.T) {
+	t.Parallel()
+	c := serving(t, func(http.ResponseWriter, *http.Request) {})
+	bad := map[string]any{"f": "J\xe9r\xf4me"}
+	for name, tt := range map[string]struct{ before, then error }{
+		"nil params":       {(*demeterrr.ContactParams)(nil).Validate(), second(c.Contacts.Create(t.Context(), nil))},
+		"no email":         {(&demeterrr.ContactParams{FirstName: "J"}).Validate(), second(c.Contacts.Create(t.Context(), &demeterrr.ContactParams{FirstName: "J"}))},
+		"a bad text":       {(&demeterrr.ContactParams{Email: email, FirstName: "J", CustomFields: bad}).Validate(), second(c.Contacts.Create(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "J", CustomFields: bad}))},
+		"no encoding":      {(&demeterrr.ContactParams{Email: email, FirstName: "J", CustomFields: map[string]any{"f": func() {}}}).Validate(), second(c.Contacts.Create(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "J", CustomFields: map[string]any{"f": func() {}}}))},
+		"a nil update":     {(*demeterrr.ContactUpdate)(nil).Validate(), second(c.Contacts.Update(t.Context(), johnID, nil))},
+		"an empty update":  {(&demeterrr.ContactUpdate{}).Validate(), second(c.Contacts.Update(t.Context(), johnID, &demeterrr.ContactUpdate{}))},
+		"an updated email": {(&demeterrr.ContactUpdate{Email: demeterrr.Set("x")}).Validate(), second(c.Contacts.Update(t.Context(), johnID, &demeterrr.ContactUpdate{Email: demeterrr.Set("x")}))},
+	} {
+		before, then := wantError(t, tt.before, 0, demeterrr.ErrValidation), wantError(t, tt.then, 0, demeterrr.ErrValidation)
+		same(t, name, before.Message, then.Message)
+	}
+	err := wantError(t, demeterrr.ExecuteContact{Email: "x"}.Validate(), 0, demeterrr.ErrValidation)
+	_, then := c.Sequences.Execute(t.Context(), "s", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "x"}}})
+	same(t, "an execution's contact", "contact 1: "+err.Message, wantError(t, then, 0).Message)
+	for _, good := range []error{
+		(&demeterrr.ContactParams{Email: email, FirstName: "J"}).Validate(), (&demeterrr.ContactUpdate{Title: demeterrr.Null[string]()}).Validate(),
+		demeterrr.ExecuteContact{Email: email}.Validate(),
+	} {
+		wantNil(t, good)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

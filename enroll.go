@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -161,7 +162,7 @@ func (e *enrolment) admit(to recipient) bool {
 		e.fail([]recipient{to}, invalid("%s", err))
 		return false
 	}
-	key := emailKey(to.contact.Email)
+	key := mailbox.Key(to.contact.Email)
 	if _, ok := e.seen[key]; ok {
 		e.update(func(r *ExecuteReport) { r.Duplicates++ })
 		return false

@@ -3,6 +3,8 @@ package demeterrr
 import (
 	"context"
 	"errors"
+
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 )
 
 // send sends to one batch, once. The journal learns of it when nothing stands
@@ -14,19 +16,13 @@ func (e *enrolment) send(batch []recipient) {
 		return
 	}
 	begun := false
-	begin := func(c *callConfig) {
-		c.beforeAttempt = func() error {
-			if err := e.begin(batch, &begun); err != nil {
-				return err
-			}
-			return e.count()
-		}
-	}
-	execution, err := e.service.Execute(e.ctx, e.id, e.params(batch), append(e.writing(), WithAtMostOnce(), begin)...)
+	begin := WithBeforeSend(func(context.Context) error { return e.begin(batch, &begun) })
+	opts := append([]CallOption{begin}, e.writing()...)
+	execution, err := e.service.Execute(e.ctx, e.id, e.params(batch), append(opts, WithAtMostOnce())...)
 	err = e.verdict(err)
 	entries := make([]JournalEntry, len(batch))
 	for i, to := range batch {
-		entries[i] = JournalEntry{Email: emailKey(to.contact.Email), State: JournalNew}
+		entries[i] = JournalEntry{Email: mailbox.Key(to.contact.Email), State: JournalNew}
 	}
 	if err != nil {
 		e.fail(batch, err)
@@ -54,7 +50,7 @@ func (e *enrolment) begin(batch []recipient, begun *bool) error {
 	}
 	emails := make([]string, len(batch))
 	for i, to := range batch {
-		emails[i] = emailKey(to.contact.Email)
+		emails[i] = mailbox.Key(to.contact.Email)
 	}
 	if err := e.options.Journal.Begin(context.WithoutCancel(e.ctx), e.id, emails); err != nil {
 		e.stop(journalFailed(err))
@@ -79,7 +75,7 @@ func (e *enrolment) finish(entries []JournalEntry) {
 func (e *enrolment) settle(batch []recipient, entries []JournalEntry, execution *Execution) {
 	results := make(map[string]ExecutionResult, len(execution.Results))
 	for _, result := range execution.Results {
-		key := emailKey(result.Email)
+		key := mailbox.Key(result.Email)
 		if _, twice := results[key]; !twice || result.Status == ExecutionQueued {
 			results[key] = result
 		}

@@ -150,3 +150,32 @@ func ExampleWithAtMostOnce() {
 	fmt.Println(errors.Is(err, demeterrr.ErrInternal), errors.Is(err, demeterrr.ErrUnknownOutcome), len(srv.Requests()))
 	// Output: true true 1
 }
+
+// An outbox records each attempt just before it leaves.
+func ExampleWithBeforeSend() {
+	client := newClient()
+	attempts := 0
+	record := func(context.Context) error {
+		attempts++ // a row in a database, say
+		return nil
+	}
+
+	_, err := client.Contacts.List(ctx, nil, demeterrr.WithBeforeSend(record))
+	fmt.Println(attempts, err)
+	// Output: 1 <nil>
+}
+
+// A shutdown ends the context, but a request in flight may finish.
+func ExampleWithUncancelableSend() {
+	client := newClient()
+	ctx, stop := context.WithCancel(ctx)
+	shutdown := func(context.Context) error {
+		stop()
+		return nil
+	}
+
+	contact, err := client.Contacts.Create(ctx, &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"},
+		demeterrr.WithBeforeSend(shutdown), demeterrr.WithUncancelableSend())
+	fmt.Println(contact.FirstName, err)
+	// Output: Jane <nil>
+}

@@ -74,11 +74,11 @@ func ExampleNewFromEnv() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	contact, created, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
+	contact, outcome, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(contact.ID, created)
+	fmt.Println(contact.ID, outcome)
 }
 
 func ExampleContactsService_Create() {
@@ -103,7 +103,7 @@ func ExampleContactsService_Create() {
 func ExampleContactsService_Upsert() {
 	client := newClient()
 
-	contact, created, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{
+	contact, outcome, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{
 		Email:     "john.doe@example.com",
 		FirstName: "John",
 		LastName:  "Doe-Smith",
@@ -111,8 +111,8 @@ func ExampleContactsService_Upsert() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(contact.LastName, contact.Tags, created)
-	// Output: Doe-Smith [vip] false
+	fmt.Println(contact.LastName, contact.Tags, outcome)
+	// Output: Doe-Smith [vip] updated
 }
 
 func ExampleContactsService_Update() {
@@ -337,4 +337,41 @@ func ExampleNull() {
 	update := demeterrr.ContactUpdate{Title: demeterrr.Null[string]()}
 	fmt.Println(update.Title.IsNull())
 	// Output: true
+}
+
+func ExampleContactParams_Validate() {
+	params := &demeterrr.ContactParams{Email: "jane.smith@example.com"}
+	fmt.Println(params.Validate())
+	// Output: demeterrr: VALIDATION_ERROR: the first name is empty; the API requires one to create a contact (to change one that exists, use FindByEmail and Update)
+}
+
+func ExampleContactUpdate_Validate() {
+	update := &demeterrr.ContactUpdate{}
+	fmt.Println(update.Validate())
+	// Output: demeterrr: VALIDATION_ERROR: nothing is set to be updated; set a field with demeterrr.Set
+}
+
+func ExampleExecuteContact_Validate() {
+	contact := demeterrr.ExecuteContact{Email: "jane.smith"}
+	err := contact.Validate()
+	fmt.Println(errors.Is(err, demeterrr.ErrValidation))
+	// Output: true
+}
+
+// What would an Upsert change?
+func ExampleContactParams_Changes() {
+	client := newClient()
+	have, err := client.Contacts.FindByEmail(ctx, "john.doe@example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	want := &demeterrr.ContactParams{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"}
+
+	changes := want.Changes(have)
+	lastName, _ := changes.LastName.Get()
+	fmt.Println(lastName)
+	fmt.Println(changes.FirstName.IsZero())
+	// Output:
+	// Doe-Smith
+	// true
 }

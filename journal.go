@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/journalfile"
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -183,18 +184,18 @@ func elements(line []byte) (n int) {
 func (l *journalLine) apply(j *FileJournal) (n int) {
 	for _, email := range l.Begun {
 		n++
-		j.begun[emailKey(email)] = struct{}{}
+		j.begun[mailbox.Key(email)] = struct{}{}
 	}
 	for status, emails := range l.Done {
 		for _, email := range emails {
 			n++
-			delete(j.begun, emailKey(email))
-			j.done[emailKey(email)] = status
+			delete(j.begun, mailbox.Key(email))
+			j.done[mailbox.Key(email)] = status
 		}
 	}
 	for _, email := range slices.Concat(l.NotSent, l.Forgotten) {
 		n++
-		delete(j.begun, emailKey(email))
+		delete(j.begun, mailbox.Key(email))
 	}
 	return n
 }
@@ -214,7 +215,7 @@ func (j *FileJournal) write(l *journalLine) error {
 }
 
 func (j *FileJournal) entry(email string) JournalEntry {
-	email = emailKey(email)
+	email = mailbox.Key(email)
 	if status, ok := j.done[email]; ok {
 		return JournalEntry{Email: email, State: JournalDone, Status: status}
 	}
@@ -312,7 +313,7 @@ func (j *FileJournal) Forget(emails ...string) error {
 	defer j.mu.Unlock()
 	keys := make([]string, len(emails))
 	for i, email := range emails {
-		key := emailKey(email)
+		key := mailbox.Key(email)
 		if _, ok := j.begun[key]; !ok {
 			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
 		}

@@ -40,6 +40,14 @@ func (r request) encode() ([]byte, error) {
 // quotation matches what an encoder quotes of a value, which may be personal data.
 var quotation = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
+// validateBody is the error of a body that would not be sent.
+func validateBody(body any) error {
+	if _, err := (request{body: body}).encode(); err != nil {
+		return invalid("%s", err)
+	}
+	return nil
+}
+
 func (p *ContactParams) encode() (_ []byte, err error) {
 	b := append(make([]byte, 0, 256), '{')
 	b = jsonwrite.NonEmpty(b, `"email":`, p.Email)

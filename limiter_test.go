@@ -341,3 +341,99 @@ func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
 		})
 	}
 }
+
+func TestWithBeforeSendIsCalledAfterEveryWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{holds: []time.Duration{time.Hour, time.Minute}}
+		c := keepDiary(t, d, []step{limited, okContact})
+		begin, called := time.Now(), []time.Duration{}
+		note := func(name string) demeterrr.CallOption {
+			return demeterrr.WithBeforeSend(func(context.Context) error {
+				d.write("%s", name)
+				called = append(called, time.Since(begin).Truncate(time.Minute))
+				return nil
+			})
+		}
+		_, err := c.Contacts.Get(t.Context(), contactID, note("first"), note("second"))
+		wantNil(t, err)
+		same(t, "order", d.events, []string{"wait", "first", "second", "send", "done 0/0 0s", "wait", "first", "second", "send", "done 0/0 0s"})
+		same(t, "time", called, []time.Duration{time.Hour, time.Hour, time.Hour + time.Minute, time.Hour + time.Minute})
+	})
+}
+
+func TestAnErrorBeforeSendStopsTheCall(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("the ledger is closed")
+	for name, tt := range map[string]struct {
+		steps    []step
+		attempts int
+	}{
+		"before the first attempt": {nil, 0},
+		"before a retry":           {[]step{internal}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &diary{}
+				c := keepDiary(t, d, tt.steps)
+				calls := 0
+				hook := demeterrr.WithBeforeSend(func(context.Context) error {
+					if calls++; calls > tt.attempts {
+						return refused
+					}
+					return nil
+				})
+				err := execute(t.Context(), c, hook)
+				wantError(t, err, tt.attempts, refused)
+				if got := errors.Is(err, demeterrr.ErrUnknownOutcome); got != (tt.attempts > 0) {
+					t.Errorf("unknown is %t: %v", got, err)
+				}
+				waits, ends := 0, 0
+				for _, event := range d.events {
+					switch event[:4] {
+					case "wait":
+						waits++
+					case "done":
+						ends++
+					}
+				}
+				same(t, "places given back", ends, waits)
+			})
+		})
+	}
+}
+
+func TestAContextThatEndsBeforeSendStopsTheCall(t *testing.T) {
+	t.Parallel()
+	for _, uncancelable := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, s := play(t, []step{okExecution})
+			ctx, cancel := context.WithCancel(t.Context())
+			opts := []demeterrr.CallOption{demeterrr.WithBeforeSend(func(context.Context) error { cancel(); return nil })}
+			if uncancelable {
+				wantNil(t, execute(ctx, c, append(opts, demeterrr.WithUncancelableSend())...))
+				return
+			}
+			err := execute(ctx, c, opts...)
+			wantError(t, err, 0, context.Canceled)
+			wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
+			same(t, "requests", len(s.sent), 0)
+		})
+	}
+}
+
+func TestWithUncancelableSendEndsTheWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := play(t, []step{{status: 429, body: limited60JSON, took: time.Second}})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+		defer cancel()
+		stop, end := context.WithCancel(ctx)
+		time.AfterFunc(500*time.Millisecond, end) // while the attempt is in flight
+		begin := time.Now()
+		err := execute(stop, c, demeterrr.WithUncancelableSend())
+		wantError(t, err, 1, demeterrr.ErrRateLimited)
+		same(t, "time", time.Since(begin), time.Second)
+	})
+}

@@ -245,10 +245,8 @@ type callConfig struct {
 	atMostOnce bool
 	mistakes   []error
 
-	// For bulk operations: what is called when an attempt is about to be sent, and may refuse it; and whether
-	// an attempt that has been sent is let finish when the context ends.
-	beforeAttempt func() error
-	uncancelable  bool
+	sendHooks    []func(context.Context) error
+	uncancelable bool
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last
@@ -287,6 +285,28 @@ func WithMaxRetries(n int) CallOption {
 // must not be repeated even though the API documents its 500 as "retry".
 func WithAtMostOnce() CallOption {
 	return func(c *callConfig) { c.atMostOnce = true }
+}
+
+// WithBeforeSend calls f before each attempt, when nothing stands between the
+// request and the network: after the waits for retries, for a 429 and for the
+// [Limiter]. An error of f stops the call, which sends nothing more and returns an
+// [*Error] that wraps it. Given several times, all are called in order. Use it to
+// record that something is about to be sent, or to refuse it at the last moment.
+func WithBeforeSend(f func(context.Context) error) CallOption {
+	return func(c *callConfig) {
+		if f == nil {
+			c.mistakes = append(c.mistakes, errors.New("WithBeforeSend: the function is nil; leave the option out"))
+			return
+		}
+		c.sendHooks = append(c.sendHooks, f)
+	}
+}
+
+// WithUncancelableSend lets an attempt that has been sent finish when the context
+// ends, for as long as [WithTimeout] allows, so that its outcome is known. The
+// context still ends every wait before that, and no further attempt is made.
+func WithUncancelableSend() CallOption {
+	return func(c *callConfig) { c.uncancelable = true }
 }
 
 // readCallOptions applies the options of one call.

@@ -194,6 +194,7 @@ func TestBadCallOptionsAreRefusedByEveryMethod(t *testing.T) {
 		{nil, "call option 2 is nil"},
 		{demeterrr.WithResponse(nil), "WithResponse: the response is nil"},
 		{demeterrr.WithMaxRetries(-1), "WithMaxRetries: the number must not be negative"},
+		{demeterrr.WithBeforeSend(nil), "WithBeforeSend: the function is nil"},
 	} {
 		for _, e := range endpoints {
 			err := e.call(t.Context(), serving(t, neverSent(t)), johnID, demeterrr.WithMaxRetries(0), test.option)

@@ -148,10 +148,10 @@ func TestUpsertAfterALostReplyFindsItsOwnContact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{reset, exists, okContacts})
-		contact, created, err := c.Contacts.Upsert(t.Context(), createParams)
+		contact, outcome, err := c.Contacts.Upsert(t.Context(), createParams)
 		wantNil(t, err)
-		if contact.ID != contactID || created {
-			t.Errorf("got contact %s, created %t; the API did not say that it made it", contact.ID, created)
+		if contact.ID != contactID || outcome != demeterrr.UpsertUnchanged {
+			t.Errorf("got contact %s, %s; the API did not say that it made it", contact.ID, outcome)
 		}
 		s.wantSent(3) // nothing differs, so nothing is patched
 		if got := s.sent[2].path; got != "/api/v1/contacts?email=john.doe%40example.com" {
@@ -164,12 +164,12 @@ func TestUpsertAfterALostReplyPatchesWhatDiffers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, []step{stalled, exists, okContacts, reset, okContact})
-		_, created, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"})
+		_, outcome, err := c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: email, FirstName: "Jack"})
 		wantNil(t, err)
 		s.wantSent(5)
 		for _, i := range []int{3, 4} {
-			if got := s.sent[i]; created || got.method != "PATCH" || got.body != `{"firstName":"Jack"}` {
-				t.Errorf("created %t, then sent %s %s", created, got.method, got.body)
+			if got := s.sent[i]; outcome != demeterrr.UpsertUpdated || got.method != "PATCH" || got.body != `{"firstName":"Jack"}` {
+				t.Errorf("%s, then sent %s %s", outcome, got.method, got.body)
 			}
 		}
 	})

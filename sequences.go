@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -175,13 +176,23 @@ func (p *ExecuteParams) check() error {
 		if err := c.check(); err != nil {
 			return fmt.Errorf("contact %d: %w", i+1, err)
 		}
-		email := emailKey(c.Email)
+		email := mailbox.Key(c.Email)
 		if seen[email] = struct{}{}; len(seen) <= i { // it was there already
-			first := slices.IndexFunc(p.Contacts, func(c ExecuteContact) bool { return emailKey(c.Email) == email })
+			first := slices.IndexFunc(p.Contacts, func(c ExecuteContact) bool { return mailbox.Key(c.Email) == email })
 			return fmt.Errorf("contacts %d and %d have the same email, which would be messaged twice; leave one out", first+1, i+1)
 		}
 	}
 	return validate.Texts([]string{p.LocationID, p.EmployeeID})
+}
+
+// Validate returns an [*Error] that matches [ErrValidation] if Execute would refuse
+// the contact before sending it: without a usable email, or with text that JSON
+// cannot carry. It sends nothing. API docs, page "sequences/execute".
+func (c ExecuteContact) Validate() error {
+	if err := c.check(); err != nil {
+		return invalid("%s", err)
+	}
+	return nil
 }
 
 func (c ExecuteContact) check() error {

@@ -2,11 +2,13 @@ package demeterrr
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"slices"
 	"sync/atomic"
 
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -158,7 +160,7 @@ type syncItem struct {
 	index  int
 	params ContactParams
 	have   *Contact // the account's; nil if it has none
-	done   outcome
+	done   UpsertOutcome
 	err    error
 	plan   *SyncChange
 }
@@ -174,7 +176,7 @@ func (r *syncRun) collect(contacts iter.Seq2[ContactParams, error]) error {
 		}
 		item := &syncItem{index: r.inputs, params: params}
 		r.inputs++
-		key := emailKey(params.Email)
+		key := mailbox.Key(params.Email)
 		if err := validate.Email(params.Email); err != nil {
 			item.err = invalid("%s", err)
 		} else if earlier, ok := r.byEmail[key]; ok {
@@ -198,8 +200,8 @@ func (r *syncRun) write() {
 	for _, item := range r.items {
 		switch {
 		case item.err != nil:
-		case item.have != nil && item.params.changes(item.have).isZero():
-			item.done = outcomeUnchanged
+		case item.have != nil && item.params.Changes(item.have) == nil:
+			item.done = UpsertUnchanged
 		case r.over() != nil:
 			item.err = r.notTried()
 		default:
@@ -218,10 +220,23 @@ func (r *syncRun) write() {
 			item.err = untried
 			return
 		}
-		_, item.done, item.err = r.service.bring(r.ctx, &item.params, item.have, r.writing())
+		item.done, item.err = r.bring(item)
 		item.err = r.verdict(item.err)
 		r.advance(func(p *SyncProgress) { p.Writes++ })
 	})
+}
+
+// bring makes the account have the contact of an item. If somebody else created or
+// deleted it meanwhile, that is found out by the API's 409 or 404.
+func (r *syncRun) bring(item *syncItem) (UpsertOutcome, error) {
+	if item.have != nil {
+		_, err := r.service.Update(r.ctx, item.have.ID, item.params.Changes(item.have), r.writing()...)
+		if !errors.Is(err, ErrNotFound) {
+			return UpsertUpdated, err
+		}
+	}
+	_, done, err := r.service.Upsert(r.ctx, &item.params, r.writing()...)
+	return done, err
 }
 
 // predict says what write would do for an item, and refuses what it could not send.
@@ -229,12 +244,12 @@ func (item *syncItem) predict() {
 	change := &SyncChange{Index: item.index, Email: item.params.Email}
 	r := request{method: http.MethodPost, path: routeContacts, body: &item.params}
 	if item.have != nil {
-		change.ContactID, change.Update = item.have.ID, item.params.changes(item.have)
+		change.ContactID, change.Update = item.have.ID, item.params.Changes(item.have)
 		r.method, r.body = http.MethodPatch, change.Update
-		item.done = outcomeUpdated
+		item.done = UpsertUpdated
 	} else {
 		change.Create = &item.params
-		item.done = outcomeCreated
+		item.done = UpsertCreated
 	}
 	if _, err := r.encode(); err != nil {
 		item.err = r.refuse(err)
@@ -261,11 +276,11 @@ func (r *syncRun) report() *SyncReport {
 		switch {
 		case item.err != nil:
 			report.Failed = append(report.Failed, SyncFailure{item.index, item.params, item.err})
-		case item.done == outcomeCreated:
+		case item.done == UpsertCreated:
 			report.Created++
-		case item.done == outcomeUpdated:
+		case item.done == UpsertUpdated:
 			report.Updated++
-		case item.done == outcomeUnchanged:
+		case item.done == UpsertUnchanged:
 			report.Unchanged++
 		}
 		if item.plan != nil {

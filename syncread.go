@@ -3,6 +3,8 @@ package demeterrr
 import (
 	"math"
 	"slices"
+
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 )
 
 // read learns what the account has of the input, by the way that takes fewer
@@ -105,7 +107,7 @@ func (r *syncRun) page(number int) error {
 // lookUps is the number of requests that it takes to look the items up, at most.
 func lookUps(items []*syncItem) (n int) {
 	for _, item := range items {
-		n += len(spellings(item.params.Email))
+		n += len(mailbox.Spellings(item.params.Email))
 	}
 	return n
 }
@@ -115,7 +117,7 @@ func lookUps(items []*syncItem) (n int) {
 func (r *syncRun) lookUp(items []*syncItem) {
 	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + lookUps(items) })
 	parallel(r.bulk, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
-		asked := spellings(item.params.Email)
+		asked := mailbox.Spellings(item.params.Email)
 		for i, email := range asked {
 			if r.unfiltered.Load() || r.over() != nil {
 				return
@@ -152,7 +154,7 @@ func (r *syncRun) take(page *Page[Contact]) {
 	r.advance(func(p *SyncProgress) {
 		for i := range page.Items {
 			c := page.Items[i] // a copy, which does not keep the page
-			if item := r.byEmail[emailKey(c.Email)]; item != nil && c.fits(item.params.Email, item.have) {
+			if item := r.byEmail[mailbox.Key(c.Email)]; item != nil && c.fits(item.params.Email, item.have) {
 				item.have = &c
 			}
 		}

@@ -144,11 +144,11 @@ func (s *story) contacts(ctx context.Context, email string) error {
 	}
 	params.LastName = "Smith-Jones"
 	upsert := func() (string, error) {
-		contact, created, err := s.client.Contacts.Upsert(ctx, params)
+		contact, outcome, err := s.client.Contacts.Upsert(ctx, params)
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("created=%v, the last name is %s now", created, contact.LastName), nil
+		return fmt.Sprintf("%s, the last name is %s now", outcome, contact.LastName), nil
 	}
 	if err := s.step("Contacts.Upsert(Jane with a new last name): create, find, PATCH what differs", upsert); err != nil {
 		return err

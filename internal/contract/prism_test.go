@@ -76,13 +76,13 @@ func severalCalls(t *testing.T, baseURL string) {
 	if found, err := client.Contacts.FindByEmail(t.Context(), "john.doe@example.com"); err != nil || found.ID != johnID {
 		t.Errorf("FindByEmail: %v, %v", found, err)
 	}
-	if _, created, err := client.Contacts.Upsert(t.Context(), jane()); err != nil || !created {
-		t.Errorf("Upsert of a new contact: created %t, %v", created, err)
+	if _, outcome, err := client.Contacts.Upsert(t.Context(), jane()); err != nil || outcome != demeterrr.UpsertCreated {
+		t.Errorf("Upsert of a new contact: %q, %v", outcome, err)
 	}
 	taken := prefer(t, baseURL, http.MethodPost, "code=409")
-	changed, created, err := taken.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"})
-	if err != nil || created || changed.LastName != "Doe-Smith" || changed.Phone != "+15551234567" {
-		t.Errorf("Upsert of one that exists: %+v, created %t, %v", changed, created, err)
+	changed, outcome, err := taken.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"})
+	if err != nil || outcome != demeterrr.UpsertUpdated || changed.LastName != "Doe-Smith" || changed.Phone != "+15551234567" {
+		t.Errorf("Upsert of one that exists: %+v, %s, %v", changed, outcome, err)
 	}
 	for contact, err := range client.Contacts.All(t.Context(), nil) {
 		if err != nil || contact.ID != johnID {

@@ -1,0 +1,57 @@
+// Package mailbox compares emails: those of an account with one another, and those
+// of a caller.
+package mailbox
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Same reports whether a contact of the account is the one that an email
+// means. Only ASCII letters are folded: to Unicode the Kelvin sign is a k, and
+// whoever signs up with it must not become the contact with a k.
+func Same(a, b string) bool {
+	return a == b || asciiLower(a) == asciiLower(b)
+}
+
+// Spellings are the forms of an email to ask the API for, one after the other
+// until somebody has it. The API compares emails exactly, and an account may keep
+// them in lower case.
+func Spellings(email string) []string {
+	return slices.Compact([]string{email, asciiLower(email)})
+}
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}
+
+// Key is the same for two emails of a caller's that strings.EqualFold calls
+// equal, as they are one person's: rather too few are sent to than somebody twice.
+func Key(email string) string {
+	key := strings.ToLower(email)
+	for i := range len(key) {
+		if key[i] >= utf8.RuneSelf {
+			return strings.Map(foldCase, key)
+		}
+	}
+	return key
+}
+
+// foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.
+func foldCase(r rune) rune {
+	if unicode.SimpleFold(r) == r {
+		return r
+	}
+	form := unicode.ToLower(unicode.ToUpper(r))
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		form = min(form, unicode.ToLower(unicode.ToUpper(other)))
+	}
+	return form
+}
