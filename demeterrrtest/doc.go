@@ -25,9 +25,8 @@
 //   - a body has Content-Type application/json, is one object, and has no member that is not documented;
 //     the details of a VALIDATION_ERROR are a list of {"field": …, "message": …};
 //   - a query has no name that is not documented, none twice and none empty;
-//   - POST refuses null; PATCH takes it for any field it knows, and clears that field (the API does not document this);
-//   - custom fields are strings, numbers or booleans: PATCH with null for customFields clears all of them, and both
-//     methods refuse null for a single key, so no documented request removes one;
+//   - POST refuses null; PATCH takes it for a whole field and clears that field, which the API does not document;
+//   - custom fields are strings, numbers or booleans: null for customFields clears all of them, null for one key is refused;
 //   - PATCH does not take locationId and contactOrganizationId;
 //   - emails are unique and are looked up ignoring case; a 409 does not name the contact that is in the way;
 //   - an unknown path, or a method that a path does not have, is 404 NOT_FOUND;
