@@ -326,7 +326,7 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`AddKey: scope "contact:read" is not known`:          func() { s.AddKey("contacts:*", "contact:read") },
 		`AddKey: scope "sequences:write" is not kn`:          func() { s.AddKey("sequences:write") },
 		`AddKey: scope "surveys" is not known`:               func() { s.AddKey("surveys") },
-		`AddContact: the email is not an address`:                func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
+		`AddContact: the email is not an address`:            func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
 		`AddContact: extra member "note" is not JSON`:        func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
 		`AddSequence: extra member "n" is not JSON`:          func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
 		`AddContact: there is a contact with the id 1`:       func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
