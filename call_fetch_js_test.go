@@ -17,13 +17,13 @@ func withFetch(t *testing.T, reply js.Value) *[]string {
 		t.Skip("net/http avoids Fetch under a program named node; see .ci/platforms")
 	}
 	var calls []string
-	real := js.Global().Get("fetch")
+	original := js.Global().Get("fetch")
 	fake := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		calls = append(calls, args[0].String()+" "+args[1].Get("redirect").String())
 		return js.Global().Get("Promise").Call("resolve", reply)
 	})
 	js.Global().Set("fetch", fake)
-	t.Cleanup(func() { js.Global().Set("fetch", real); fake.Release() })
+	t.Cleanup(func() { js.Global().Set("fetch", original); fake.Release() })
 	return &calls
 }
 
