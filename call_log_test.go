@@ -56,14 +56,14 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 	})
 }
 
-// keeper is a handler that keeps the records, as one does that writes on a
+// recordHandler is a handler that keeps the records, as one does that writes on a
 // goroutine of its own.
-type keeper struct{ records chan slog.Record }
+type recordHandler struct{ records chan slog.Record }
 
-func (keeper) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-func (h keeper) WithAttrs([]slog.Attr) slog.Handler         { return h }
-func (h keeper) WithGroup(string) slog.Handler              { return h }
-func (h keeper) Handle(_ context.Context, r slog.Record) error {
+func (recordHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (h recordHandler) WithAttrs([]slog.Attr) slog.Handler         { return h }
+func (h recordHandler) WithGroup(string) slog.Handler              { return h }
+func (h recordHandler) Handle(_ context.Context, r slog.Record) error {
 	h.records <- r.Clone()
 	return nil
 }
@@ -82,7 +82,7 @@ func errorIn(r slog.Record) (e *demeterrr.Error) {
 func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := keeper{make(chan slog.Record, 9)}
+		h := recordHandler{make(chan slog.Record, 9)}
 		c, _ := play(t, []step{gateway, internal}, demeterrr.WithLogger(slog.New(h)))
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
