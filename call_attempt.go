@@ -34,7 +34,7 @@ func (k *call) attempt() {
 	}
 	var rep reply
 	var failed *Error
-	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport or a Journal panics
+	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport or a hook panics
 	if err := k.beforeSend(); err != nil {
 		k.last, k.again = k.interrupted(err), false
 		return

@@ -58,7 +58,7 @@ type Contact struct {
 type ContactParams struct {
 	// Email is required; it identifies the contact.
 	Email string `json:"email,omitzero"`
-	// FirstName is required by Create and Upsert, and by Sync for new contacts.
+	// FirstName is required by Create and Upsert, and by bulk.Sync for new contacts.
 	FirstName         string   `json:"firstName,omitzero"`
 	LastName          string   `json:"lastName,omitzero"`
 	Phone             string   `json:"phone,omitzero"`

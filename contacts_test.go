@@ -370,23 +370,9 @@ func TestAnEmailThatCannotBeIsRefusedWhereverOneIsTaken(t *testing.T) {
 				_, err := c.Contacts.Update(t.Context(), johnID, &demeterrr.ContactUpdate{Email: demeterrr.Set(email)})
 				return err
 			},
-			"Contacts.Sync": func() error {
-				report, err := c.Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{{Email: email, FirstName: "John"}}), nil)
-				if err != nil || len(report.Failed) != 1 {
-					t.Fatal(err, summary(report))
-				}
-				return report.Failed[0].Err
-			},
 			"Sequences.Execute": func() error {
 				_, err := c.Sequences.Execute(t.Context(), "s", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: email}}})
 				return err
-			},
-			"Sequences.ExecuteAll": func() error {
-				report, err := c.Sequences.ExecuteAll(t.Context(), "s", eachOf([]demeterrr.ExecuteContact{{Email: email}}), nil)
-				if err != nil || len(report.Failed) != 1 {
-					t.Fatal(err, totals(report))
-				}
-				return report.Failed[0].Err
 			},
 		} {
 			err := call()

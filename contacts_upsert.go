@@ -226,9 +226,9 @@ func best(contacts []Contact, email string) (found *Contact) {
 // fits reports whether an email means c rather than other, which may be nil. The
 // choice does not depend on the order in which the contacts come.
 func (c *Contact) fits(email string, other *Contact) bool {
-	if !mailbox.Same(c.Email, email) {
-		return false
+	if other == nil {
+		return mailbox.Same(email, c.Email)
 	}
-	spelling := func(c *Contact) int { return slices.Index(append(mailbox.Spellings(email), c.Email), c.Email) }
-	return other == nil || cmp.Or(cmp.Compare(spelling(c), spelling(other)), cmp.Compare(c.ID, other.ID)) < 0
+	rank := mailbox.Rank(email, c.Email)
+	return rank >= 0 && cmp.Or(rank-mailbox.Rank(email, other.Email), cmp.Compare(c.ID, other.ID)) < 0
 }

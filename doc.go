@@ -25,8 +25,7 @@
 // sentinel that the server would have earned and Error.Attempts 0.
 //
 // [ErrUnknownOutcome] matches every failed write that may still have taken effect.
-// Any other failed call of a single method has changed nothing; Sync and
-// ExecuteAll report on each contact.
+// Any other failed call has changed nothing.
 //
 // # Retries
 //
@@ -59,9 +58,8 @@
 //
 // # Many contacts
 //
-// [ContactsService.Sync] brings the account to what the caller has, in the fewest
-// requests. [SequencesService.ExecuteAll] sends a sequence to any number of
-// contacts; with a [Journal], nobody twice, across runs and crashes.
+// Package bulk syncs any number of contacts in few requests, and sends a sequence
+// to any number of them, each once, across runs and crashes.
 //
 // # Tests
 //

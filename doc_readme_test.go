@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 

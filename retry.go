@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // RetryPolicy says how often a call is repeated and how long the client waits in
@@ -121,7 +123,7 @@ func (k *call) classifyStatus(e *Error) (again, effect bool) {
 
 // classifyLost is the table of retries for attempts that no reply came back from.
 func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
-	rep.err = readable(rep.err)
+	rep.err = scrub.Readable(rep.err)
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
 	case badCertificate(rep.err):
