@@ -20,6 +20,7 @@ type reply struct {
 	body      []byte
 	err       error     // why the reply is not whole
 	unsent    bool      // certainly nothing of the request was sent
+	left      bool      // something of it may have left, whatever err says
 	at        time.Time // when it had come, or failed to
 	rateLimit RateLimit
 }
@@ -49,12 +50,12 @@ func (k *call) attempt() {
 	defer cancel()
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	rep = k.exchange(transport, k.httpRequest(buf.watch.begin(ctx, cancel, transport)), buf)
+	rep = k.exchange(transport, watched(ctx, cancel, transport, buf.watch), buf)
 	rep.at = time.Now()
 	k.updateQuota(&rep)
 	failed, k.again = k.classify(&rep, buf)
 	k.last = failed
-	if rep.err == nil && buf.watch.reusable() {
+	if rep.err == nil {
 		buf.release()
 	}
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
@@ -113,12 +114,11 @@ func (k *call) done(reported RateLimit, failed *Error) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func (k *call) exchange(transport http.RoundTripper, req *http.Request, buf *replyBuffer) reply {
-	resp, err := transport.RoundTrip(req)
+func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *replyBuffer) reply {
+	resp, err := transport.RoundTrip(k.httpRequest(ctx))
 	switch {
 	case err != nil:
-		err, unsent := buf.watch.failed(err)
-		return reply{err: err, unsent: unsent}
+		return ctx.failed(readable(err))
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()

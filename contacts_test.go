@@ -91,7 +91,23 @@ func badContactParams() map[string]badParams {
 		"pointer cycle":     {field(&cyclic), "cannot be encoded"},
 		"no number":         {field(json.Number("john.doe@example.com")), "cannot be encoded"},
 		"broken raw":        {field(json.RawMessage(`{`)), "cannot be encoded"},
+		"its own error":     {field(unwritable{}), "no number for [removed]"},
+		"endless pointer":   {field(ring()), "does one hold itself"},
 	}
+}
+
+// unwritable says what it holds when it is encoded.
+type unwritable struct{}
+
+func (unwritable) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("no number for john.doe@example.com")
+}
+
+// ring is a pointer that leads to itself, on which encoding/json of Go 1.27 overflows the stack.
+func ring() any {
+	var v any
+	v = &v
+	return v
 }
 
 type badParams struct {

@@ -169,9 +169,12 @@ func setField[T any](field *T, o Opt[T]) {
 // what a reply with either would be decoded to. A value that cannot be sent
 // counts as different, so that the update reports it.
 func sameJSON(want, have any) bool {
+	if validate.Text(want) != nil {
+		return false
+	}
 	a, err1 := decoded(want)
 	b, err2 := decoded(have)
-	return err1 == nil && err2 == nil && validate.Text(want) == nil && sameValue(a, b)
+	return err1 == nil && err2 == nil && sameValue(a, b)
 }
 
 // sameValue compares decoded values. Numbers are the same if their values are:

@@ -375,6 +375,15 @@ func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 	}
 }
 
+func TestChangesReportsWhatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	p := &demeterrr.ContactParams{CustomFields: map[string]any{"tier": ring()}}
+	changes := p.Changes(&demeterrr.Contact{CustomFields: map[string]any{"tier": "Gold"}})
+	if changes == nil || changes.Validate() == nil {
+		t.Error(changes)
+	}
+}
+
 // Validate says before a call what the call would say.
 func TestValidateRefusesWhatACallWould(t *testing.T) {
 	t.Parallel()

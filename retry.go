@@ -126,10 +126,10 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	rep.err = scrub.Readable(rep.err)
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
-	case badCertificate(rep.err):
+	case !rep.left && badCertificate(rep.err):
 		failed.Message = "the server's certificate cannot be verified; check the base URL and the root certificates"
 		return failed, false, false
-	case rep.unsent || neverConnected(rep.err):
+	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
 		failed.Message = "no connection"
 		return failed, true, false
 	case ended(k.ctx):
