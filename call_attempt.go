@@ -118,7 +118,7 @@ func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *r
 	resp, err := transport.RoundTrip(k.httpRequest(ctx))
 	switch {
 	case err != nil:
-		return ctx.failed(readable(err))
+		return ctx.failed(scrub.Readable(err))
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
