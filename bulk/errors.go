@@ -91,7 +91,7 @@ var sentinels = reflect.TypeOf(demeterrr.ErrNotFound)
 func (f foreign) Error() string { return f.err.Error() }
 
 func (f foreign) Is(target error) bool {
-	ours := reflect.TypeOf(target) == sentinels || target == demeterrr.ErrUnknownOutcome || target == demeterrr.ErrTimeout //nolint:errorlint // itself
+	ours := reflect.TypeOf(target) == sentinels || target == demeterrr.ErrUnknownOutcome || target == demeterrr.ErrTimeout
 	return !ours && errors.Is(f.err, target)
 }
 

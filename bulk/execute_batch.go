@@ -21,7 +21,7 @@ func (e *executeRun) send(batch []recipient) {
 		return
 	}
 	begun := false
-	begin := demeterrr.WithBeforeSend(func(context.Context) error { return e.begin(batch, &begun) })
+	begin := demeterrr.WithBeforeSend(func(ctx context.Context) error { return e.begin(ctx, batch, &begun) })
 	opts := append([]demeterrr.CallOption{begin}, e.writing()...)
 	execution, err := e.client.Sequences.Execute(e.ctx, e.sequenceID, e.params(batch), append(opts, demeterrr.WithAtMostOnce())...)
 	err = e.classify(err)
@@ -49,7 +49,7 @@ func (e *executeRun) params(batch []recipient) *demeterrr.ExecuteParams {
 
 // begin makes the journal know the batch, unless it does already: an attempt can
 // be the second one, after a 429.
-func (e *executeRun) begin(batch []recipient, begun *bool) error {
+func (e *executeRun) begin(ctx context.Context, batch []recipient, begun *bool) error {
 	if e.options.Journal == nil || *begun {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (e *executeRun) begin(batch []recipient, begun *bool) error {
 	for i, to := range batch {
 		emails[i] = mailbox.Key(to.contact.Email)
 	}
-	if err := e.options.Journal.Begin(context.WithoutCancel(e.ctx), e.sequenceID, emails); err != nil {
+	if err := e.options.Journal.Begin(context.WithoutCancel(ctx), e.sequenceID, emails); err != nil {
 		e.stop(journalFailed(err))
 		return err
 	}

@@ -577,7 +577,7 @@ func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
-	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err {
+	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err { //nolint:errorlint // are they one value?
 		t.Error(err, report.Unknown)
 	}
 }

@@ -40,6 +40,26 @@ func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
 	return f
 }
 
+// randomCustomers are customers, some of them twice, changed, or impossible.
+func randomCustomers(r *rand.Rand) []demeterrr.ContactParams {
+	var input []demeterrr.ContactParams
+	for range r.IntN(300) {
+		c := customer(r.IntN(500))
+		switch r.IntN(20) {
+		case 0:
+			c.Email = strings.ToUpper(c.Email)
+		case 1:
+			c.Email = "nobody"
+		case 2:
+			c.FirstName = ""
+		case 3, 4, 5:
+			c.LastName = "Changed"
+		}
+		input = append(input, c)
+	}
+	return input
+}
+
 // TestASyncReportAlwaysAddsUp tries random inputs, accounts, faults and ends.
 func TestASyncReportAlwaysAddsUp(t *testing.T) {
 	t.Parallel()
@@ -47,21 +67,7 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			srv := account(t, r.IntN(400), demeterrrtest.WithLatency(0, time.Second))
-			var input []demeterrr.ContactParams
-			for range r.IntN(300) {
-				c := customer(r.IntN(500))
-				switch r.IntN(20) {
-				case 0:
-					c.Email = strings.ToUpper(c.Email)
-				case 1:
-					c.Email = "nobody"
-				case 2:
-					c.FirstName = ""
-				case 3, 4, 5:
-					c.LastName = "Changed"
-				}
-				input = append(input, c)
-			}
+			input := randomCustomers(r)
 			for range r.IntN(6) {
 				srv.Inject(randomFault(r, 100))
 			}

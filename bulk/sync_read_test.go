@@ -152,6 +152,7 @@ func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
 		})
 	}
 }
+
 func TestSyncLeavesALookAlikeAlone(t *testing.T) {
 	t.Parallel()
 	c := through(t, func(r *http.Request) (*http.Response, error) {

@@ -118,7 +118,9 @@ func TestTextThatIsNotUTF8IsRefusedInEveryType(t *testing.T) {
 		[]byPointer{{bad}},
 		family(bad),
 		map[string]*parent{"a": family(bad)},
-		self, ring, []any{ring}, map[string]any{"a": ring},
+		self, ring,
+		[]any{ring},
+		map[string]any{"a": ring},
 	} {
 		if err := validate.Text(v); err == nil {
 			t.Errorf("%T was accepted", v)
