@@ -57,6 +57,8 @@ func WithInsecureHTTP() Option {
 // Timeout, if it has one, limits one attempt (see [WithTimeout]). Its
 // CheckRedirect is not used: redirects are refused, so that the API key goes to
 // no other host. A nil Transport means http.DefaultTransport, as it does for hc.
+// A transport that sends a request again before there is a reply, as one does that
+// hedges, is stopped: repeats are the [RetryPolicy]'s.
 //
 // Without this option the client has a transport of its own, tuned for one host.
 // Under js/wasm it sends with the Fetch API. There a transport that wraps
