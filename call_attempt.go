@@ -175,7 +175,10 @@ func (k *call) decodeReply(rep *reply, buf *replyBuffer) *Error {
 	case rep.err != nil && decode == nil:
 		return nil
 	case rep.err != nil:
-		return &Error{StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+		return &Error{
+			StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep),
+			cause: k.lostBy(rep.err), permanent: errors.Is(rep.err, errTooLarge),
+		}
 	case decode == nil:
 		decode = whole
 	}

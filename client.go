@@ -151,32 +151,23 @@ type Response struct {
 }
 
 // Do calls an endpoint that has no method of its own, such as /surveys, with
-// everything else that a method does: key, retries, rate limit, errors. out is a
-// pointer into which the whole body of the reply is decoded, with its "data" and
-// "meta"; if it is nil, only the API's own error is looked for in it. Pass nil for an endpoint that
-// answers without a body: with out, a 2xx that has none counts as a lost reply.
+// everything else that a method does: key, retries, rate limit, errors. Use [Fetch]
+// for an object, [FetchAll] for a list, and Do for a reply without a body or
+// outside the API's envelope.
+//
+// Do decodes the whole body of the reply into out, a pointer. If out is nil, Do
+// looks for the API's own error only. Pass nil for an endpoint that answers without
+// a body: with out, a 2xx that has none counts as a lost reply.
 //
 // GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
 // except POST /contacts.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
-	if req == nil {
-		return invalid("the request is nil; pass a *demeterrr.Request")
-	}
-	path := "/" + strings.TrimPrefix(req.Path, "/")
-	switch req.Method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default:
-		return invalid("the method must be GET, POST, PUT, PATCH or DELETE")
-	}
-	r := request{method: req.Method, path: path, query: req.Query, body: req.Body}
-	if err := cmp.Or(validate.Path(path), req.checkBody()); err != nil {
-		return r.refuse(err)
-	}
+	r := req.request()
 	if out == nil {
 		return c.do(ctx, r, nil, opts)
 	}
 	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
-		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
+		r.mistake = cmp.Or(r.mistake, fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
 	var resp Response
@@ -194,13 +185,26 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	}
 	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
 	if err := json.Unmarshal(reply, out); err != nil {
-		return &Error{
-			StatusCode: resp.StatusCode, Message: fmt.Sprintf("the call succeeded, but its reply does not fit %T", out),
-			Method: r.method, Path: r.path, RequestID: resp.RequestID, Attempts: resp.Attempts,
-			cause: withoutContent(err), unknown: r.method != http.MethodGet,
-		}
+		return misfit(r, &resp, out, err)
 	}
 	return nil
+}
+
+// request is the call that req describes, which may be nil. Its mistake is what is
+// wrong with req.
+func (req *Request) request() request {
+	if req == nil {
+		return request{mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
+	}
+	r := request{path: "/" + strings.TrimPrefix(req.Path, "/"), query: req.Query, body: req.Body}
+	switch req.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		r.method = req.Method
+		r.mistake = cmp.Or(validate.Path(r.path), req.checkBody())
+	default:
+		r.mistake = errors.New("the method must be GET, POST, PUT, PATCH or DELETE")
+	}
+	return r
 }
 
 // checkBody refuses bodies that would not be sent as they are meant.

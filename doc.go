@@ -1,5 +1,6 @@
 // Package demeterrr is the official Go client of the demeterrr customer-feedback
-// API: contacts, survey sequences, and everything else through [Client.Do].
+// API: contacts, survey sequences, and everything else through [Fetch],
+// [FetchAll] and [Client.Do].
 //
 // A plain Execute retries after the API's own INTERNAL_ERROR, as the API
 // documents. Pass [WithAtMostOnce] to turn that retry off.
@@ -26,6 +27,9 @@
 //
 // [ErrUnknownOutcome] matches every failed write that may still have taken effect.
 // Any other failed call has changed nothing.
+//
+// [Error.Retryable] reports whether the same call can succeed later and do no
+// harm. A worker redelivers its message then, after Error.RetryAfter.
 //
 // # Retries
 //
@@ -60,6 +64,23 @@
 //
 // Package bulk syncs any number of contacts in few requests, and sends a sequence
 // to any number of them, each once, across runs and crashes.
+//
+// # Other endpoints
+//
+// [FetchAll] and [Fetch] read the surveys, responses and reviews, which have no
+// methods. They take a type of yours:
+//
+//	type Survey struct {
+//		ID string `json:"id"`
+//	}
+//	for survey, err := range demeterrr.FetchAll[Survey](ctx, client, "/surveys", nil) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(survey.ID)
+//	}
+//
+// [Client.Do] is for replies without a body or outside the API's envelope.
 //
 // # Tests
 //

@@ -40,6 +40,7 @@ var (
 	srv        *demeterrrtest.Server
 	err        error
 	sequenceID string
+	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
 	rows       []struct {
 		Email, FirstName string

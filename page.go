@@ -13,7 +13,6 @@ import (
 	"strconv"
 
 	"github.com/demeterrr/demeterrr-go/internal/paging"
-	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // Page is one page of a list (API docs, page "pagination").
@@ -37,6 +36,7 @@ const maxPerPage = 100
 type listQuery struct {
 	page, limit int
 	values      url.Values // filters
+	mistake     error      // why it must not be asked; nil if nothing is known to be wrong
 }
 
 func (q *listQuery) add(name, value string) {
@@ -47,14 +47,12 @@ func (q *listQuery) add(name, value string) {
 
 // request is the request for the page that q names.
 func (q listQuery) request(route string) request {
-	r := request{method: http.MethodGet, path: route}
+	r := request{method: http.MethodGet, path: route, mistake: q.mistake}
 	switch {
 	case q.page < 0 || q.limit < 0:
 		r.mistake = errors.New("page and limit must not be negative; 0 means the default")
 	case q.limit > maxPerPage:
 		r.mistake = fmt.Errorf("limit must be at most %d; use All to get more than a page", maxPerPage)
-	case q.values.Has("email"):
-		r.mistake = validate.Email(q.values.Get("email"))
 	}
 	r.query = maps.Clone(q.values)
 	if r.query == nil {

@@ -81,7 +81,7 @@ func (k *call) classify(rep *reply, buf *replyBuffer) (failed *Error, again bool
 			return nil, false
 		}
 		// A code means the API's own error in a 2xx. It is final: a repeat could do the work twice.
-		again, effect = failed.Code == "" && k.repeatable() && !errors.Is(failed, errTooLarge), true
+		again, effect = failed.Code == "" && k.repeatable() && !failed.permanent, true
 	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
 		return nil, false // an earlier attempt has deleted it, and its reply was lost
 	default:
@@ -128,6 +128,7 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	switch {
 	case !rep.left && badCertificate(rep.err):
 		failed.Message = "the server's certificate cannot be verified; check the base URL and the root certificates"
+		failed.permanent = true
 		return failed, false, false
 	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
 		failed.Message = "no connection"
@@ -140,15 +141,16 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	return failed, k.repeatable(), true
 }
 
-// repeatable reports whether the call can be sent twice without harm: it reads,
-// it sets or deletes what has an id, or it creates what its email keeps unique.
-func (k *call) repeatable() bool {
-	if k.atMostOnce {
-		return false
-	}
-	switch k.method {
+// repeatable reports whether the client may send the call again although the first
+// attempt may have taken effect.
+func (k *call) repeatable() bool { return !k.atMostOnce && repeatable(k.method, k.path) }
+
+// repeatable reports whether a call can be sent twice without harm: it reads, it
+// sets or deletes what has an id, or it creates what its email keeps unique.
+func repeatable(method, path string) bool {
+	switch method {
 	case http.MethodGet, http.MethodPatch, http.MethodDelete:
 		return true
 	}
-	return k.method == http.MethodPost && k.path == routeContacts
+	return method == http.MethodPost && path == routeContacts
 }
