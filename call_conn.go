@@ -18,7 +18,8 @@ import (
 // limiter.
 //
 // A watch of a transport other than http.Transport is believed less: such a
-// transport may send in ways that the hooks do not show.
+// transport may send in ways that the hooks do not show. One of [WithTransport] is
+// believed where it passes on the one failure of the http.Transport below it.
 type connWatch struct {
 	hooks httptrace.ClientTrace // bound once, as binding allocates
 	own   bool                  // the transport is an http.Transport
@@ -32,6 +33,7 @@ type connWatch struct {
 	conn      *countedConn       // the connection, if it is one of newTransport's
 	before    int64              // bytes written to conn before the request
 	handshake error              // why a TLS handshake failed
+	passage   *passage           // through the transports of WithTransport; nil without them
 }
 
 func newConnWatch() *connWatch {
@@ -51,7 +53,11 @@ func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, transpor
 	defer w.mu.Unlock()
 	_, w.own = transport.(*http.Transport)
 	w.stop, w.asked, w.connected, w.answered, w.repeated = stop, false, false, false, false
-	w.conn, w.before, w.handshake = nil, 0, nil
+	w.conn, w.before, w.handshake, w.passage = nil, 0, nil, nil
+	if _, ok := transport.(wrappedTransport); ok {
+		w.passage = &passage{attempt: ctx}
+		ctx = context.WithValue(ctx, passageKey{}, w.passage)
+	}
 	hooks := &w.hooks
 	if httptrace.ContextClientTrace(ctx) != nil {
 		hooks = new(w.hooks) // the caller has hooks too, and WithClientTrace adds them to ours
@@ -111,7 +117,7 @@ func (w *connWatch) failed(err error) (_ error, unsent bool) {
 	if w.repeated {
 		return errNoRepeat, false
 	}
-	known := w.own || w.handshake != nil && errors.Is(err, w.handshake)
+	known := w.own || w.handshake != nil && errors.Is(err, w.handshake) || w.passage.failedWith(err)
 	return err, known && w.asked && !w.left()
 }
 
@@ -119,7 +125,7 @@ func (w *connWatch) failed(err error) (_ error, unsent bool) {
 func (w *connWatch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stop, w.conn, w.handshake = nil, nil, nil
+	w.stop, w.conn, w.handshake, w.passage = nil, nil, nil, nil
 }
 
 // reusable reports whether no hook can still run for the attempt.
