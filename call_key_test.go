@@ -42,6 +42,7 @@ var errSealed = errors.New("the vault is sealed")
 type sealed struct{ text string }
 
 func (s *sealed) Error() string { return s.text }
+func (s *sealed) Unwrap() error { return errors.New(s.text) }
 
 // hasty is an error such as a limiter's.
 type hasty struct{}
@@ -65,7 +66,9 @@ func TestWithoutAGoodKeyNothingIsSent(t *testing.T) {
 		"an error with a key":      {returns("", fmt.Errorf("%w: {%q}", errSealed, canaryKey)), demeterrr.ErrMissingAPIKey, "gave no key"},
 		"a nil error that panics":  {returns("", (*sealed)(nil)), demeterrr.ErrMissingAPIKey, "gave no key"},
 		"an error with a wait":     {returns("", hasty{}), demeterrr.ErrMissingAPIKey, "gave no key"},
-		"an error of another call": {returns("", demeterrr.ErrUnknownOutcome), demeterrr.ErrMissingAPIKey, "gave no key"},
+		"an error of another call": {returns("", &demeterrr.Error{Code: demeterrr.CodeRateLimited}), demeterrr.ErrMissingAPIKey, "gave no key"},
+		"a doubt of another call":  {returns("", demeterrr.ErrUnknownOutcome), demeterrr.ErrMissingAPIKey, "gave no key"},
+		"an error and half a key":  {returns(canaryKey[4:], errors.New("not a key: "+canaryKey[4:])), demeterrr.ErrMissingAPIKey, "gave no key"},
 		"a panic":                  {panics("no key, but " + canaryKey), demeterrr.ErrMissingAPIKey, "gave no key"},
 		"a panic with an error":    {panics(errSealed), demeterrr.ErrMissingAPIKey, "gave no key"},
 		"an empty key":             {returns("", nil), demeterrr.ErrMissingAPIKey, "WithAPIKeyFunc: no API key was given"},

@@ -126,6 +126,21 @@ func TestAWrappedTransportThatMaySendElsewhereIsNotBelieved(t *testing.T) {
 	}
 }
 
+// several is an error that cannot be compared.
+type several []string
+
+func (s several) Error() string { return fmt.Sprint([]string(s)) }
+
+func TestAnErrorThatCannotBeComparedIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dial := func(context.Context, string, string) (net.Conn, error) { return nil, several{"no", "route"} }
+		hc := &http.Client{Transport: demeterrr.NewTransport(30*time.Second, dial)}
+		c := must(demeterrr.New(testKey, demeterrr.WithHTTPClient(hc), demeterrr.WithTransport(clone)))
+		wantError(t, execute(t.Context(), c), 1, demeterrr.ErrUnknownOutcome)
+	})
+}
+
 // What left below a wrapped transport is known to have left.
 func TestAReplyLostBelowAWrappedTransportMayHaveTakenEffect(t *testing.T) {
 	t.Parallel()
