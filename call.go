@@ -19,6 +19,7 @@ type call struct {
 	callConfig
 	decode func(*jsonread.Reader) error // reads the body of a 2xx; nil if nobody wants it
 
+	key      string        // of the last attempt
 	attempts int           // requests sent
 	last     *Error        // what the last attempt failed with; nil if it succeeded
 	again    bool          // the last attempt may be repeated
@@ -56,6 +57,7 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if cfg.maxRetries < 0 {
 		cfg.maxRetries = c.policy.MaxRetries
 	}
+	cfg.atMostOnce = cfg.atMostOnce || c.policy.AtMostOnce
 	k := call{client: c, ctx: ctx, request: r, callConfig: cfg, decode: decode, encoded: encoded}
 	k.setURL(&k.url, c.base)
 	// A nil *Error in an error would not be nil.

@@ -64,12 +64,16 @@ func (k *call) attempt() {
 }
 
 // acquire waits until there is room for the attempt: at the gate, and at the
-// limiter, whose place the attempt then holds.
+// limiter, whose place the attempt then holds. In between it takes the key, as
+// without one there is nothing to hold a place for.
 func (k *call) acquire() error {
 	if k.ctx.Err() != nil {
 		return contextError(k.ctx)
 	}
-	if err := k.waitAtGate(); err != nil || k.client.limiter == nil {
+	if err := k.waitAtGate(); err != nil {
+		return err
+	}
+	if err := k.takeKey(); err != nil || k.client.limiter == nil {
 		return err
 	}
 	return k.client.limiter.Wait(k.ctx)
@@ -79,7 +83,7 @@ func (k *call) acquire() error {
 // a limiter can hold it back for an hour, in which nothing has happened yet. The
 // gate may have closed in that time, so it is asked again.
 func (k *call) beforeSend() error {
-	if k.client.limiter != nil {
+	if k.client.limiter != nil || k.client.asksKey {
 		if err := k.waitAtGate(); err != nil {
 			return err
 		}
@@ -152,7 +156,7 @@ func (k *call) updateQuota(rep *reply) {
 	}
 	for _, r := range k.responses {
 		if rep.status != 0 {
-			h := scrub.Header(rep.header, k.client.apiKey())
+			h := scrub.Header(rep.header, k.key)
 			*r = Response{StatusCode: rep.status, Header: h, RateLimit: rep.rateLimit, RequestID: k.requestID(rep)}
 		}
 		r.Attempts = k.attempts
@@ -162,7 +166,7 @@ func (k *call) updateQuota(rep *reply) {
 // requestID is the reply's X-Request-Id, as it may be shown; empty if it has none.
 func (k *call) requestID(rep *reply) string {
 	if ids := rep.header["X-Request-Id"]; len(ids) > 0 {
-		return scrub.Key(ids[0], k.client.apiKey())
+		return scrub.Key(ids[0], k.key)
 	}
 	return ""
 }

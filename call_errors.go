@@ -31,7 +31,7 @@ func (k *call) decodeError(rep *reply) *Error {
 		RequestID:  k.requestID(rep),
 		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
-	key := k.client.apiKey()
+	key := k.key
 	switch {
 	case e.readBody(rep.body):
 		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
@@ -164,7 +164,7 @@ func (t *attemptTimeout) As(target any) bool { return errors.As(t.err, target) }
 // cannot make sense of, and a server that echoes sends the request itself.
 func (k *call) withoutEcho(err error) error {
 	const all = 16 << 10 // of a text that is as it should be, nothing is cut
-	text, key := err.Error(), k.client.apiKey()
+	text, key := err.Error(), k.key
 	var protocol textproto.ProtocolError
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
 		return err
@@ -224,6 +224,9 @@ func (k *call) interruption(err error) error {
 		err = contextError(k.ctx)
 	}
 	err = scrub.Readable(err)
+	if _, own := err.(*Error); own { //nolint:errorlint // it has said what it is, and its cause may be another's
+		return err
+	}
 	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
 	if errors.As(err, &waits) {
 		return &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: err}

@@ -85,7 +85,7 @@ func (k *call) httpRequest(ctx context.Context) *http.Request {
 
 func (k *call) header(a *attemptRequest) http.Header {
 	values := &a.values
-	*values = [4]string{k.client.apiKey(), k.client.userAgent, "application/json", "application/json"}
+	*values = [4]string{k.key, k.client.userAgent, "application/json", "application/json"}
 	h := make(http.Header, 4)
 	h["X-Api-Key"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]

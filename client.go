@@ -39,8 +39,10 @@ type Client struct {
 	base      *url.URL
 	userAgent string
 	// apiKey is a function so that no way of printing a client shows the key.
-	apiKey    func() string
+	apiKey    keySource
+	asksKey   bool              // of WithAPIKeyFunc
 	transport http.RoundTripper // nil for http.DefaultTransport
+	own       *http.Transport   // under transport; nil with WithHTTPClient
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
 	policy    RetryPolicy
@@ -51,46 +53,75 @@ type Client struct {
 }
 
 // New makes a client for the API key, which starts with dem_ (API docs, page
-// "authentication"). It sends nothing. The error, if any, tells everything that
-// is wrong with the key and the options, and matches [ErrMissingAPIKey],
-// [ErrInvalidAPIKeyFormat] or [ErrValidation].
+// "authentication"). With [WithAPIKeyFunc] the key must be empty. New sends
+// nothing. The error, if any, tells everything that is wrong with the key and the
+// options, and matches [ErrMissingAPIKey], [ErrInvalidAPIKeyFormat] or
+// [ErrValidation].
 func New(apiKey string, opts ...Option) (*Client, error) {
 	cfg, base, err := readOptions(opts)
-	switch keyErr := validate.APIKey(apiKey); {
-	case apiKey == "":
-		keyErr = errors.New("no API key was given; make one in the dashboard")
-		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(keyErr, err))}
-	case keyErr != nil:
-		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: joined(errors.Join(keyErr, err))}
-	case err != nil:
+	if cfg.apiKey != nil && apiKey != "" {
+		err = errors.Join(errors.New("WithAPIKeyFunc: New was given a key too; pass New an empty key"), err)
+	}
+	return newClient(apiKey, cfg, base, err)
+}
+
+// NewFromEnv makes a client for the key in the environment variable
+// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
+// option overrides the environment: with [WithAPIKeyFunc] the first is not read.
+func NewFromEnv(opts ...Option) (*Client, error) {
+	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
+		opts = append([]Option{WithBaseURL(base)}, opts...)
+	}
+	cfg, base, err := readOptions(opts)
+	if cfg.apiKey != nil {
+		return newClient("", cfg, base, err)
+	}
+	key := os.Getenv("DEMETERRR_API_KEY")
+	if key == "" {
+		unset := errors.New("the environment variable DEMETERRR_API_KEY is not set; set it to a key from the dashboard")
+		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(unset, err))}
+	}
+	return newClient(key, cfg, base, err)
+}
+
+// newClient makes a client, unless err says what is wrong with its options.
+func newClient(apiKey string, cfg config, base *url.URL, err error) (*Client, error) {
+	source := cfg.apiKey
+	if source == nil {
+		if keyErr := checkKey(apiKey); keyErr != nil {
+			keyErr.Message = joined(errors.Join(errors.New(keyErr.Message), err))
+			return nil, keyErr
+		}
+		source = func(context.Context) (string, error) { return apiKey, nil }
+	}
+	if err != nil {
 		return nil, invalid("%s", joined(err))
 	}
 	c := &Client{
 		base:      base,
 		userAgent: cfg.app + userAgent(),
-		apiKey:    func() string { return apiKey },
+		apiKey:    source,
+		asksKey:   cfg.apiKey != nil,
+		transport: cfg.transport,
+		own:       cfg.own,
+		jar:       cfg.jar,
+		timeout:   cfg.timeout,
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
 	}
-	c.transport, c.jar, c.timeout = cfg.transport()
 	c.Contacts = &ContactsService{client: c}
 	c.Sequences = &SequencesService{client: c}
 	return c, nil
 }
 
-// NewFromEnv makes a client for the key in the environment variable
-// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
-// option overrides the environment.
-func NewFromEnv(opts ...Option) (*Client, error) {
-	key := os.Getenv("DEMETERRR_API_KEY")
-	if key == "" {
-		return nil, &Error{Code: CodeMissingAPIKey, Message: "the environment variable DEMETERRR_API_KEY is not set; set it to a key from the dashboard"}
+// CloseIdleConnections closes the connections of the client's own transport that
+// no call is using, also below [WithTransport]. The client stays usable. The
+// connections of [WithHTTPClient] are the caller's to close.
+func (c *Client) CloseIdleConnections() {
+	if c != nil && c.own != nil {
+		c.own.CloseIdleConnections()
 	}
-	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
-		opts = append([]Option{WithBaseURL(base)}, opts...)
-	}
-	return New(key, opts...)
 }
 
 // roundTripper is the transport of an attempt. A client without one takes

@@ -3,7 +3,8 @@
 // [FetchAll] and [Client.Do].
 //
 // A plain Execute retries after the API's own INTERNAL_ERROR, as the API
-// documents. Pass [WithAtMostOnce] to turn that retry off.
+// documents. [WithAtMostOnce] turns that retry off for one call,
+// [RetryPolicy].AtMostOnce for a client.
 //
 //	client, err := demeterrr.NewFromEnv() // DEMETERRR_API_KEY
 //	if err != nil {
@@ -38,7 +39,7 @@
 //	what came back                        GET PATCH DELETE,  Execute,
 //	                                      POST /contacts     other POST, PUT
 //	429                                   again              again
-//	500 with the API's INTERNAL_ERROR     again              again (not with WithAtMostOnce)
+//	500 with the API's INTERNAL_ERROR     again              again (not at most once)
 //	408, 425, any other 5xx but 501       again              error, outcome unknown
 //	no connection was made                again              again
 //	certificate error                     error              error
@@ -47,7 +48,7 @@
 //	anything else                         error              error
 //
 // A 2xx with the API's own error leaves the outcome of every write unknown.
-// With [WithAtMostOnce] only a 429 and a failed connection are repeated. Waits
+// At most once, only a 429 and a failed connection are repeated. Waits
 // double from 1 second (up to 30), plus up to 25 % random jitter; a retryAfter of
 // the API is always honoured. A 429 with a retryAfter holds back every call of the
 // client, not only the one that met it. [RetryPolicy] has the numbers and the worst case: give the context

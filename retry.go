@@ -26,6 +26,8 @@ type RetryPolicy struct {
 	// MaxRetryAfter is the longest retryAfter of the API that is waited for; beyond it the call returns
 	// at once, with Error.RetryAfter set. 0 means 2 minutes.
 	MaxRetryAfter time.Duration
+	// AtMostOnce makes every call of the client one with [WithAtMostOnce], reads included.
+	AtMostOnce bool
 }
 
 // DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, each up to a quarter

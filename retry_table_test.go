@@ -224,6 +224,24 @@ func TestRetryTableThenSuccess(t *testing.T) {
 	})
 }
 
+// TestRetryTableWithAtMostOnceForTheClient holds each cell of WithAtMostOnce to
+// what is sent if the policy asks for it.
+func TestRetryTableWithAtMostOnceForTheClient(t *testing.T) {
+	t.Parallel()
+	//nolint:thelper // this is a cell's test
+	eachCell(t, func(t *testing.T, _ row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
+		if opts == nil {
+			return
+		}
+		policy := demeterrr.DefaultRetryPolicy()
+		policy.AtMostOnce = true
+		c, s := play(t, []step{fails, op.success}, demeterrr.WithTimeout(attemptLimit), demeterrr.WithRetryPolicy(policy))
+		err := op.call(t.Context(), c)
+		same(t, "success", err == nil, again)
+		s.wantSent(map[bool]int{false: 1, true: 2}[again])
+	})
+}
+
 // TestRetryTableExhausted holds each cell to what is sent if nothing helps, and
 // to the error in the end.
 func TestRetryTableExhausted(t *testing.T) {
