@@ -48,6 +48,7 @@ type Client struct {
 	policy    RetryPolicy
 	limiter   Limiter
 	logger    *slog.Logger
+	tracing   *tracing // nil without a tracer
 	gate      gate.Gate
 	rateLimit atomic.Pointer[RateLimit]
 }
@@ -109,6 +110,7 @@ func newClient(apiKey string, cfg config, base *url.URL, err error) (*Client, er
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
+		tracing:   newTracing(cfg.tracers, base),
 	}
 	c.Contacts = &ContactsService{client: c}
 	c.Sequences = &SequencesService{client: c}
@@ -162,6 +164,9 @@ type Request struct {
 	Method string
 	// Path is relative to the base URL and already escaped: "/surveys/" + url.PathEscape(id). It has no query and no dot segments.
 	Path string
+	// Route is the template of Path for tracers: "/surveys/{id}/responses". It is a constant, without ids. Empty means
+	// the path with {id} in place of every segment but the first, which stays if it has letters, hyphens and underscores only.
+	Route string
 	// Query is added to the path; nil means none.
 	Query url.Values
 	// Body is encoded as JSON; nil means none. A json.RawMessage is sent as it is.
@@ -193,7 +198,7 @@ type Response struct {
 // GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
 // except POST /contacts.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
-	r := req.request()
+	r := req.request("Do")
 	if out == nil {
 		return c.do(ctx, r, nil, opts)
 	}
@@ -223,11 +228,11 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 
 // request is the call that req describes, which may be nil. Its mistake is what is
 // wrong with req.
-func (req *Request) request() request {
+func (req *Request) request(operation string) request {
 	if req == nil {
-		return request{mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
+		return request{operation: operation, mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
 	}
-	r := request{path: "/" + strings.TrimPrefix(req.Path, "/"), query: req.Query, body: req.Body}
+	r := request{operation: operation, path: "/" + strings.TrimPrefix(req.Path, "/"), route: req.Route, raw: true, query: req.Query, body: req.Body}
 	switch req.Method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 		r.method = req.Method

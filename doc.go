@@ -83,6 +83,13 @@
 //
 // [Client.Do] is for replies without a body or outside the API's envelope.
 //
+// # Seeing inside
+//
+// [WithLogger] logs attempts, retries and long waits. A [Tracer] given with
+// [WithTracer] follows each call, with its attempts and waits, for traces and
+// metrics. It learns durations, statuses, codes and the quota, and never an id or
+// an email. [Client.TraceOperation] groups the calls of your own code.
+//
 // # Tests
 //
 // Package demeterrrtest is a fake demeterrr that runs in the test's own process:

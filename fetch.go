@@ -27,7 +27,7 @@ import (
 // The scope is the endpoint's. API docs, page "scopes".
 func Fetch[T any](ctx context.Context, c *Client, r *Request, opts ...CallOption) (*T, error) {
 	var resp Response
-	call := r.request()
+	call := r.request("Fetch")
 	data, err := fetch(ctx, c, call, new(rawData), withResponse(opts, &resp))
 	if err != nil {
 		return nil, err
@@ -43,13 +43,13 @@ func Fetch[T any](ctx context.Context, c *Client, r *Request, opts ...CallOption
 //
 // The scope is the endpoint's. API docs, page "pagination".
 func FetchAll[T any](ctx context.Context, c *Client, path string, query url.Values, opts ...CallOption) iter.Seq2[*T, error] {
-	r := (&Request{Method: http.MethodGet, Path: path}).request()
+	r := (&Request{Method: http.MethodGet, Path: path}).request("Fetch")
 	q := readQuery(query)
-	q.mistake = cmp.Or(r.mistake, q.mistake)
+	q.operation, q.raw, q.mistake = r.operation, true, cmp.Or(r.mistake, q.mistake)
 	opts = slices.Clone(opts) // the loop may come after the caller has changed its own
 	return func(yield func(*T, error) bool) {
 		var resp Response
-		for data, err := range fetchAll[rawData](ctx, c, r.path, q, withResponse(opts, &resp)) {
+		for data, err := range fetchAll[rawData](ctx, c, "FetchAll", r.path, q, withResponse(opts, &resp)) {
 			var item *T
 			if err == nil {
 				item, err = decodeData[T](data, r, &resp)
