@@ -100,14 +100,18 @@ func Execute(ctx context.Context, c *demeterrr.Client, sequenceID string, contac
 	if err := validate.ID(sequenceID); err != nil {
 		return &ExecuteReport{}, invalid("%s", err)
 	}
-	e := &executeRun{
-		run: newRun(ctx, c, demeterrr.ErrNotFound, demeterrr.ErrSequenceInactive), sequenceID: sequenceID, options: *opts,
-		seen: map[string]struct{}{}, report: &ExecuteReport{},
-	}
-	defer e.cancel(nil)
-	parallel(e.run, max(1, opts.Concurrency), e.batches(contacts), e.send)
-	e.report.Requests = int(e.sent.Load())
-	return e.report, e.stopped
+	report := &ExecuteReport{}
+	err := c.TraceOperation(ctx, "bulk.Execute", func(ctx context.Context) error {
+		e := &executeRun{
+			run: newRun(ctx, c, demeterrr.ErrNotFound, demeterrr.ErrSequenceInactive), sequenceID: sequenceID, options: *opts,
+			seen: map[string]struct{}{}, report: report,
+		}
+		defer e.cancel(nil)
+		parallel(e.run, max(1, opts.Concurrency), e.batches(contacts), e.send)
+		report.Requests = int(e.sent.Load())
+		return e.stopped
+	})
+	return report, err
 }
 
 // executeRun is one Execute on its way.

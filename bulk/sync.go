@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -112,11 +113,20 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 	if err := checkArguments(ctx, c, contacts == nil, opts.Concurrency); err != nil {
 		return &SyncReport{}, err
 	}
-	r := &syncRun{run: newRun(ctx, c), options: *opts, byEmail: map[string]*syncItem{}}
-	defer r.cancel(nil)
-	if r.options.Concurrency == 0 {
-		r.options.Concurrency = defaultSyncConcurrency
-	}
+	var report *SyncReport
+	err := c.TraceOperation(ctx, "bulk.Sync", func(ctx context.Context) error {
+		r := &syncRun{run: newRun(ctx, c), options: *opts, byEmail: map[string]*syncItem{}}
+		defer r.cancel(nil)
+		r.options.Concurrency = cmp.Or(r.options.Concurrency, defaultSyncConcurrency)
+		r.sync(contacts)
+		report = r.report()
+		return r.stopped
+	})
+	return report, err
+}
+
+// sync takes in the input, reads what the account has of it, and writes what differs.
+func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
 	err := r.collect(contacts)
 	if err == nil {
 		err = r.read()
@@ -125,7 +135,6 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 		r.stop(err)
 	}
 	r.write()
-	return r.report(), r.stopped
 }
 
 // syncRun is one Sync on its way.
