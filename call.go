@@ -26,6 +26,11 @@ type call struct {
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 
+	// For tracers.
+	status     int // of the last attempt
+	waited     Waited
+	tracedWait *tracedWait // the wait that they know of
+
 	url     url.URL
 	encoded []byte // the body; nil if there is none
 }
@@ -39,30 +44,39 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	if ctx == nil {
 		return r.refuse(errors.New("the context is nil; pass context.Background() if there is no other"))
 	}
-	cfg, err := readCallOptions(opts)
-	if err != nil {
-		return r.refuse(errors.New(joined(err)))
+	k := call{client: c, ctx: ctx, request: r, decode: decode}
+	var failed *Error
+	if c.tracing != nil {
+		failed = k.traced(opts) //nolint:contextcheck // the call holds it
+	} else {
+		failed = k.prepareAndRun(opts) //nolint:contextcheck // the call holds it
 	}
-	for _, resp := range cfg.responses {
-		*resp = Response{}
-	}
-	if r.mistake != nil {
-		return r.refuse(r.mistake)
-	}
-	encoded, err := r.encode()
-	if err != nil {
-		return r.refuse(err)
-	}
-	if cfg.maxRetries < 0 {
-		cfg.maxRetries = c.policy.MaxRetries
-	}
-	k := call{client: c, ctx: ctx, request: r, callConfig: cfg, decode: decode, encoded: encoded}
-	k.setURL(&k.url, c.base)
-	// A nil *Error in an error would not be nil.
-	if failed := k.run(); failed != nil { //nolint:contextcheck // the call holds it
+	if failed != nil { // a nil *Error in an error would not be nil
 		return failed
 	}
 	return nil
+}
+
+// prepareAndRun checks and encodes the request, and runs the call.
+func (k *call) prepareAndRun(opts []CallOption) *Error {
+	var err error
+	if k.callConfig, err = readCallOptions(opts); err != nil {
+		return k.refuse(errors.New(joined(err)))
+	}
+	for _, resp := range k.responses {
+		*resp = Response{}
+	}
+	if k.mistake != nil {
+		return k.refuse(k.mistake)
+	}
+	if k.encoded, err = k.encode(); err != nil {
+		return k.refuse(err)
+	}
+	if k.maxRetries < 0 {
+		k.maxRetries = k.client.policy.MaxRetries
+	}
+	k.setURL(&k.url, k.client.base)
+	return k.run()
 }
 
 // run makes the first attempt, with which nearly every call ends, and leaves it

@@ -24,24 +24,36 @@ type reply struct {
 	rateLimit RateLimit
 }
 
-// attempt makes one attempt: gate, limiter, gate again, then the time limit
-// starts, the request is sent, the whole reply is read and classified.
+// attempt makes one attempt: gate, limiter, gate again, then the request is sent.
 func (k *call) attempt() {
 	k.waiting = false
-	if err := k.acquire(); err != nil {
+	waited, err := k.acquire()
+	if err != nil {
+		k.reportLimiter(waited, err)
 		k.last, k.again = k.interrupted(err), false
 		return
 	}
 	var rep reply
 	var failed *Error
-	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport or a Journal panics
+	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport, a Journal or a tracer panics
+	k.reportLimiter(waited, nil)
 	if err := k.beforeSend(); err != nil {
 		k.last, k.again = k.interrupted(err), false
 		return
 	}
+	if t := k.client.tracing; t != nil && t.attempts != nil {
+		failed = k.tracedSend(t.attempts, &rep)
+	} else {
+		failed = k.send(k.ctx, &rep)
+	}
+}
+
+// send starts the time limit, sends the request, and reads and classifies the
+// whole reply.
+func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	k.attempts++
+	k.status = 0
 	started := time.Now()
-	ctx := k.ctx
 	if k.uncancelable {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -49,10 +61,11 @@ func (k *call) attempt() {
 	defer cancel()
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	rep = k.exchange(transport, k.httpRequest(buf.watch.begin(ctx, cancel, transport)), buf)
+	*rep = k.exchange(transport, k.httpRequest(buf.watch.begin(ctx, cancel, transport)), buf)
 	rep.at = time.Now()
-	k.updateQuota(&rep)
-	failed, k.again = k.classify(&rep, buf)
+	k.status = rep.status
+	k.updateQuota(rep)
+	failed, k.again = k.classify(rep, buf)
 	k.last = failed
 	if rep.err == nil && buf.watch.reusable() {
 		buf.release()
@@ -60,18 +73,19 @@ func (k *call) attempt() {
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
 		k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	}
+	return failed
 }
 
 // acquire waits until there is room for the attempt: at the gate, and at the
-// limiter, whose place the attempt then holds.
-func (k *call) acquire() error {
+// limiter, whose place the attempt then holds. It returns how long the limiter took.
+func (k *call) acquire() (time.Duration, error) {
 	if k.ctx.Err() != nil {
-		return contextError(k.ctx)
+		return 0, contextError(k.ctx)
 	}
 	if err := k.waitAtGate(); err != nil || k.client.limiter == nil {
-		return err
+		return 0, err
 	}
-	return k.client.limiter.Wait(k.ctx)
+	return k.waitAtLimiter()
 }
 
 // beforeSend tells who wants to know that the attempt is sent now, and not before:
@@ -175,7 +189,7 @@ func (k *call) decodeReply(rep *reply, buf *replyBuffer) *Error {
 	case rep.err != nil && decode == nil:
 		return nil
 	case rep.err != nil:
-		return &Error{StatusCode: rep.status, Message: "the reply cannot be read", RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+		return &Error{StatusCode: rep.status, Message: messageUnreadable, RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
 	case decode == nil:
 		decode = whole
 	}

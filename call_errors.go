@@ -221,7 +221,7 @@ func (k *call) interrupted(err error) *Error {
 	case isOwn && own != nil && own.Attempts == 0: // else it is another call's
 		failed = *own
 	default:
-		failed = Error{Message: "not sent", cause: cause}
+		failed = Error{Message: messageUnsent, cause: cause}
 	}
 	if limited, ok := errors.AsType[*Error](cause); ok && limited != nil && limited.RetryAfter > 0 {
 		failed.RetryAfter = limited.RetryAfter
@@ -238,7 +238,7 @@ func (k *call) interruption(err error) error {
 	err = readable(err)
 	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
 	if errors.As(err, &waits) {
-		return &Error{Code: CodeRateLimited, Message: "not sent", RetryAfter: waits.RetryAfter(), cause: err}
+		return &Error{Code: CodeRateLimited, Message: messageUnsent, RetryAfter: waits.RetryAfter(), cause: err}
 	}
 	return err
 }

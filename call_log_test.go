@@ -34,9 +34,9 @@ func TestAttemptsAreLoggedAtDebugAndRetriesAtWarn(t *testing.T) {
 		wantNil(t, err)
 		want := []string{
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=1 status=500 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 error.method=GET error.path=/contacts error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=1 reason=backoff error.method=GET error.path=/contacts error.status=500 error.code=INTERNAL_ERROR error.message="Internal server error" error.attempts=1`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=2 status=0 took=0s`,
-			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 error.method=GET error.path=/contacts error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
+			`level=WARN msg="demeterrr: retry" method=GET path=/contacts attempt=2 reason=backoff error.method=GET error.path=/contacts error.message="no reply" error.cause="read tcp: read: connection reset by peer" error.attempts=2`,
 			`level=DEBUG msg="demeterrr: attempt" method=GET path=/contacts attempt=3 status=200 took=0s`,
 		}
 		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), want)

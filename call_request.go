@@ -13,12 +13,15 @@ import (
 
 // request is one call before it is sent: what a method of a service says about it.
 type request struct {
-	method string
-	path   string // below the base URL, escaped
-	query  url.Values
-	body   any // nil, or what is encoded as JSON; it is checked first if it is a checker
+	operation string // what asks: "Contacts.Create"
+	method    string
+	path      string // below the base URL, escaped
+	query     url.Values
+	body      any // nil, or what is encoded as JSON; it is checked first if it is a checker
 	// mistake is why the request must not be sent; nil if nothing is known to be wrong with it.
 	mistake error
+	// route is the template of the path, for tracers; empty if the path is one itself.
+	route string
 }
 
 // checker is a body that can tell before it is sent that it cannot be right.
@@ -32,12 +35,12 @@ func (r request) refuse(err error) *Error {
 }
 
 // withID puts an id into the one place for it in a route, escaped as one segment.
-func withID(method, route, id string) request {
+func withID(operation, method, route, id string) request {
 	if err := validate.ID(id); err != nil {
-		return request{method: method, path: route, mistake: err}
+		return request{operation: operation, method: method, path: route, mistake: err}
 	}
 	before, after, _ := strings.Cut(route, "{id}")
-	return request{method: method, path: before + url.PathEscape(id) + after}
+	return request{operation: operation, method: method, path: before + url.PathEscape(id) + after, route: route}
 }
 
 // setURL makes u the address of the request. Its path is escaped already.

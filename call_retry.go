@@ -25,22 +25,25 @@ type loop struct {
 // second one itself: the library cannot begin with a wait, and an empty turn of its
 // loop before it costs as much as a tenth of the call.
 func (k *call) repeat() {
-	if again, _ := k.planRetry(k.ctx, nil, nil); !again || sleep(k.ctx, k.wait) != nil {
+	if again, _ := k.planRetry(k.ctx, nil, nil); !again || k.sleep(k.waitReason(), k.wait) != nil {
 		return
 	}
 	l := &loop{call: *k}
+	defer func() { *k = l.call }()
 	l.http = http.Client{Transport: l}
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil, // it would log URLs, which hold emails
 		RetryMax:   k.maxRetries - 1,
 		CheckRetry: l.planRetry,
-		Backoff:    l.plannedWait,
+		Backoff:    l.beginPlannedWait,
 	}
 	req := http.Request{Method: k.method, URL: k.client.base, Header: noHeader}
 	l.turn.Request = req.WithContext(k.ctx)
 	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
-	*k = l.call
+	if l.tracedWait != nil {
+		l.endWait(contextError(l.ctx)) // it ended a wait
+	}
 }
 
 // noHeader is what http.Client, which copies it, is shown of the headers. Nothing writes to it.
@@ -53,6 +56,7 @@ var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoB
 
 // RoundTrip is where the library makes an attempt.
 func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
+	l.endWait(nil)
 	l.attempt()
 	return emptyReply, nil
 }
@@ -79,13 +83,24 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 		failed := *k.last // the handler may keep it, and the call goes on to change its own
 		failed.Method, failed.Path = k.method, k.path
 		failed.Attempts, failed.unknown = k.attempts, k.unknown
-		k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.Any("error", &failed))
+		k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
 	}
 	return true, nil
 }
 
-// plannedWait hands go-retryablehttp the wait that planRetry found.
-func (k *call) plannedWait(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+// waitReason is why the call waits after its last attempt.
+func (k *call) waitReason() WaitReason {
+	if k.last.StatusCode == http.StatusTooManyRequests {
+		return WaitRateLimited
+	}
+	return WaitBackoff
+}
+
+// beginPlannedWait hands go-retryablehttp the wait that planRetry found, which the
+// library begins at once.
+func (k *call) beginPlannedWait(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+	now := time.Now()
+	k.beginWait(k.waitReason(), now, now.Add(k.wait))
 	return k.wait
 }
 
@@ -102,7 +117,9 @@ func (k *call) waitAtGate() error {
 		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= until {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
-		if err := sleep(k.ctx, lengthen(left, min(left/20, time.Second), until)); err != nil {
+		wait := lengthen(left, min(left/20, time.Second), until)
+		k.logWait(WaitRateLimited, wait, slog.Time("until", time.Now().Add(wait)))
+		if err := k.sleep(WaitRateLimited, wait); err != nil {
 			return err
 		}
 	}

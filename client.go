@@ -46,6 +46,7 @@ type Client struct {
 	policy    RetryPolicy
 	limiter   Limiter
 	logger    *slog.Logger
+	tracing   *tracing // nil without a tracer
 	gate      gate.Gate
 	rateLimit atomic.Pointer[RateLimit]
 }
@@ -72,6 +73,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
+		tracing:   newTracing(cfg.tracers, base),
 	}
 	c.transport, c.jar, c.timeout = cfg.transport()
 	c.Contacts = &ContactsService{client: c}
@@ -131,6 +133,9 @@ type Request struct {
 	Method string
 	// Path is relative to the base URL and already escaped: "/surveys/" + url.PathEscape(id). It has no query and no dot segments.
 	Path string
+	// Route is the template of Path for tracers: "/surveys/{id}/responses". It is a constant, without ids. Empty means
+	// the path with {id} in place of every segment but the first, which stays if it has letters, hyphens and underscores only.
+	Route string
 	// Query is added to the path; nil means none.
 	Query url.Values
 	// Body is encoded as JSON; nil means none. A json.RawMessage is sent as it is.
@@ -168,15 +173,16 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	default:
 		return invalid("the method must be GET, POST, PUT, PATCH or DELETE")
 	}
-	r := request{method: req.Method, path: path, query: req.Query, body: req.Body}
-	if err := cmp.Or(validate.Path(path), req.checkBody()); err != nil {
-		return r.refuse(err)
+	r := request{operation: "Do", method: req.Method, path: path, route: req.Route, query: req.Query, body: req.Body}
+	if req.Route == "" && c != nil && c.tracing != nil {
+		r.route = template(path)
 	}
-	if out == nil {
+	r.mistake = cmp.Or(validate.Path(path), req.checkBody())
+	if v := reflect.ValueOf(out); r.mistake == nil && out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		r.mistake = fmt.Errorf("out must be a pointer that is not nil, not %T", out)
+	}
+	if out == nil || r.mistake != nil {
 		return c.do(ctx, r, nil, opts)
-	}
-	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
-		return r.refuse(fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
 	var resp Response

@@ -132,14 +132,14 @@ func (s *ContactsService) List(ctx context.Context, params *ContactListParams, o
 // cursor. It takes the scope contacts:read. API docs, page "contacts/list".
 func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
 	const route = routeContacts
-	return fetchAll[Contact](ctx, s.caller(), route, params.query(), opts)
+	return fetchAll[Contact](ctx, s.caller(), "Contacts.All", route, params.query(), opts)
 }
 
 // Get returns the contact with the id. Without one the error matches [ErrNotFound].
 // It takes the scope contacts:read. API docs, page "contacts".
 func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
-	return fetch(ctx, s.caller(), withID(http.MethodGet, route, id), new(Contact), opts)
+	return fetch(ctx, s.caller(), withID("Contacts.Get", http.MethodGet, route, id), new(Contact), opts)
 }
 
 // FindByEmail returns the contact with the email, ignoring the case of ASCII letters. Without one the
@@ -148,7 +148,7 @@ func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption
 // API docs, page "contacts/list".
 func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
-	r := request{method: http.MethodGet, path: route, mistake: validate.Email(email)}
+	r := request{operation: "Contacts.FindByEmail", method: http.MethodGet, path: route, mistake: validate.Email(email)}
 	var page Page[Contact]
 	var resp Response
 	for _, spelling := range mailbox.Spellings(email) {
@@ -177,7 +177,7 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 // contacts:write. API docs, page "contacts/create".
 func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
-	r := request{method: http.MethodPost, path: route, body: params}
+	r := request{operation: "Contacts.Create", method: http.MethodPost, path: route, body: params}
 	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
@@ -192,7 +192,7 @@ func (s *ContactsService) Update(ctx context.Context, id string, params *Contact
 // update reads the reply over base.
 func (s *ContactsService) update(ctx context.Context, id string, params *ContactUpdate, base *Contact, opts []CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
-	r := withID(http.MethodPatch, route, id)
+	r := withID("Contacts.Update", http.MethodPatch, route, id)
 	r.body = params
 	return fetch(ctx, s.caller(), r, base, opts)
 }
@@ -203,7 +203,7 @@ func (s *ContactsService) update(ctx context.Context, id string, params *Contact
 // API docs, page "scopes".
 func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOption) error {
 	const route = routeContacts + "/{id}"
-	return s.caller().do(ctx, withID(http.MethodDelete, route, id), nil, opts)
+	return s.caller().do(ctx, withID("Contacts.Delete", http.MethodDelete, route, id), nil, opts)
 }
 
 // query is nil-safe: nil params select everything.
@@ -211,7 +211,7 @@ func (p *ContactListParams) query() listQuery {
 	if p == nil {
 		p = &ContactListParams{}
 	}
-	q := listQuery{page: p.Page, limit: p.Limit, values: url.Values{}}
+	q := listQuery{operation: "Contacts.List", page: p.Page, limit: p.Limit, values: url.Values{}}
 	q.add("search", p.Search)
 	q.add("email", p.Email)
 	q.add("phone", p.Phone)

@@ -32,7 +32,15 @@ import (
 // A contact that somebody else deletes in between is made again, once. Upsert
 // takes the scopes contacts:write and contacts:read.
 // API docs, page "errors", under CONTACT_EXISTS.
-func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, UpsertOutcome, error) {
+func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (contact *Contact, outcome UpsertOutcome, err error) {
+	err = s.caller().TraceOperation(ctx, "Contacts.Upsert", func(ctx context.Context) error {
+		contact, outcome, err = s.upsert(ctx, params, opts)
+		return err
+	})
+	return contact, outcome, err
+}
+
+func (s *ContactsService) upsert(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, UpsertOutcome, error) {
 	var err error
 	for range 2 {
 		earlier := err

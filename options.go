@@ -32,6 +32,7 @@ type config struct {
 	policy     RetryPolicy
 	limiter    Limiter
 	logger     *slog.Logger
+	tracers    []Tracer
 	app        string
 	mistakes   []error
 }
@@ -111,8 +112,10 @@ func WithLimiter(l Limiter) Option {
 }
 
 // WithLogger logs every attempt at debug level and every wait before a retry at
-// warn level: method, path, status, durations. Neither the key nor a query nor
-// a body is logged. The default is to log nothing.
+// warn level, with its reason: method, path, status, durations. Other waits of a
+// second and more are logged at info level: for the pause after a 429 when it
+// begins, for a [Limiter] when it has let the attempt pass. Neither the key nor a
+// query nor a body is logged. The default is to log nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil {

@@ -35,6 +35,7 @@ const maxPerPage = 100
 
 // listQuery is what every list can be asked for.
 type listQuery struct {
+	operation   string // of the call for a page
 	page, limit int
 	values      url.Values // filters
 }
@@ -47,7 +48,7 @@ func (q *listQuery) add(name, value string) {
 
 // request is the request for the page that q names.
 func (q listQuery) request(route string) request {
-	r := request{method: http.MethodGet, path: route}
+	r := request{operation: q.operation, method: http.MethodGet, path: route}
 	switch {
 	case q.page < 0 || q.limit < 0:
 		r.mistake = errors.New("page and limit must not be negative; 0 means the default")
@@ -88,31 +89,40 @@ func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route stri
 
 // fetchAll is the one paging loop. It asks for the next page when the caller has
 // taken all of the last one, and goes by totalPages, as perPage is not reliable.
-func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) iter.Seq2[*T, error] {
+func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, operation, route string, q listQuery, opts []CallOption) iter.Seq2[*T, error] {
 	opts = slices.Clone(opts) // the loop may come after the caller has changed its own
 	return func(yield func(*T, error) bool) {
-		q, pages := q, pager{route: route} // each loop over the sequence starts anew
-		q.page = cmp.Or(q.page, 1)
-		q.limit = cmp.Or(q.limit, maxPerPage)
-		for more := true; more; q.page++ {
-			var resp Response
-			page, err := fetchPage[T, P](ctx, c, route, q, withResponse(opts, &resp))
-			if err == nil {
-				err = pages.check(q.page, markOf[T, P](page), &resp)
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for i := range page.Items {
-				if !yield(&page.Items[i], nil) {
-					return
-				}
-			}
-			more = pages.follow(q.page)
-			delete(pages.seen, q.page-maxEmptyPages) // no rule reaches that far back
-		}
+		// The error, if any, has been yielded.
+		_ = c.TraceOperation(ctx, operation, func(ctx context.Context) error {
+			return yieldPages[T, P](ctx, c, route, q, opts, yield)
+		})
 	}
+}
+
+// yieldPages is one loop over the pages of a list. It yields the error that it returns.
+func yieldPages[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption, yield func(*T, error) bool) error {
+	pages := pager{route: route}
+	q.page = cmp.Or(q.page, 1)
+	q.limit = cmp.Or(q.limit, maxPerPage)
+	for more := true; more; q.page++ {
+		var resp Response
+		page, err := fetchPage[T, P](ctx, c, route, q, withResponse(opts, &resp))
+		if err == nil {
+			err = pages.check(q.page, markOf[T, P](page), &resp)
+		}
+		if err != nil {
+			yield(nil, err)
+			return err
+		}
+		for i := range page.Items {
+			if !yield(&page.Items[i], nil) {
+				return nil
+			}
+		}
+		more = pages.follow(q.page)
+		delete(pages.seen, q.page-maxEmptyPages) // no rule reaches that far back
+	}
+	return nil
 }
 
 // maxEmptyPages is how many pages in a row may be empty before the end of a list.

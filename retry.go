@@ -125,16 +125,16 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
 	case badCertificate(rep.err):
-		failed.Message = "the server's certificate cannot be verified; check the base URL and the root certificates"
+		failed.Message = messageCertificate
 		return failed, false, false
 	case rep.unsent || neverConnected(rep.err):
-		failed.Message = "no connection"
+		failed.Message = messageNoConnection
 		return failed, true, false
 	case ended(k.ctx):
-		failed.Message = "ended while the request was under way"
+		failed.Message = messageCancelled
 		return failed, false, true
 	}
-	failed.Message = "no reply"
+	failed.Message = messageNoReply
 	return failed, k.repeatable(), true
 }
 

@@ -119,14 +119,14 @@ func (s *SequencesService) List(ctx context.Context, params *SequenceListParams,
 // API docs, page "sequences".
 func (s *SequencesService) All(ctx context.Context, params *SequenceListParams, opts ...CallOption) iter.Seq2[*Sequence, error] {
 	const route = routeSequences
-	return fetchAll[Sequence](ctx, s.caller(), route, params.query(), opts)
+	return fetchAll[Sequence](ctx, s.caller(), "Sequences.All", route, params.query(), opts)
 }
 
 // Get returns the sequence with the id. Without one the error matches
 // [ErrNotFound]. It takes the scope sequences:read. API docs, page "sequences".
 func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOption) (*Sequence, error) {
 	const route = routeSequences + "/{id}"
-	return fetch(ctx, s.caller(), withID(http.MethodGet, route, id), new(Sequence), opts)
+	return fetch(ctx, s.caller(), withID("Sequences.Get", http.MethodGet, route, id), new(Sequence), opts)
 }
 
 // Execute sends a sequence to 1 to 100 contacts. It is one request, and it is
@@ -147,7 +147,7 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 // outcome, look under Sendings in the dashboard.
 func (s *SequencesService) Execute(ctx context.Context, id string, params *ExecuteParams, opts ...CallOption) (*Execution, error) {
 	const route = routeSequences + "/{id}/execute"
-	r := withID(http.MethodPost, route, id)
+	r := withID("Sequences.Execute", http.MethodPost, route, id)
 	r.body = params
 	return fetch(ctx, s.caller(), r, new(Execution), opts)
 }
@@ -157,7 +157,7 @@ func (p *SequenceListParams) query() listQuery {
 	if p == nil {
 		p = &SequenceListParams{}
 	}
-	return listQuery{page: p.Page, limit: p.Limit}
+	return listQuery{operation: "Sequences.List", page: p.Page, limit: p.Limit}
 }
 
 // maxExecuteContacts is the documented limit (contract, section 6).

@@ -5,6 +5,20 @@ import (
 	"time"
 )
 
+// WithTracer tells the tracers what happens inside each call. Given several, or
+// several times, all are told: the ends in reverse order. The default is none.
+func WithTracer(tracers ...Tracer) Option {
+	return func(c *config) {
+		for i, t := range tracers {
+			if isNil(t) {
+				c.mistake("WithTracer: tracer %d is nil; leave it out", i+1)
+				continue
+			}
+			c.tracers = append(c.tracers, t)
+		}
+	}
+}
+
 // Tracer follows the calls of a client, for traces and metrics: see [WithTracer].
 // It may also be an [AttemptTracer], a [WaitTracer] and an [OperationTracer].
 // Module otel has one for OpenTelemetry.
@@ -20,8 +34,8 @@ import (
 // its methods: what is new comes as a field of a struct or as an interface that a
 // Tracer may implement besides.
 type Tracer interface {
-	// TraceCallStart is called when a call begins. Input that is refused before
-	// sending is a call with 0 attempts. A nil client or context is no call.
+	// TraceCallStart is called when a call begins. Refused input makes a call with
+	// 0 attempts. Without a client, a context or a usable HTTP method there is no call.
 	TraceCallStart(ctx context.Context, call CallStart) context.Context
 	// TraceCallEnd is called before the call returns.
 	TraceCallEnd(ctx context.Context, call CallEnd)
@@ -170,4 +184,19 @@ type OperationEnd struct {
 	// Err is nil if the operation succeeded. Otherwise it is made for tracers like
 	// CallEnd.Err, without a method and a path.
 	Err error
+}
+
+// TraceOperation calls f, and tells the client's tracers that the calls which f
+// makes with its context belong to one operation: see [OperationTracer]. It is for
+// code that builds on the client, as package bulk does. The name is a constant,
+// such as "bulk.Sync". TraceOperation returns what f returns. Without an
+// OperationTracer it only calls f.
+func (c *Client) TraceOperation(ctx context.Context, name string, f func(context.Context) error) error {
+	if f == nil {
+		return invalid("TraceOperation: the function is nil; pass the work to be done")
+	}
+	if c == nil || c.tracing == nil || c.tracing.operations == nil || ctx == nil {
+		return f(ctx)
+	}
+	return tracedOperation(ctx, c.tracing.operations, name, f)
 }

@@ -1,0 +1,253 @@
+package demeterrr
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// traced is prepareAndRun between the tracers' start and end.
+func (k *call) traced(opts []CallOption) (failed *Error) {
+	t := k.client.tracing
+	if k.route == "" {
+		k.route = k.path // it has no place for an id
+	}
+	if !strings.HasPrefix(k.route, "/") {
+		k.route = "/" + k.route
+	}
+	start := t.server
+	start.Operation, start.Method, start.Route = k.operation, k.method, k.route
+	ctx := orElse(t.calls.TraceCallStart(k.ctx, start), k.ctx)
+	k.ctx = ctx
+	returned := false
+	defer func() {
+		end := CallEnd{StatusCode: k.status, Attempts: k.attempts, Waited: k.waited}
+		switch {
+		case !returned:
+			end.UnknownOutcome = k.method != http.MethodGet && k.attempts > 0
+			end.Err = k.died(end.UnknownOutcome)
+		case failed != nil:
+			end.UnknownOutcome = failed.unknown
+			end.Err = forTracers(failed, k.method, k.route)
+		}
+		t.calls.TraceCallEnd(ctx, end)
+	}()
+	failed = k.prepareAndRun(opts)
+	returned = true
+	return failed
+}
+
+// tracedSend is send between the tracers' start and end of an attempt.
+func (k *call) tracedSend(t AttemptTracer, rep *reply) (failed *Error) {
+	ordinal := k.attempts + 1
+	ctx := orElse(t.TraceAttemptStart(k.ctx, AttemptStart{Ordinal: ordinal, Previous: k.attemptError(k.last)}), k.ctx)
+	returned := false
+	defer func() {
+		end := AttemptEnd{Ordinal: ordinal, StatusCode: rep.status, RateLimit: rep.rateLimit}
+		switch {
+		case !returned:
+			end.Err = k.died(k.method != http.MethodGet)
+		case failed != nil:
+			end.Code, end.RetryAfter, end.Err = plainCode(failed.Code), failed.RetryAfter, k.attemptError(failed)
+		}
+		t.TraceAttemptEnd(ctx, end)
+	}()
+	failed = k.send(ctx, rep)
+	returned = true
+	return failed
+}
+
+// attemptError is the error of an attempt for tracers; nil if it succeeded.
+func (k *call) attemptError(failed *Error) error {
+	if failed == nil {
+		return nil
+	}
+	told := forTracers(failed, k.method, k.route)
+	told.Attempts, told.unknown = k.attempts, k.unknown
+	return told
+}
+
+// died is the error for tracers of what a panic ended.
+func (k *call) died(unknown bool) *Error {
+	return &Error{Message: messageDied, Method: k.method, Path: k.route, Attempts: k.attempts, unknown: unknown}
+}
+
+// tracedWait is a wait that the tracers know of.
+type tracedWait struct {
+	ctx    context.Context
+	reason WaitReason
+	start  time.Time
+}
+
+// beginWait tells the tracers that the call waits from start; a zero until is unknown.
+func (k *call) beginWait(reason WaitReason, start, until time.Time) {
+	t := k.client.tracing
+	if t == nil {
+		return
+	}
+	w := &tracedWait{ctx: k.ctx, reason: reason, start: start}
+	if t.waits != nil {
+		w.ctx = orElse(t.waits.TraceWaitStart(k.ctx, WaitStart{Reason: reason, Start: start, Until: until}), k.ctx)
+	}
+	k.tracedWait = w
+}
+
+// endWait tells the tracers that the wait is over, if they know of one.
+func (k *call) endWait(err error) {
+	w := k.tracedWait
+	if w == nil {
+		return
+	}
+	k.tracedWait = nil
+	end := WaitEnd{Reason: w.reason, Duration: time.Since(w.start)}
+	switch w.reason {
+	case WaitLimiter:
+		k.waited.Limiter += end.Duration
+	case WaitRateLimited:
+		k.waited.RateLimited += end.Duration
+	case WaitBackoff:
+		k.waited.Backoff += end.Duration
+	}
+	if err != nil {
+		end.Err = forTracers(k.interruption(err), k.method, k.route)
+	}
+	if t := k.client.tracing.waits; t != nil {
+		t.TraceWaitEnd(w.ctx, end)
+	}
+}
+
+// sleep waits for a reason that the tracers are told.
+func (k *call) sleep(reason WaitReason, d time.Duration) error {
+	now := time.Now()
+	k.beginWait(reason, now, now.Add(d))
+	err := sleep(k.ctx, d)
+	k.endWait(err)
+	return err
+}
+
+// waitAtLimiter asks the limiter, and returns how long that took if anybody wants
+// to know.
+func (k *call) waitAtLimiter() (waited time.Duration, err error) {
+	c := k.client
+	if c.tracing == nil && c.logger == nil {
+		return 0, c.limiter.Wait(k.ctx)
+	}
+	start := time.Now()
+	err = c.limiter.Wait(k.ctx)
+	return time.Since(start), err
+}
+
+// reportLimiter reports a wait at the limiter. Only afterwards is it known that
+// there was one.
+func (k *call) reportLimiter(waited time.Duration, err error) {
+	const shortest = time.Millisecond // a limiter that returns at once takes less
+	if waited < shortest {
+		return
+	}
+	k.logWait(WaitLimiter, waited)
+	k.beginWait(WaitLimiter, time.Now().Add(-waited), time.Time{})
+	k.endWait(err)
+}
+
+// logWait logs a wait that is long enough for somebody to ask about it.
+func (k *call) logWait(reason WaitReason, d time.Duration, more ...slog.Attr) {
+	if k.client.logger == nil || d < time.Second {
+		return
+	}
+	k.log(slog.LevelInfo, "demeterrr: wait", append([]slog.Attr{slog.String("reason", string(reason)), slog.Duration("wait", d)}, more...)...)
+}
+
+// tracedOperation is f between the tracer's start and end.
+func tracedOperation(ctx context.Context, t OperationTracer, name string, f func(context.Context) error) (err error) {
+	ctx = orElse(t.TraceOperationStart(ctx, OperationStart{Operation: name}), ctx)
+	returned := false
+	defer func() {
+		end := OperationEnd{Operation: name}
+		switch {
+		case !returned:
+			end.Err = &Error{Message: messageDied}
+		case err != nil:
+			end.Err = forTracers(err, "", "")
+		}
+		t.TraceOperationEnd(ctx, end)
+	}()
+	err = f(ctx)
+	returned = true
+	return err
+}
+
+// orElse is ctx, or the one before if a tracer returns nil.
+func orElse(ctx, before context.Context) context.Context {
+	if ctx == nil {
+		return before
+	}
+	return ctx
+}
+
+// What the client itself says about a failure: the only messages that tracers get.
+const (
+	messageUnsent       = "not sent"
+	messageNoConnection = "no connection"
+	messageNoReply      = "no reply"
+	messageCancelled    = "ended while the request was under way"
+	messageCertificate  = "the server's certificate cannot be verified; check the base URL and the root certificates"
+	messageUnreadable   = "the reply cannot be read"
+	messageDied         = "ended by a panic or by runtime.Goexit"
+)
+
+var ownMessages = []string{messageUnsent, messageNoConnection, messageNoReply, messageCancelled, messageCertificate, messageUnreadable, messageDied}
+
+// forTracers is an error without anything from outside but numbers and a code: no
+// path, no text of the server's, no text of a foreign error.
+func forTracers(err error, method, route string) *Error {
+	told := &Error{Method: method, Path: route}
+	err = readable(err)
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		told.StatusCode, told.Code, told.RetryAfter = e.StatusCode, plainCode(e.Code), e.RetryAfter
+		told.Attempts = e.Attempts
+		if slices.Contains(ownMessages, e.Message) {
+			told.Message = e.Message
+		}
+	}
+	told.unknown = errors.Is(err, ErrUnknownOutcome)
+	for _, known := range []error{ErrTimeout, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			told.cause = known
+			break
+		}
+	}
+	return told
+}
+
+// plainCode is a code of the API, and empty if it can be anything else, such as an
+// email that a server echoes.
+func plainCode(code Code) Code {
+	const longest = 40
+	letters := strings.Trim(string(code), "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+	if len(code) > longest || !letters {
+		return ""
+	}
+	return code
+}
+
+// template is the route of a raw call that names none: its first segment stays if
+// it is a word, and the others become {id}.
+func template(path string) string {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, s := range segments {
+		if s != "" && (i > 0 || !isWord(s)) {
+			segments[i] = "{id}"
+		}
+	}
+	return "/" + strings.Join(segments, "/")
+}
+
+func isWord(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+	}) < 0
+}
