@@ -46,12 +46,12 @@ func NewTracer(opts ...Option) (*Tracer, error) {
 		opt(&c)
 	}
 	if len(c.mistakes) > 0 {
-		return nil, fmt.Errorf("demeterrrotel: %s", strings.ReplaceAll(errors.Join(c.mistakes...).Error(), "\n", "; "))
+		return nil, fmt.Errorf("demeterrr: %s", strings.ReplaceAll(errors.Join(c.mistakes...).Error(), "\n", "; "))
 	}
 	metrics, err := newInstruments(c.meters.Meter(scope,
 		metric.WithInstrumentationVersion(demeterrr.Version), metric.WithSchemaURL(semconv.SchemaURL)))
 	if err != nil {
-		return nil, fmt.Errorf("demeterrrotel: the meter provider refused an instrument: %w", err)
+		return nil, fmt.Errorf("demeterrr: the meter provider refused an instrument: %w", err)
 	}
 	spans := c.tracers.Tracer(scope, trace.WithInstrumentationVersion(demeterrr.Version), trace.WithSchemaURL(semconv.SchemaURL))
 	return &Tracer{spans: spans, metrics: metrics}, nil
@@ -85,7 +85,7 @@ type attempt struct {
 }
 
 // In every Start the span comes last: a Start that panics has no End, and would
-// leave its span open. In every End it ends by defer.
+// leave its span open. Every End ends it by defer.
 
 // TraceOperationStart starts the span of an operation.
 func (t *Tracer) TraceOperationStart(ctx context.Context, start demeterrr.OperationStart) context.Context {
@@ -103,7 +103,7 @@ func (t *Tracer) TraceOperationEnd(ctx context.Context, end demeterrr.OperationE
 	if op == nil {
 		return
 	}
-	defer op.span.End()
+	defer finish(op.span)
 	fail(op.span, end.Err, errorType(end.Err, false))
 }
 
@@ -132,7 +132,7 @@ func (t *Tracer) TraceCallEnd(ctx context.Context, end demeterrr.CallEnd) {
 	if c == nil {
 		return
 	}
-	defer c.span.End()
+	defer finish(c.span)
 	kind := errorType(end.Err, end.Attempts > 0)
 	if c.span.IsRecording() {
 		c.span.SetAttributes(callAttributes(end)...)
@@ -170,7 +170,7 @@ func (t *Tracer) TraceAttemptEnd(ctx context.Context, end demeterrr.AttemptEnd) 
 	if c == nil || a == nil {
 		return
 	}
-	defer a.span.End()
+	defer finish(a.span)
 	kind := errorType(end.Err, true)
 	if a.span.IsRecording() {
 		if end.StatusCode != 0 {
@@ -198,10 +198,14 @@ func (t *Tracer) TraceWaitEnd(ctx context.Context, end demeterrr.WaitEnd) {
 	if c == nil || span == nil {
 		return
 	}
-	defer span.End()
+	defer finish(span)
 	fail(span, end.Err, errorType(end.Err, false))
 	t.metrics.wait(ctx, c, end)
 }
+
+// finish ends a span. Deferred itself, span.End would recover a panic and record
+// its text, which can hold anything.
+func finish(span trace.Span) { span.End() }
 
 // fail gives a span the status of an error. The SDK makes these errors for
 // tracers: their text has the route and nothing from outside.
