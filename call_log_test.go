@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -178,3 +179,40 @@ func (h contextHandler) Handle(ctx context.Context, _ slog.Record) error {
 }
 func (h contextHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h contextHandler) WithGroup(string) slog.Handler      { return h }
+
+// Every wait of a second and more is in the log, once, with its reason.
+func TestLongWaitsAreLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		c, s := logTo(t, &out, slog.LevelInfo, []step{limitedFor("60"), okContact, okContact, okContact})
+		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1, demeterrr.ErrRateLimited)
+		wantNil(t, get(t.Context(), c))
+		line := strings.TrimSpace(out.String())
+		until := `level=INFO msg="demeterrr: wait" method=GET path=/contacts/` + contactID + ` reason=rate_limited until=`
+		if !strings.HasPrefix(line, until) || strings.Contains(line, "\n") {
+			t.Errorf("got %q, want one line %q…", line, until)
+		}
+		s.wantWaits(time.Minute)
+
+		waits := []time.Duration{time.Second - 1, time.Second, 2 * time.Second}
+		out.Reset()
+		limiter := &turnstile{waits: waits}
+		text := slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})
+		c = s.client(demeterrr.WithLogger(slog.New(text)), demeterrr.WithLimiter(limiter))
+		wantNil(t, get(t.Context(), c))
+		wantNil(t, get(t.Context(), c))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second/2)
+		defer cancel()
+		wantIs(t, get(ctx, c), context.DeadlineExceeded)
+		same(t, "log", strings.Split(strings.TrimSpace(out.String()), "\n"), []string{
+			`level=INFO msg="demeterrr: wait" method=GET path=/contacts/` + contactID + ` reason=limiter wait=1s`,
+			`level=INFO msg="demeterrr: wait" method=GET path=/contacts/` + contactID + ` reason=limiter wait=1.5s`,
+		})
+	})
+}
