@@ -30,11 +30,20 @@ type instruments struct {
 	quotas          cache[server, *quota]
 }
 
-// quota is what a server reported last.
+// quota is what a server reported last, and until when that is reported here.
 type quota struct {
-	reported atomic.Pointer[demeterrr.RateLimit]
-	of       metric.ObserveOption
+	last atomic.Pointer[report]
+	of   metric.ObserveOption
 }
+
+type report struct {
+	demeterrr.RateLimit
+	until time.Time // zero for no end
+}
+
+// shortest is how long a quota is reported at least: two scrapes or so. Where the
+// window slides, it can end a second later.
+const shortest = 5 * time.Minute
 
 // seconds are the buckets for what may wait for the next hour's quota.
 var seconds = metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -137,9 +146,17 @@ func (i *instruments) attempt(ctx context.Context, c *call, took time.Duration, 
 	if end.StatusCode == http.StatusTooManyRequests {
 		i.rateLimited.Add(ctx, 1, c.route.plain().add...)
 	}
-	if reported := end.RateLimit; reported != (demeterrr.RateLimit{}) {
-		i.quotaOf(c.route.server).reported.Store(&reported)
+	if end.RateLimit != (demeterrr.RateLimit{}) {
+		i.quotaOf(c.route.server).store(end.RateLimit)
 	}
+}
+
+func (q *quota) store(reported demeterrr.RateLimit) {
+	r := &report{RateLimit: reported, until: reported.Reset}
+	if soonest := time.Now().Add(shortest); !r.until.IsZero() && r.until.Before(soonest) {
+		r.until = soonest
+	}
+	q.last.Store(r)
 }
 
 func (i *instruments) retry(ctx context.Context, c *call, reason string) {
@@ -160,12 +177,12 @@ func (i *instruments) quotaOf(s server) *quota {
 // unknown until the next reply.
 func (i *instruments) observe(_ context.Context, o metric.Observer) error {
 	i.quotas.each(func(_ server, q *quota) {
-		reported := q.reported.Load()
-		if reported == nil || !reported.Reset.IsZero() && !time.Now().Before(reported.Reset) {
+		r := q.last.Load()
+		if r == nil || !r.until.IsZero() && !time.Now().Before(r.until) {
 			return
 		}
-		o.ObserveInt64(i.quotaLimit, int64(reported.Limit), q.of)
-		o.ObserveInt64(i.quotaRemaining, int64(reported.Remaining), q.of)
+		o.ObserveInt64(i.quotaLimit, int64(r.Limit), q.of)
+		o.ObserveInt64(i.quotaRemaining, int64(r.Remaining), q.of)
 	})
 	return nil
 }
