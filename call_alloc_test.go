@@ -2,7 +2,11 @@
 
 package demeterrr_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go"
+)
 
 // The transport's own allocations are in the limits.
 //
@@ -17,6 +21,31 @@ func TestHotCallsAllocateNoMoreThanPromised(t *testing.T) {
 		})
 		if allocs > h.most {
 			t.Errorf("%s: %v allocations, want at most %v", h.name, allocs, h.most)
+		}
+	}
+}
+
+// A tracer of every kind costs a call little: what it is shown is on the stack.
+//
+//nolint:paralleltest // allocations are counted for the whole process
+func TestATracerAllocatesNoMoreThanPromised(t *testing.T) {
+	for _, test := range []struct {
+		tracers []demeterrr.Tracer
+		more    float64
+	}{
+		{nil, 0},
+		{[]demeterrr.Tracer{forgetful{}}, 0},
+		{[]demeterrr.Tracer{forgetful{}, forgetful{}}, 8},
+	} {
+		get := hotCalls()[0]
+		c := get.client(t, demeterrr.WithTracer(test.tracers...))
+		allocs := testing.AllocsPerRun(200, func() {
+			if err := get.do(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs > get.most+test.more {
+			t.Errorf("%d tracers: %v allocations, want at most %v", len(test.tracers), allocs, get.most+test.more)
 		}
 	}
 }

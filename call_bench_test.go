@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -143,11 +144,11 @@ func hotCalls() []hotCall {
 	}
 }
 
-func (h hotCall) client(tb testing.TB) *demeterrr.Client {
+func (h hotCall) client(tb testing.TB, opts ...demeterrr.Option) *demeterrr.Client {
 	tb.Helper()
-	c, err := demeterrr.New("dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG",
+	c, err := demeterrr.New("dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG", append(opts,
 		demeterrr.WithHTTPClient(&http.Client{Transport: newCanned(h.replies...)}),
-		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MinWait: time.Nanosecond, MaxWait: time.Nanosecond}))
+		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MinWait: time.Nanosecond, MaxWait: time.Nanosecond}))...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -162,6 +163,22 @@ func BenchmarkCall(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := h.do(b.Context(), c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkTracer is what tracers of every kind cost a call that succeeds.
+func BenchmarkTracer(b *testing.B) {
+	for n := range 3 {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			get := hotCalls()[0]
+			c := get.client(b, demeterrr.WithTracer(slices.Repeat([]demeterrr.Tracer{forgetful{}}, n)...))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := get.do(b.Context(), c); err != nil {
 					b.Fatal(err)
 				}
 			}

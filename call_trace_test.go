@@ -75,6 +75,11 @@ func explode(t *testing.T, b *bomb, alone bool) {
 		t.Errorf("the call ended with %v", end.Err)
 	}
 	same(t, "unknown outcome", end.UnknownOutcome, end.Attempts > 0)
+	attempts := len(s.sent)
+	if b.place == "transport" {
+		attempts++
+	}
+	same(t, "attempts", end.Attempts, attempts)
 }
 
 // bomb panics with its place, or exits, when it has been there so often before.

@@ -63,6 +63,13 @@
 // requests. [SequencesService.ExecuteAll] sends a sequence to any number of
 // contacts; with a [Journal], nobody twice, across runs and crashes.
 //
+// # Seeing inside
+//
+// [WithLogger] logs attempts, retries and long waits. A [Tracer] given with
+// [WithTracer] follows each call, with its attempts and waits, for traces and
+// metrics. It learns durations, statuses, codes and the quota, and never an id or
+// an email. [Client.TraceOperation] groups the calls of your own code.
+//
 // # Tests
 //
 // Package demeterrrtest is a fake demeterrr that runs in the test's own process:

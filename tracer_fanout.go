@@ -129,7 +129,7 @@ func startAll[T any](ctx context.Context, tracers []T, start func(T, context.Con
 		}
 	}()
 	for _, t := range tracers {
-		ctx = orElse(start(t, ctx), ctx)
+		ctx = orElse(start(t, ctx), ctx) //nolint:fatcontext // as many as there are tracers
 		started = append(started, ctx)
 	}
 	return context.WithValue(ctx, startedKey{}, started)
@@ -137,7 +137,7 @@ func startAll[T any](ctx context.Context, tracers []T, start func(T, context.Con
 
 func endAll[T any](ctx context.Context, tracers []T, end func(T, context.Context)) {
 	started, _ := ctx.Value(startedKey{}).([]context.Context)
-	endEach(tracers, started, end)
+	endEach(tracers, started, end) //nolint:contextcheck // each tracer gets its own
 }
 
 // endEach ends the tracers that started, the last one first. If one panics, the

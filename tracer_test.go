@@ -239,7 +239,7 @@ func TestATracerSeesEachRetry(t *testing.T) {
 			"  end wait backoff 4s",
 			"  attempt 4 [POST /contacts: 502 Bad Gateway (3 attempts, outcome unknown, it may have taken effect)]",
 			"  end attempt 4 502"+last,
-			"end call 502 attempts=4 waited=0s/0s/"+(r.ends[0].Waited.Backoff).String()+" unknown"+last,
+			"end call 502 attempts=4 waited=0s/0s/"+r.ends[0].Waited.Backoff.String()+" unknown"+last,
 		)
 	})
 }
@@ -541,9 +541,8 @@ func TestTheOperationOfAnIteratorEndsWithItsLoop(t *testing.T) {
 			}
 			isolated(func() {
 				n := 0
-				for range all {
-					n++
-					if !test.body(n) {
+				for _, err := range all {
+					if n++; err == nil && !test.body(n) {
 						break
 					}
 				}
