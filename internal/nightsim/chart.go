@@ -157,6 +157,9 @@ func (l line) draw(b *strings.Builder, n *night, y func(float64) float64) {
 	for i := range n.minutes {
 		switch v := l.value(n, i); {
 		case math.IsNaN(v):
+			if !math.IsNaN(before) {
+				fmt.Fprintf(b, "H%.1f", x(n, i))
+			}
 			before = v
 		case math.IsNaN(before):
 			fmt.Fprintf(b, "M%.1f %.1f", x(n, i), y(v))
