@@ -62,7 +62,7 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	defer cancel()
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	*rep = k.exchange(transport, watched(ctx, cancel, transport, buf.watch), buf)
+	*rep = k.exchange(transport, watched(ctx, cancel, transport, buf.watch), buf) //nolint:contextcheck // that is the context
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)
