@@ -19,6 +19,7 @@ type call struct {
 	callConfig
 	decode func(*jsonread.Reader) error // reads the body of a 2xx; nil if nobody wants it
 
+	key      string        // of the last attempt
 	attempts int           // requests sent
 	last     *Error        // what the last attempt failed with; nil if it succeeded
 	again    bool          // the last attempt may be repeated
@@ -75,6 +76,7 @@ func (k *call) prepareAndRun(opts []CallOption) *Error {
 	if k.maxRetries < 0 {
 		k.maxRetries = k.client.policy.MaxRetries
 	}
+	k.atMostOnce = k.atMostOnce || k.client.policy.AtMostOnce
 	k.setURL(&k.url, k.client.base)
 	return k.run()
 }

@@ -3,6 +3,7 @@
 package demeterrr_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -22,6 +23,23 @@ func TestHotCallsAllocateNoMoreThanPromised(t *testing.T) {
 		if allocs > h.most {
 			t.Errorf("%s: %v allocations, want at most %v", h.name, allocs, h.most)
 		}
+	}
+}
+
+// A proxy can garble a reply. What it repeats must not cost a page each time.
+//
+//nolint:paralleltest // allocations are counted for the whole process
+func TestARepeatedListAllocatesOnce(t *testing.T) {
+	body := "{" + strings.Repeat(`"data":[],`, 10_000) + `"data":[` + johnJSON + `],"meta":{"page":1,"perPage":50,"total":1,"totalPages":1}}`
+	c := serving(t, answer(200, body))
+	allocs := testing.AllocsPerRun(5, func() {
+		page, err := c.Contacts.List(t.Context(), nil)
+		if err != nil || len(page.Items) != 1 || page.Items[0].ID != johnID {
+			t.Fatal(page, err)
+		}
+	})
+	if allocs > 1000 {
+		t.Errorf("%v allocations", allocs)
 	}
 }
 

@@ -20,6 +20,7 @@ type reply struct {
 	body      []byte
 	err       error     // why the reply is not whole
 	unsent    bool      // certainly nothing of the request was sent
+	left      bool      // something of it may have left, whatever err says
 	at        time.Time // when it had come, or failed to
 	rateLimit RateLimit
 }
@@ -35,7 +36,7 @@ func (k *call) attempt() {
 	}
 	var rep reply
 	var failed *Error
-	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport, a Journal or a tracer panics
+	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport, a hook or a tracer panics
 	k.reportLimiter(waited, nil)
 	if err := k.beforeSend(); err != nil {
 		k.last, k.again = k.interrupted(err), false
@@ -61,13 +62,13 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	defer cancel()
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	*rep = k.exchange(transport, k.httpRequest(buf.watch.begin(ctx, cancel, transport)), buf)
+	*rep = k.exchange(transport, watched(ctx, cancel, transport, buf.watch), buf)
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)
 	failed, k.again = k.classify(rep, buf)
 	k.last = failed
-	if rep.err == nil && buf.watch.reusable() {
+	if rep.err == nil {
 		buf.release()
 	}
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
@@ -77,12 +78,17 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 }
 
 // acquire waits until there is room for the attempt: at the gate, and at the
-// limiter, whose place the attempt then holds. It returns how long the limiter took.
+// limiter, whose place the attempt then holds. In between it takes the key, as
+// without one there is nothing to hold a place for. It returns how long the
+// limiter took.
 func (k *call) acquire() (time.Duration, error) {
 	if k.ctx.Err() != nil {
 		return 0, contextError(k.ctx)
 	}
-	if err := k.waitAtGate(); err != nil || k.client.limiter == nil {
+	if err := k.waitAtGate(); err != nil {
+		return 0, err
+	}
+	if err := k.takeKey(); err != nil || k.client.limiter == nil {
 		return 0, err
 	}
 	return k.waitAtLimiter()
@@ -92,7 +98,7 @@ func (k *call) acquire() (time.Duration, error) {
 // a limiter can hold it back for an hour, in which nothing has happened yet. The
 // gate may have closed in that time, so it is asked again.
 func (k *call) beforeSend() error {
-	if k.client.limiter != nil {
+	if k.client.limiter != nil || k.client.asksKey {
 		if err := k.waitAtGate(); err != nil {
 			return err
 		}
@@ -127,12 +133,11 @@ func (k *call) done(reported RateLimit, failed *Error) {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be used again.
-func (k *call) exchange(transport http.RoundTripper, req *http.Request, buf *replyBuffer) reply {
-	resp, err := transport.RoundTrip(req)
+func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *replyBuffer) reply {
+	resp, err := transport.RoundTrip(k.httpRequest(ctx))
 	switch {
 	case err != nil:
-		err, unsent := buf.watch.failed(err)
-		return reply{err: err, unsent: unsent}
+		return ctx.failed(scrub.Readable(err))
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
@@ -166,7 +171,7 @@ func (k *call) updateQuota(rep *reply) {
 	}
 	for _, r := range k.responses {
 		if rep.status != 0 {
-			h := scrub.Header(rep.header, k.client.apiKey())
+			h := scrub.Header(rep.header, k.key)
 			*r = Response{StatusCode: rep.status, Header: h, RateLimit: rep.rateLimit, RequestID: k.requestID(rep)}
 		}
 		r.Attempts = k.attempts
@@ -176,7 +181,7 @@ func (k *call) updateQuota(rep *reply) {
 // requestID is the reply's X-Request-Id, as it may be shown; empty if it has none.
 func (k *call) requestID(rep *reply) string {
 	if ids := rep.header["X-Request-Id"]; len(ids) > 0 {
-		return scrub.Key(ids[0], k.client.apiKey())
+		return scrub.Key(ids[0], k.key)
 	}
 	return ""
 }
@@ -189,7 +194,10 @@ func (k *call) decodeReply(rep *reply, buf *replyBuffer) *Error {
 	case rep.err != nil && decode == nil:
 		return nil
 	case rep.err != nil:
-		return &Error{StatusCode: rep.status, Message: messageUnreadable, RequestID: k.requestID(rep), cause: k.lostBy(rep.err)}
+		return &Error{
+			StatusCode: rep.status, Message: messageUnreadable, RequestID: k.requestID(rep),
+			cause: k.lostBy(rep.err), permanent: errors.Is(rep.err, errTooLarge),
+		}
 	case decode == nil:
 		decode = whole
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // maxReply is the size in bytes beyond which the body of a reply is not read.
@@ -112,7 +113,7 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 			idle = 0
 		}
 		if err != nil && err != io.EOF { //nolint:errorlint // nearly every error is io.EOF itself
-			err = readable(err)
+			err = scrub.Readable(err)
 		}
 		switch {
 		case len(data) > maxReply:

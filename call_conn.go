@@ -9,7 +9,6 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // connWatch follows one attempt inside net/http. It tells whether anything of the
@@ -31,6 +30,7 @@ type connWatch struct {
 	repeated  bool               // net/http was about to send the request again
 	conn      *countedConn       // the connection, if it is one of newTransport's
 	before    int64              // bytes written to conn before the request
+	refused   net.Conn           // the connection for the repeat
 	handshake error              // why a TLS handshake failed
 }
 
@@ -39,24 +39,73 @@ func newConnWatch() *connWatch {
 	w.hooks = httptrace.ClientTrace{
 		GetConn:              w.getConn,
 		GotConn:              w.gotConn,
+		WroteHeaders:         w.wroteHeaders,
 		GotFirstResponseByte: w.gotFirstByte,
 		TLSHandshakeDone:     w.handshakeDone,
 	}
 	return w
 }
 
-// begin returns ctx with the hooks, for an attempt that stop cancels.
-func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, transport http.RoundTripper) context.Context {
+// begin returns the hooks for an attempt that stop cancels. They call those that
+// ctx has already.
+func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, own bool) *httptrace.ClientTrace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_, w.own = transport.(*http.Transport)
-	w.stop, w.asked, w.connected, w.answered, w.repeated = stop, false, false, false, false
-	w.conn, w.before, w.handshake = nil, 0, nil
-	hooks := &w.hooks
-	if httptrace.ContextClientTrace(ctx) != nil {
-		hooks = new(w.hooks) // the caller has hooks too, and WithClientTrace adds them to ours
+	w.own, w.stop = own, stop
+	w.asked, w.connected, w.answered, w.repeated = false, false, false, false
+	w.conn, w.before, w.refused, w.handshake = nil, 0, nil, nil
+	if httptrace.ContextClientTrace(ctx) == nil {
+		return &w.hooks
 	}
-	return httptrace.WithClientTrace(ctx, hooks)
+	return httptrace.ContextClientTrace(httptrace.WithClientTrace(ctx, new(w.hooks)))
+}
+
+// watchedContext is the context of an attempt, with the hooks of a watch. An
+// http.Transport has a watch that is used again. Any other transport may go on with
+// the context when the attempt is over, as one does that refreshes a cache. It gets
+// a watch of its own, made when it looks for hooks.
+type watchedContext struct {
+	context.Context
+	stop context.CancelFunc // of the attempt
+
+	mu    sync.Mutex
+	watch *connWatch
+	hooks *httptrace.ClientTrace
+}
+
+func watched(ctx context.Context, stop context.CancelFunc, transport http.RoundTripper, shared *connWatch) *watchedContext {
+	c := &watchedContext{Context: ctx, stop: stop}
+	if _, own := transport.(*http.Transport); own {
+		c.watch, c.hooks = shared, shared.begin(ctx, stop, own)
+	}
+	return c
+}
+
+// someHooks tells the key of hooks, which httptrace keeps to itself.
+var someHooks = httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{})
+
+// Value returns the hooks to those who ask for them.
+func (c *watchedContext) Value(key any) any {
+	if someHooks.Value(key) == nil {
+		return c.Context.Value(key)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch == nil {
+		c.watch = newConnWatch()
+		c.hooks = c.watch.begin(c.Context, c.stop, false)
+	}
+	return c.hooks
+}
+
+// failed tells what is known of an attempt whose RoundTrip failed.
+func (c *watchedContext) failed(err error) reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch == nil {
+		return reply{err: err}
+	}
+	return c.watch.failed(err)
 }
 
 func (w *connWatch) getConn(string) {
@@ -72,15 +121,25 @@ func (w *connWatch) gotConn(info httptrace.GotConnInfo) {
 	defer w.mu.Unlock()
 	if w.left() && (w.own || !w.answered) { // a transport around net/http may follow up on a reply
 		w.repeated = true
-		w.stop() // HTTP/2 looks at the context before it writes, HTTP/1 does not
-		if !speaksHTTP2(info.Conn) {
-			_ = info.Conn.SetWriteDeadline(time.Unix(1, 0))
-		}
+		w.refused = info.Conn
+		w.stop()
 		return
 	}
 	w.connected, w.answered = true, false
 	if w.conn = counted(info.Conn); w.conn != nil {
 		w.before = w.conn.written.Load()
+	}
+}
+
+// wroteHeaders runs when the headers are in HTTP/1's buffer, and closes the
+// connection of a repeat before they leave. HTTP/2 never gets here with a repeat:
+// it looks at the context first, and its connection may carry other calls.
+func (w *connWatch) wroteHeaders() {
+	w.mu.Lock()
+	refused := w.refused
+	w.mu.Unlock()
+	if refused != nil {
+		_ = refused.Close()
 	}
 }
 
@@ -103,30 +162,22 @@ func (w *connWatch) left() bool {
 
 var errNoRepeat = errors.New("the connection failed before the reply")
 
-// failed classifies the error of a RoundTrip: unsent means that certainly nothing
-// of the request left.
-func (w *connWatch) failed(err error) (_ error, unsent bool) {
+// failed tells what is known of an attempt whose RoundTrip failed.
+func (w *connWatch) failed(err error) reply {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.repeated {
-		return errNoRepeat, false
+		return reply{err: errNoRepeat, left: true}
 	}
 	known := w.own || w.handshake != nil && errors.Is(err, w.handshake)
-	return err, known && w.asked && !w.left()
+	return reply{err: err, left: w.left(), unsent: known && w.asked && !w.left()}
 }
 
 // end drops what belongs to the attempt.
 func (w *connWatch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stop, w.conn, w.handshake = nil, nil, nil
-}
-
-// reusable reports whether no hook can still run for the attempt.
-func (w *connWatch) reusable() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.own || !w.asked && !w.connected
+	w.stop, w.conn, w.refused, w.handshake = nil, nil, nil, nil
 }
 
 // countedConn counts the bytes written to a connection.
@@ -156,9 +207,4 @@ func counted(conn net.Conn) *countedConn {
 			return nil
 		}
 	}
-}
-
-func speaksHTTP2(conn net.Conn) bool {
-	c, ok := conn.(*tls.Conn)
-	return ok && c.ConnectionState().NegotiatedProtocol == "h2"
 }

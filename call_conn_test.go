@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -269,7 +270,8 @@ func TestAFailedTLSHandshakeSendsNothing(t *testing.T) {
 
 // h2Frame is an HTTP/2 frame on stream 0 or on the stream with the id.
 func h2Frame(kind, flags byte, stream []byte, payload ...byte) []byte {
-	head := []byte{0, byte(len(payload) >> 8), byte(len(payload)), kind, flags, 0, 0, 0, 0}
+	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) //nolint:gosec // payloads are short
+	head = append(head, flags, 0, 0, 0, 0)
 	copy(head[5:], stream)
 	return append(head, payload...)
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ func (k *call) decodeError(rep *reply) *Error {
 		RequestID:  k.requestID(rep),
 		RetryAfter: headers.RetryAfter(rep.header, rep.at),
 	}
-	key := k.client.apiKey()
+	key := k.key
 	switch {
 	case e.readBody(rep.body):
 		for _, text := range []*string{(*string)(&e.Code), &e.Message, &e.RequiredScope} {
@@ -134,7 +133,7 @@ func (k *call) lostBy(err error) error {
 	if ended(k.ctx) {
 		return contextError(k.ctx)
 	}
-	err = withoutURL(err)
+	err = scrub.WithoutURL(err)
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
 		return &attemptTimeout{k.withoutEcho(err)}
@@ -161,22 +160,11 @@ func (t *attemptTimeout) Is(target error) bool {
 
 func (t *attemptTimeout) As(target any) bool { return errors.As(t.err, target) }
 
-// withoutURL takes off every *url.Error: it carries the URL, and with it emails.
-func withoutURL(err error) error {
-	var u *url.Error
-	for err = readable(err); errors.As(err, &u); err = readable(u.Err) {
-		if u.Err == nil {
-			return errors.New("the transport gave no reason")
-		}
-	}
-	return err
-}
-
 // withoutEcho is err without what the other side sent. net/http quotes what it
 // cannot make sense of, and a server that echoes sends the request itself.
 func (k *call) withoutEcho(err error) error {
 	const all = 16 << 10 // of a text that is as it should be, nothing is cut
-	text, key := err.Error(), k.client.apiKey()
+	text, key := err.Error(), k.key
 	var protocol textproto.ProtocolError
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
 		return err
@@ -235,7 +223,10 @@ func (k *call) interruption(err error) error {
 	if ended(k.ctx) {
 		err = contextError(k.ctx)
 	}
-	err = readable(err)
+	err = scrub.Readable(err)
+	if _, own := err.(*Error); own { //nolint:errorlint // it has said what it is, and its cause may be another's
+		return err
+	}
 	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
 	if errors.As(err, &waits) {
 		return &Error{Code: CodeRateLimited, Message: messageUnsent, RetryAfter: waits.RetryAfter(), cause: err}
@@ -262,7 +253,7 @@ func contextError(ctx context.Context) error {
 	if cause == nil || errors.Is(err, cause) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", err, foreign{withoutURL(cause)})
+	return fmt.Errorf("%w: %w", err, foreign{scrub.WithoutURL(cause)})
 }
 
 // foreign is an error that came from outside this call, and may be another call's:

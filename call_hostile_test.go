@@ -127,14 +127,6 @@ func TestARetryLeavesWhatTheFirstAttemptWasGivenAlone(t *testing.T) {
 	})
 }
 
-// panicky is a journal with a bug.
-type panicky struct{ demeterrr.Journal }
-
-func (panicky) Entry(context.Context, string, string) (demeterrr.JournalEntry, error) {
-	return demeterrr.JournalEntry{}, nil
-}
-func (panicky) Begin(context.Context, string, []string) error { panic("a bug in a journal") }
-
 func TestAPanicGivesTheLimitersPlaceBack(t *testing.T) {
 	t.Parallel()
 	for name, panics := range map[string]func(*testing.T, *demeterrr.Client){
@@ -142,9 +134,9 @@ func TestAPanicGivesTheLimitersPlaceBack(t *testing.T) {
 			t.Helper()
 			_, _ = c.Contacts.Get(t.Context(), "panic")
 		},
-		"in a journal": func(t *testing.T, c *demeterrr.Client) {
+		"before sending": func(t *testing.T, c *demeterrr.Client) {
 			t.Helper()
-			_, _ = c.Sequences.ExecuteAll(t.Context(), "s", eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Journal: panicky{}})
+			_, _ = c.Contacts.Get(t.Context(), "x", demeterrr.WithBeforeSend(func(context.Context) error { panic("a bug in a hook") }))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +219,7 @@ func TestNewRefusesALimiterThatWouldRefuseEverything(t *testing.T) {
 	for name, l := range map[string]demeterrr.Limiter{
 		"a nil Pacer":            (*demeterrr.Pacer)(nil),
 		"a Pacer without window": demeterrr.NewPacer(demeterrr.Limit{Requests: 100}),
-		"a typed nil":            (*places)(nil),
+		"a typed nil":            (*waitFails)(nil),
 	} {
 		if _, err := demeterrr.New(testKey, demeterrr.WithLimiter(l)); !errors.Is(err, demeterrr.ErrValidation) {
 			t.Errorf("%s: got %v", name, err)
@@ -248,42 +240,6 @@ func TestALimitersErrorThatKnowsTheWaitIsARateLimit(t *testing.T) {
 		e := wantError(t, create(t.Context(), c), 0, demeterrr.ErrRateLimited, away{})
 		same(t, "RetryAfter", e.RetryAfter, time.Hour)
 	})
-}
-
-func TestSyncLeavesALookAlikeAlone(t *testing.T) {
-	t.Parallel()
-	c := through(t, func(r *http.Request) (*http.Response, error) {
-		switch r.Method {
-		case http.MethodPatch:
-			t.Error("a stranger was changed: ", r.URL.Path)
-		case http.MethodPost:
-			return replying(201, `{"data":{"id":"new"}}`), nil
-		}
-		return replying(200, `{"data":[{"id":"victim","email":"kim@x.com","firstName":"Kim"},{"id":"b","email":"b@x.com","firstName":"B"}],"meta":{"page":1,"perPage":100,"total":2,"totalPages":1}}`), nil
-	})
-	report, err := c.Contacts.Sync(t.Context(), func(yield func(demeterrr.ContactParams, error) bool) {
-		_ = yield(demeterrr.ContactParams{Email: "\u212aim@x.com", FirstName: "Mallory"}, nil) &&
-			yield(demeterrr.ContactParams{Email: "B@x.com", FirstName: "B"}, nil)
-	}, nil)
-	if err != nil || report.Created != 1 || report.Unchanged != 1 {
-		t.Errorf("got %+v, %v", report, err)
-	}
-}
-
-// An input can be the work of another call, whose doubt is not about these people.
-func TestAnInputsErrorIsNotTakenForTheRunsOwn(t *testing.T) {
-	t.Parallel()
-	lost := through(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
-	_, another := lost.Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "a@x.com"}}})
-	wantIs(t, another, demeterrr.ErrUnknownOutcome)
-
-	report, err := lost.Sequences.ExecuteAll(t.Context(), "s1", func(yield func(demeterrr.ExecuteContact, error) bool) {
-		_ = yield(demeterrr.ExecuteContact{Email: "b@x.com"}, nil) && yield(demeterrr.ExecuteContact{}, another)
-	}, nil)
-	if len(report.Unknown) != 0 || len(report.Failed) != 1 || report.Requests != 0 {
-		t.Errorf("got %+v, want one failed and nothing sent", report)
-	}
-	wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
 }
 
 func TestAKeyAcrossTheExcerptsEndIsNotShown(t *testing.T) {

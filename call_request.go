@@ -20,8 +20,9 @@ type request struct {
 	body      any // nil, or what is encoded as JSON; it is checked first if it is a checker
 	// mistake is why the request must not be sent; nil if nothing is known to be wrong with it.
 	mistake error
-	// route is the template of the path, for tracers; empty if the path is one itself.
+	// route is the template of the path, for tracers. Empty means that the path is one itself, or that it is made of a raw path.
 	route string
+	raw   bool // the path is a caller's
 }
 
 // checker is a body that can tell before it is sent that it cannot be right.
@@ -88,7 +89,7 @@ func (k *call) httpRequest(ctx context.Context) *http.Request {
 
 func (k *call) header(a *attemptRequest) http.Header {
 	values := &a.values
-	*values = [4]string{k.client.apiKey(), k.client.userAgent, "application/json", "application/json"}
+	*values = [4]string{k.key, k.client.userAgent, "application/json", "application/json"}
 	h := make(http.Header, 4)
 	h["X-Api-Key"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]

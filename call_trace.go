@@ -8,12 +8,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // traced is prepareAndRun between the tracers' start and end.
 func (k *call) traced(opts []CallOption) (failed *Error) {
 	t := k.client.tracing
-	if k.route == "" {
+	switch {
+	case k.route != "":
+	case k.raw:
+		k.route = template(k.path)
+	default:
 		k.route = k.path // it has no place for an id
 	}
 	if !strings.HasPrefix(k.route, "/") {
@@ -205,7 +211,7 @@ var ownMessages = []string{messageUnsent, messageNoConnection, messageNoReply, m
 // path, no text of the server's, no text of a foreign error.
 func forTracers(err error, method, route string) *Error {
 	told := &Error{Method: method, Path: route}
-	err = readable(err)
+	err = scrub.Readable(err)
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		told.StatusCode, told.Code, told.RetryAfter = e.StatusCode, plainCode(e.Code), e.RetryAfter
 		told.Attempts = e.Attempts

@@ -39,8 +39,10 @@ type Client struct {
 	base      *url.URL
 	userAgent string
 	// apiKey is a function so that no way of printing a client shows the key.
-	apiKey    func() string
+	apiKey    keySource
+	asksKey   bool              // of WithAPIKeyFunc
 	transport http.RoundTripper // nil for http.DefaultTransport
+	own       *http.Transport   // under transport; nil with WithHTTPClient
 	jar       http.CookieJar
 	timeout   time.Duration // of one attempt
 	policy    RetryPolicy
@@ -52,47 +54,76 @@ type Client struct {
 }
 
 // New makes a client for the API key, which starts with dem_ (API docs, page
-// "authentication"). It sends nothing. The error, if any, tells everything that
-// is wrong with the key and the options, and matches [ErrMissingAPIKey],
-// [ErrInvalidAPIKeyFormat] or [ErrValidation].
+// "authentication"). With [WithAPIKeyFunc] the key must be empty. New sends
+// nothing. The error, if any, tells everything that is wrong with the key and the
+// options, and matches [ErrMissingAPIKey], [ErrInvalidAPIKeyFormat] or
+// [ErrValidation].
 func New(apiKey string, opts ...Option) (*Client, error) {
 	cfg, base, err := readOptions(opts)
-	switch keyErr := validate.APIKey(apiKey); {
-	case apiKey == "":
-		keyErr = errors.New("no API key was given; make one in the dashboard")
-		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(keyErr, err))}
-	case keyErr != nil:
-		return nil, &Error{Code: CodeInvalidAPIKeyFormat, Message: joined(errors.Join(keyErr, err))}
-	case err != nil:
+	if cfg.apiKey != nil && apiKey != "" {
+		err = errors.Join(errors.New("WithAPIKeyFunc: New was given a key too; pass New an empty key"), err)
+	}
+	return newClient(apiKey, cfg, base, err)
+}
+
+// NewFromEnv makes a client for the key in the environment variable
+// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
+// option overrides the environment: with [WithAPIKeyFunc] the first is not read.
+func NewFromEnv(opts ...Option) (*Client, error) {
+	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
+		opts = append([]Option{WithBaseURL(base)}, opts...)
+	}
+	cfg, base, err := readOptions(opts)
+	if cfg.apiKey != nil {
+		return newClient("", cfg, base, err)
+	}
+	key := os.Getenv("DEMETERRR_API_KEY")
+	if key == "" {
+		unset := errors.New("the environment variable DEMETERRR_API_KEY is not set; set it to a key from the dashboard")
+		return nil, &Error{Code: CodeMissingAPIKey, Message: joined(errors.Join(unset, err))}
+	}
+	return newClient(key, cfg, base, err)
+}
+
+// newClient makes a client, unless err says what is wrong with its options.
+func newClient(apiKey string, cfg config, base *url.URL, err error) (*Client, error) {
+	source := cfg.apiKey
+	if source == nil {
+		if keyErr := checkKey(apiKey); keyErr != nil {
+			keyErr.Message = joined(errors.Join(errors.New(keyErr.Message), err))
+			return nil, keyErr
+		}
+		source = func(context.Context) (string, error) { return apiKey, nil }
+	}
+	if err != nil {
 		return nil, invalid("%s", joined(err))
 	}
 	c := &Client{
 		base:      base,
 		userAgent: cfg.app + userAgent(),
-		apiKey:    func() string { return apiKey },
+		apiKey:    source,
+		asksKey:   cfg.apiKey != nil,
+		transport: cfg.transport,
+		own:       cfg.own,
+		jar:       cfg.jar,
+		timeout:   cfg.timeout,
 		policy:    cfg.policy,
 		limiter:   cfg.limiter,
 		logger:    cfg.logger,
 		tracing:   newTracing(cfg.tracers, base),
 	}
-	c.transport, c.jar, c.timeout = cfg.transport()
 	c.Contacts = &ContactsService{client: c}
 	c.Sequences = &SequencesService{client: c}
 	return c, nil
 }
 
-// NewFromEnv makes a client for the key in the environment variable
-// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
-// option overrides the environment.
-func NewFromEnv(opts ...Option) (*Client, error) {
-	key := os.Getenv("DEMETERRR_API_KEY")
-	if key == "" {
-		return nil, &Error{Code: CodeMissingAPIKey, Message: "the environment variable DEMETERRR_API_KEY is not set; set it to a key from the dashboard"}
+// CloseIdleConnections closes the connections of the client's own transport that
+// no call is using, also below [WithTransport]. The client stays usable. The
+// connections of [WithHTTPClient] are the caller's to close.
+func (c *Client) CloseIdleConnections() {
+	if c != nil && c.own != nil {
+		c.own.CloseIdleConnections()
 	}
-	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
-		opts = append([]Option{WithBaseURL(base)}, opts...)
-	}
-	return New(key, opts...)
 }
 
 // roundTripper is the transport of an attempt. A client without one takes
@@ -156,33 +187,23 @@ type Response struct {
 }
 
 // Do calls an endpoint that has no method of its own, such as /surveys, with
-// everything else that a method does: key, retries, rate limit, errors. out is a
-// pointer into which the whole body of the reply is decoded, with its "data" and
-// "meta"; if it is nil, only the API's own error is looked for in it. Pass nil for an endpoint that
-// answers without a body: with out, a 2xx that has none counts as a lost reply.
+// everything else that a method does: key, retries, rate limit, errors. Use [Fetch]
+// for an object, [FetchAll] for a list, and Do for a reply without a body or
+// outside the API's envelope.
+//
+// Do decodes the whole body of the reply into out, a pointer. If out is nil, Do
+// looks for the API's own error only. Pass nil for an endpoint that answers without
+// a body: with out, a 2xx that has none counts as a lost reply.
 //
 // GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
 // except POST /contacts.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
-	if req == nil {
-		return invalid("the request is nil; pass a *demeterrr.Request")
-	}
-	path := "/" + strings.TrimPrefix(req.Path, "/")
-	switch req.Method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default:
-		return invalid("the method must be GET, POST, PUT, PATCH or DELETE")
-	}
-	r := request{operation: "Do", method: req.Method, path: path, route: req.Route, query: req.Query, body: req.Body}
-	if req.Route == "" && c != nil && c.tracing != nil {
-		r.route = template(path)
-	}
-	r.mistake = cmp.Or(validate.Path(path), req.checkBody())
-	if v := reflect.ValueOf(out); r.mistake == nil && out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
-		r.mistake = fmt.Errorf("out must be a pointer that is not nil, not %T", out)
-	}
-	if out == nil || r.mistake != nil {
+	r := req.request("Do")
+	if out == nil {
 		return c.do(ctx, r, nil, opts)
+	}
+	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
+		r.mistake = cmp.Or(r.mistake, fmt.Errorf("out must be a pointer that is not nil, not %T", out))
 	}
 	var reply []byte
 	var resp Response
@@ -200,13 +221,26 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	}
 	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
 	if err := json.Unmarshal(reply, out); err != nil {
-		return &Error{
-			StatusCode: resp.StatusCode, Message: fmt.Sprintf("the call succeeded, but its reply does not fit %T", out),
-			Method: r.method, Path: r.path, RequestID: resp.RequestID, Attempts: resp.Attempts,
-			cause: withoutContent(err), unknown: r.method != http.MethodGet,
-		}
+		return misfit(r, &resp, out, err)
 	}
 	return nil
+}
+
+// request is the call that req describes, which may be nil. Its mistake is what is
+// wrong with req.
+func (req *Request) request(operation string) request {
+	if req == nil {
+		return request{operation: operation, mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
+	}
+	r := request{operation: operation, path: "/" + strings.TrimPrefix(req.Path, "/"), route: req.Route, raw: true, query: req.Query, body: req.Body}
+	switch req.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		r.method = req.Method
+		r.mistake = cmp.Or(validate.Path(r.path), req.checkBody())
+	default:
+		r.mistake = errors.New("the method must be GET, POST, PUT, PATCH or DELETE")
+	}
+	return r
 }
 
 // checkBody refuses bodies that would not be sent as they are meant.

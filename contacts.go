@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
@@ -58,7 +60,7 @@ type Contact struct {
 type ContactParams struct {
 	// Email is required; it identifies the contact.
 	Email string `json:"email,omitzero"`
-	// FirstName is required by Create and Upsert, and by Sync for new contacts.
+	// FirstName is required by Create and Upsert, and by bulk.Sync for new contacts.
 	FirstName         string   `json:"firstName,omitzero"`
 	LastName          string   `json:"lastName,omitzero"`
 	Phone             string   `json:"phone,omitzero"`
@@ -216,7 +218,36 @@ func (p *ContactListParams) query() listQuery {
 	q.add("email", p.Email)
 	q.add("phone", p.Phone)
 	q.add("location_id", p.LocationID)
+	if p.Email != "" {
+		q.mistake = validate.Email(p.Email)
+	}
 	return q
+}
+
+// Params returns the contact as Create and Upsert send it: without the id, the
+// times and Unsubscribed. The tags and the custom fields are copies. Change what
+// you need, then call Upsert.
+func (c Contact) Params() ContactParams {
+	fields := maps.Clone(c.CustomFields)
+	for key, value := range fields {
+		switch value.(type) {
+		case []any, map[string]any:
+			if own, err := decoded(value); err == nil { // else it cannot be sent either
+				fields[key] = own
+			}
+		}
+	}
+	return ContactParams{
+		Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone, Title: c.Title,
+		PreferredLanguage: c.PreferredLanguage, LocationID: c.LocationID, ContactOrganizationID: c.ContactOrganizationID,
+		CustomFields: fields, Tags: slices.Clone(c.Tags),
+	}
+}
+
+// ExecuteContact returns the contact as Execute sends it: its email, names and
+// phone. It does not look at Unsubscribed: the API skips such contacts.
+func (c Contact) ExecuteContact() ExecuteContact {
+	return ExecuteContact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone}
 }
 
 // Validate returns an [*Error] that matches [ErrValidation] if Create would refuse

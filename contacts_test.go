@@ -91,7 +91,23 @@ func badContactParams() map[string]badParams {
 		"pointer cycle":     {field(&cyclic), "cannot be encoded"},
 		"no number":         {field(json.Number("john.doe@example.com")), "cannot be encoded"},
 		"broken raw":        {field(json.RawMessage(`{`)), "cannot be encoded"},
+		"its own error":     {field(unwritable{}), "no number for [removed]"},
+		"endless pointer":   {field(ring()), "does one hold itself"},
 	}
+}
+
+// unwritable says what it holds when it is encoded.
+type unwritable struct{}
+
+func (unwritable) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("no number for john.doe@example.com")
+}
+
+// ring is a pointer that leads to itself, on which encoding/json of Go 1.27 overflows the stack.
+func ring() any {
+	var v any
+	v = &v
+	return v
 }
 
 type badParams struct {
@@ -370,23 +386,9 @@ func TestAnEmailThatCannotBeIsRefusedWhereverOneIsTaken(t *testing.T) {
 				_, err := c.Contacts.Update(t.Context(), johnID, &demeterrr.ContactUpdate{Email: demeterrr.Set(email)})
 				return err
 			},
-			"Contacts.Sync": func() error {
-				report, err := c.Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{{Email: email, FirstName: "John"}}), nil)
-				if err != nil || len(report.Failed) != 1 {
-					t.Fatal(err, summary(report))
-				}
-				return report.Failed[0].Err
-			},
 			"Sequences.Execute": func() error {
 				_, err := c.Sequences.Execute(t.Context(), "s", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: email}}})
 				return err
-			},
-			"Sequences.ExecuteAll": func() error {
-				report, err := c.Sequences.ExecuteAll(t.Context(), "s", eachOf([]demeterrr.ExecuteContact{{Email: email}}), nil)
-				if err != nil || len(report.Failed) != 1 {
-					t.Fatal(err, totals(report))
-				}
-				return report.Failed[0].Err
 			},
 		} {
 			err := call()

@@ -177,9 +177,12 @@ func setField[T any](field *T, o Opt[T]) {
 // what a reply with either would be decoded to. A value that cannot be sent
 // counts as different, so that the update reports it.
 func sameJSON(want, have any) bool {
+	if validate.Text(want) != nil {
+		return false
+	}
 	a, err1 := decoded(want)
 	b, err2 := decoded(have)
-	return err1 == nil && err2 == nil && validate.Text(want) == nil && sameValue(a, b)
+	return err1 == nil && err2 == nil && sameValue(a, b)
 }
 
 // sameValue compares decoded values. Numbers are the same if their values are:
@@ -234,9 +237,9 @@ func best(contacts []Contact, email string) (found *Contact) {
 // fits reports whether an email means c rather than other, which may be nil. The
 // choice does not depend on the order in which the contacts come.
 func (c *Contact) fits(email string, other *Contact) bool {
-	if !mailbox.Same(c.Email, email) {
-		return false
+	if other == nil {
+		return mailbox.Same(email, c.Email)
 	}
-	spelling := func(c *Contact) int { return slices.Index(append(mailbox.Spellings(email), c.Email), c.Email) }
-	return other == nil || cmp.Or(cmp.Compare(spelling(c), spelling(other)), cmp.Compare(c.ID, other.ID)) < 0
+	rank := mailbox.Rank(email, c.Email)
+	return rank >= 0 && cmp.Or(rank-mailbox.Rank(email, other.Email), cmp.Compare(c.ID, other.ID)) < 0
 }

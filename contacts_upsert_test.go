@@ -8,10 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode"
 
 	"github.com/demeterrr/demeterrr-go"
-	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // turn is one request that is expected, and its reply.
@@ -295,58 +293,6 @@ func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
 	})
 }
 
-// sameRecipient reports whether Execute takes the two emails for one person's.
-func sameRecipient(t testing.TB, c *demeterrr.Client, a, b string) bool {
-	t.Helper()
-	_, err := c.Sequences.Execute(t.Context(), "s", &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: a}, {Email: b}}})
-	return err != nil && strings.Contains(err.Error(), "have the same email")
-}
-
-// neverExecuted is a client whose executions fail.
-func neverExecuted(t testing.TB) *demeterrr.Client {
-	t.Helper()
-	return serving(t, answer(400, `{"error":{"code":"VALIDATION_ERROR","message":"no"}}`))
-}
-
-func TestAllCasesOfALetterAreOnePerson(t *testing.T) {
-	t.Parallel()
-	c := neverExecuted(t)
-	for r := rune(1); r <= unicode.MaxRune; r++ {
-		for other := unicode.SimpleFold(r); other > r; other = unicode.SimpleFold(other) {
-			if a, b := "jane"+string(r)+"@example.com", "Jane"+string(other)+"@example.com"; !sameRecipient(t, c, a, b) && validate.Email(a) == nil && validate.Email(b) == nil {
-				t.Errorf("%q and %q are two persons", a, b)
-			}
-		}
-	}
-	for _, two := range [][2]string{{"ı@x", "i@x"}, {"é@x", "e@x"}, {"ß@x", "ss@x"}, {"ö@x", "o@x"}} {
-		if sameRecipient(t, c, two[0], two[1]) {
-			t.Errorf("%s and %s are one person", two[0], two[1])
-		}
-	}
-}
-
-func FuzzEmailsThatEqualFoldAreOnePerson(f *testing.F) {
-	for _, seed := range [][2]string{{"ΝΙΚΟΣ@παράδειγμα.gr", "νικος@παράδειγμα.gr"}, {"µ@x", "μ@x"}, {"ſam@x", "sam@x"}, {"\u212aim@x", "kim@x"}, {"İ@x", "i@x"}, {"ΐ@x", "\u1fd3@x"}} {
-		f.Add(seed[0], seed[1])
-	}
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if validate.Email(a) != nil || validate.Email(b) != nil {
-			t.Skip()
-		}
-		c := neverExecuted(t)
-		one := sameRecipient(t, c, a, b)
-		if strings.EqualFold(a, b) && !one {
-			t.Errorf("%q and %q are two persons", a, b)
-		}
-		if lower := strings.ToLower(a); validate.Email(lower) == nil && !sameRecipient(t, c, a, lower) {
-			t.Errorf("%q and %q, as an older journal has it, are two persons", a, lower)
-		}
-		if one && !strings.EqualFold(strings.ToLower(a), strings.ToLower(b)) { // only İ and i are more than EqualFold says
-			t.Errorf("%q and %q are one person", a, b)
-		}
-	})
-}
-
 func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 	t.Parallel()
 	john := demeterrr.Contact{ID: johnID, Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}
@@ -372,6 +318,15 @@ func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 		sent, err := json.Marshal(changes)
 		wantNil(t, err)
 		same(t, name, string(sent), tt.sent)
+	}
+}
+
+func TestChangesReportsWhatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	p := &demeterrr.ContactParams{CustomFields: map[string]any{"tier": ring()}}
+	changes := p.Changes(&demeterrr.Contact{CustomFields: map[string]any{"tier": "Gold"}})
+	if changes == nil || changes.Validate() == nil {
+		t.Error(changes)
 	}
 }
 

@@ -1,8 +1,10 @@
 // Package demeterrr is the official Go client of the demeterrr customer-feedback
-// API: contacts, survey sequences, and everything else through [Client.Do].
+// API: contacts, survey sequences, and everything else through [Fetch],
+// [FetchAll] and [Client.Do].
 //
 // A plain Execute retries after the API's own INTERNAL_ERROR, as the API
-// documents. Pass [WithAtMostOnce] to turn that retry off.
+// documents. [WithAtMostOnce] turns that retry off for one call,
+// [RetryPolicy].AtMostOnce for a client.
 //
 //	client, err := demeterrr.NewFromEnv() // DEMETERRR_API_KEY
 //	if err != nil {
@@ -25,8 +27,10 @@
 // sentinel that the server would have earned and Error.Attempts 0.
 //
 // [ErrUnknownOutcome] matches every failed write that may still have taken effect.
-// Any other failed call of a single method has changed nothing; Sync and
-// ExecuteAll report on each contact.
+// Any other failed call has changed nothing.
+//
+// [Error.Retryable] reports whether the same call can succeed later and do no
+// harm. A worker redelivers its message then, after Error.RetryAfter.
 //
 // # Retries
 //
@@ -35,7 +39,7 @@
 //	what came back                        GET PATCH DELETE,  Execute,
 //	                                      POST /contacts     other POST, PUT
 //	429                                   again              again
-//	500 with the API's INTERNAL_ERROR     again              again (not with WithAtMostOnce)
+//	500 with the API's INTERNAL_ERROR     again              again (not at most once)
 //	408, 425, any other 5xx but 501       again              error, outcome unknown
 //	no connection was made                again              again
 //	certificate error                     error              error
@@ -44,7 +48,7 @@
 //	anything else                         error              error
 //
 // A 2xx with the API's own error leaves the outcome of every write unknown.
-// With [WithAtMostOnce] only a 429 and a failed connection are repeated. Waits
+// At most once, only a 429 and a failed connection are repeated. Waits
 // double from 1 second (up to 30), plus up to 25 % random jitter; a retryAfter of
 // the API is always honoured. A 429 with a retryAfter holds back every call of the
 // client, not only the one that met it. [RetryPolicy] has the numbers and the worst case: give the context
@@ -59,9 +63,25 @@
 //
 // # Many contacts
 //
-// [ContactsService.Sync] brings the account to what the caller has, in the fewest
-// requests. [SequencesService.ExecuteAll] sends a sequence to any number of
-// contacts; with a [Journal], nobody twice, across runs and crashes.
+// Package bulk syncs any number of contacts in few requests, and sends a sequence
+// to any number of them, each once, across runs and crashes.
+//
+// # Other endpoints
+//
+// [FetchAll] and [Fetch] read the surveys, responses and reviews, which have no
+// methods. They take a type of yours:
+//
+//	type Survey struct {
+//		ID string `json:"id"`
+//	}
+//	for survey, err := range demeterrr.FetchAll[Survey](ctx, client, "/surveys", nil) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(survey.ID)
+//	}
+//
+// [Client.Do] is for replies without a body or outside the API's envelope.
 //
 // # Seeing inside
 //

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
@@ -39,6 +40,7 @@ var (
 	srv        *demeterrrtest.Server
 	err        error
 	sequenceID string
+	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
 	rows       []struct {
 		Email, FirstName string

@@ -154,8 +154,9 @@ type Error struct {
 	// Attempts is the number of requests that this call sent; 0 if it was refused before sending.
 	Attempts int
 
-	cause   error // what Unwrap returns: a network error, the context's error, a limiter's
-	unknown bool  // the write may have taken effect
+	cause     error // what Unwrap returns: a network error, the context's error, a limiter's
+	unknown   bool  // the write may have taken effect
+	permanent bool  // a repeat fails in the same way, whatever the status says
 }
 
 // Is reports whether target is a sentinel that this error answers to: its
@@ -185,6 +186,30 @@ func (e *Error) Unwrap() error {
 		return nil
 	}
 	return e.cause
+}
+
+// Retryable reports whether the same call can succeed later and do no harm: after
+// a 429, a failure of the server or of the network, or a context that ended. It is
+// false if the outcome of a POST or PUT other than Create is unknown, as a repeat
+// could do the work twice. It is false for a refusal that stays the same: invalid
+// input, a wrong key, a 404. Wait for RetryAfter first.
+func (e *Error) Retryable() bool {
+	if e == nil || e.permanent || e.unknown && !repeatable(e.Method, e.Path) {
+		return false
+	}
+	status := e.StatusCode
+	if status == 0 || status/100 == 2 && e.Code != "" {
+		status = documentedStatus(e.Code) // not sent, or the API's own error in a 2xx
+	}
+	switch status {
+	case 0:
+		return e.Code == "" && e.cause != nil // no reply
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
+		return true
+	case http.StatusNotImplemented:
+		return false
+	}
+	return status/100 == 5 || status/100 == 2 // a 2xx whose body was lost or unreadable
 }
 
 // LogValue makes slog write the error as a group of its fields. Of the details

@@ -1,7 +1,6 @@
 package demeterrr
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -170,22 +169,6 @@ func isFieldName(text string) bool {
 		}
 	}
 	return letter(text[0])
-}
-
-// readable returns err, or a plain error in its place if reading err panics. A
-// typed nil and a *net.OpError without an error do that.
-func readable(err error) (safe error) {
-	if err == nil {
-		return nil
-	}
-	defer func() {
-		if recover() != nil {
-			safe = fmt.Errorf("a %T that panics when it is read; return a complete error or a plain nil", err)
-		}
-	}()
-	_ = err.Error()
-	_ = errors.Is(err, ErrUnknownOutcome) // unwraps it to the end
-	return err
 }
 
 // quoted is a text from outside as an error shows it: on one line, and without

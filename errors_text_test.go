@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,16 +44,6 @@ func (l *waitFails) Wait(context.Context) error {
 		return nil
 	}
 	return l.err
-}
-
-// input is one contact and then an error.
-func input[T any](contact T, err error) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		if yield(contact, nil) {
-			var none T
-			yield(none, err)
-		}
-	}
 }
 
 // onePrefix checks that an error's text begins with the prefix and has no other.
@@ -98,12 +86,6 @@ func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 				cancel(err)
 				c, _ := play(t, nil)
 				onePrefix(t, "of the context", get(ctx, c))
-				report, stopped := c.Contacts.Sync(t.Context(), input(*createParams, err), nil)
-				onePrefix(t, "of the input of Sync", stopped)
-				onePrefix(t, "of a contact that Sync did not reach", report.Failed[0].Err)
-				c, _ = play(t, []step{missing})
-				_, stopped = c.Sequences.ExecuteAll(t.Context(), sequenceID, input(executeParams.Contacts[0], err), nil)
-				onePrefix(t, "of the input of ExecuteAll", stopped)
 			})
 		})
 	}
@@ -112,25 +94,6 @@ func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 		onePrefix(t, problem, err)
 		if want := "demeterrr: VALIDATION_ERROR: WithLimiter: " + problem; !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %q, want it to begin with %q", err, want)
-		}
-	}
-	path := filepath.Join(t.TempDir(), "journal")
-	j := must(demeterrr.OpenJournal(path, sequenceID))
-	c, _ := play(t, nil)
-	_, err := c.Sequences.ExecuteAll(t.Context(), contactID, inputOf(executeParams.Contacts...), &demeterrr.ExecuteAllOptions{Journal: j})
-	onePrefix(t, "of another sequence's journal", err)
-	wantNil(t, j.Close())
-	_, err = demeterrr.OpenJournal(path, contactID)
-	onePrefix(t, "of another sequence's file", err)
-}
-
-// inputOf is an input without an error.
-func inputOf[T any](items ...T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, item := range items {
-			if !yield(item, nil) {
-				return
-			}
 		}
 	}
 }
@@ -239,23 +202,10 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 				cancel(err)
 				c, _ = play(t, nil)
 				failed("of the context", get(ctx, c), 0)
-				_, stopped := c.Contacts.Sync(t.Context(), input(*createParams, err), nil)
-				failed("of the input", stopped, 0)
-				_, stopped = c.Sequences.ExecuteAll(t.Context(), sequenceID, inputOf(executeParams.Contacts...), &demeterrr.ExecuteAllOptions{Journal: failing{err}})
-				failed("of a journal", stopped, 0)
 			})
 		})
 	}
 }
-
-// failing is a journal that knows nobody and cannot begin.
-type failing struct{ err error }
-
-func (failing) Entry(context.Context, string, string) (demeterrr.JournalEntry, error) {
-	return demeterrr.JournalEntry{}, nil
-}
-func (j failing) Begin(context.Context, string, []string) error                { return j.err }
-func (failing) Finish(context.Context, string, []demeterrr.JournalEntry) error { return nil }
 
 // On Go 1.27 encoding/json names the keys of maps in its errors.
 func TestAnErrorOfTheReplysTypeShowsNoKeyOfAMap(t *testing.T) {

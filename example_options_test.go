@@ -23,6 +23,57 @@ func ExampleWithHTTPClient() {
 	// Output: <nil>
 }
 
+// A transport of your own sees every attempt, on the client's own connections.
+func ExampleWithTransport() {
+	client := newClient(demeterrr.WithTransport(func(next http.RoundTripper) http.RoundTripper {
+		return printing{next} // or otelhttp.NewTransport(next)
+	}))
+	defer client.CloseIdleConnections()
+
+	_, err := client.Contacts.List(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: GET 200
+}
+
+type printing struct{ next http.RoundTripper }
+
+func (p printing) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.next.RoundTrip(req)
+	if err == nil {
+		fmt.Println(req.Method, resp.StatusCode)
+	}
+	return resp, err
+}
+
+// The key comes from a store of secrets, and changes while the program runs.
+func ExampleWithAPIKeyFunc() {
+	secrets := map[string]string{}
+	client := newClient(demeterrr.WithAPIKeyFunc(func(context.Context) (string, error) {
+		return secrets["demeterrr"], nil
+	}))
+
+	_, err := client.Contacts.List(ctx, nil)
+	fmt.Println(errors.Is(err, demeterrr.ErrMissingAPIKey))
+
+	secrets["demeterrr"] = srv.APIKey()
+	_, err = client.Contacts.List(ctx, nil)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
+func ExampleClient_CloseIdleConnections() {
+	client, err := demeterrr.New("dem_your_key_here")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.CloseIdleConnections() // when the program needs the client no more
+	// Output:
+}
+
 func ExampleWithBaseURL() {
 	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithBaseURL("https://feedback.example.com/api/v1"))
 	fmt.Println(err)
@@ -52,6 +103,7 @@ func ExampleWithRetryPolicy() {
 	policy := demeterrr.DefaultRetryPolicy()
 	policy.MaxRetries = 5
 	policy.MaxRetryAfter = 10 * time.Minute // a nightly job has time
+	policy.AtMostOnce = true                // rather a survey too few than one too many
 
 	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithRetryPolicy(policy))
 	fmt.Println(err)

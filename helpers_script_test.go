@@ -55,6 +55,7 @@ var (
 	okDeleted   = step{status: 204}
 	okExecution = step{body: `{"data":{"sequenceId":"880e8400-e29b-41d4-a716-446655440000","sequenceName":"Post-Purchase Satisfaction Survey","contactsProcessed":1,"sendingsCreated":1,"results":[{"email":"customer1@example.com","contactId":"990e8400-e29b-41d4-a716-446655440000","status":"queued"}]}}`}
 	okSurvey    = step{body: `{"data":{"id":"s1"}}`}
+	okSurveys   = step{body: `{"data":[{"id":"s1"}],"meta":{"page":1,"perPage":100,"total":1,"totalPages":1}}`}
 
 	limited  = step{status: 429, body: limitedJSON}
 	internal = step{status: 500, body: internalJSON}

@@ -73,7 +73,9 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
-				got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // a usual contact has more bytes
+				if got.Items = got.Items[:0]; got.Items == nil { // else the member stands there twice
+					got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // a usual contact has more bytes
+				}
 				for r.Array(); r.Element(); {
 					got.Items = append(got.Items, *new(T))
 					item := P(&got.Items[len(got.Items)-1])

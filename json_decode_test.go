@@ -174,8 +174,8 @@ func TestAMemberOfAnotherTypeStaysRaw(t *testing.T) {
 
 func extra(members ...string) map[string]json.RawMessage {
 	m := map[string]json.RawMessage{}
-	for i := 0; i < len(members); i += 2 {
-		m[members[i]] = json.RawMessage(members[i+1])
+	for pair := range slices.Chunk(members, 2) {
+		m[pair[0]] = json.RawMessage(pair[1])
 	}
 	return m
 }

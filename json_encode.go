@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // encodable is a body that is written without reflection: the bodies of the
@@ -32,7 +33,7 @@ func (r request) encode() ([]byte, error) {
 		encoded, err = jsonwrite.Any(nil, r.body)
 	}
 	if err != nil {
-		return nil, errors.New("the body cannot be encoded as JSON: " + quotation.ReplaceAllString(err.Error(), `"…"`))
+		return nil, errors.New("the body cannot be encoded as JSON: " + scrub.Emails(quotation.ReplaceAllString(err.Error(), `"…"`)))
 	}
 	return encoded, nil
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"reflect"
-	"runtime"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -27,7 +25,9 @@ type Option func(*config)
 type config struct {
 	baseURL    string
 	insecure   bool
+	apiKey     keySource // nil without WithAPIKeyFunc
 	httpClient *http.Client
+	wrappers   []func(http.RoundTripper) http.RoundTripper
 	timeout    time.Duration
 	policy     RetryPolicy
 	limiter    Limiter
@@ -35,6 +35,10 @@ type config struct {
 	tracers    []Tracer
 	app        string
 	mistakes   []error
+
+	transport http.RoundTripper // nil for http.DefaultTransport
+	own       *http.Transport   // nil with WithHTTPClient
+	jar       http.CookieJar
 }
 
 func (c *config) mistake(format string, args ...any) {
@@ -53,26 +57,22 @@ func WithInsecureHTTP() Option {
 	return func(c *config) { c.insecure = true }
 }
 
-// WithHTTPClient sends requests through the transport of hc, with its cookie jar.
-// hc is copied, never changed, and its idle connections are never closed. Its
-// Timeout, if it has one, limits one attempt (see [WithTimeout]). Its
-// CheckRedirect is not used: redirects are refused, so that the API key goes to
-// no other host. A nil Transport means http.DefaultTransport, as it does for hc.
+// WithAPIKeyFunc asks f for the API key of each attempt, so that a rotated key
+// takes effect without a new client. Pass [New] an empty key then. f is called
+// before the [Limiter] and before [WithBeforeSend], in the context of the call.
+// Its time does not count in [WithTimeout]. It must be safe for concurrent use,
+// and should keep the key for a while.
 //
-// Without this option the client has a transport of its own, tuned for one host.
-// Under js/wasm it sends with the Fetch API. There a transport that wraps
-// http.Transport must refuse redirects itself: Fetch follows them.
-func WithHTTPClient(hc *http.Client) Option {
+// If f fails or panics, the call sends nothing more and returns an [*Error] that
+// wraps the error and matches [ErrMissingAPIKey]. An empty key matches
+// ErrMissingAPIKey too, a malformed one [ErrInvalidAPIKeyFormat].
+func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	return func(c *config) {
-		switch {
-		case hc == nil:
-			c.mistake("WithHTTPClient: the client is nil; leave the option out to use the default")
-		case hc.Transport != nil && isNil(hc.Transport):
-			c.mistake("WithHTTPClient: the client's Transport is a nil %T; leave it unset for http.DefaultTransport", hc.Transport)
-		case hc.Jar != nil && isNil(hc.Jar):
-			c.mistake("WithHTTPClient: the client's Jar is a nil %T; leave it unset for no cookies", hc.Jar)
+		if f == nil {
+			c.mistake("WithAPIKeyFunc: the function is nil; leave the option out to use the key of New")
+			return
 		}
-		c.httpClient = hc
+		c.apiKey = func(ctx context.Context) (string, error) { return askKey(ctx, f) }
 	}
 }
 
@@ -177,66 +177,8 @@ func readOptions(opts []Option) (config, *url.URL, error) {
 	if err != nil {
 		c.mistakes = append(c.mistakes, err)
 	}
+	c.setTransport()
 	return c, base, errors.Join(c.mistakes...)
-}
-
-// transport is the round tripper to send through, nil for http.DefaultTransport as
-// it is at each attempt, the cookie jar, and the time limit of one attempt.
-func (c *config) transport() (http.RoundTripper, http.CookieJar, time.Duration) {
-	if c.httpClient == nil {
-		limit := shorter(c.timeout, 0)
-		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-		own := newTransport(limit, dialer.DialContext)
-		if runtime.GOOS == "js" {
-			own.DialContext = nil // net/http then sends with the Fetch API
-		}
-		return own, nil, limit
-	}
-	return c.httpClient.Transport, c.httpClient.Jar, shorter(c.timeout, c.httpClient.Timeout)
-}
-
-// shorter is the shorter of two time limits, of which 0 is none, and the default
-// if there is neither.
-func shorter(a, b time.Duration) time.Duration {
-	switch {
-	case a <= 0 && b <= 0:
-		return defaultTimeout
-	case a <= 0:
-		return b
-	case b <= 0:
-		return a
-	}
-	return min(a, b)
-}
-
-// newTransport is made for many goroutines that talk to one host: the standard
-// transport keeps two idle connections to a host and closes the others after
-// each burst. It is built from nothing, as http.DefaultTransport may have been
-// replaced by something else. The number of connections is not limited: over
-// HTTP/2, MaxConnsPerHost can hang (golang/go#34941).
-//
-// HTTP/2 pings find a dead connection. A ping and its time-out together last as
-// long as an attempt may, so that a server busy with a slow Execute is not cut off.
-func newTransport(attempt time.Duration, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	const connections = 100
-	ping := max(attempt-attempt/2, time.Second)
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &countedConn{Conn: conn}, nil
-		},
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping},
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          connections,
-		MaxIdleConnsPerHost:   connections,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}
 }
 
 // CallOption changes one call.

@@ -128,6 +128,9 @@ func TestBaseURLRules(t *testing.T) {
 func TestBadOptionsAreRefused(t *testing.T) {
 	t.Parallel()
 	policy := func(p demeterrr.RetryPolicy) demeterrr.Option { return demeterrr.WithRetryPolicy(p) }
+	transport := func(rt http.RoundTripper) demeterrr.Option {
+		return demeterrr.WithTransport(func(http.RoundTripper) http.RoundTripper { return rt })
+	}
 	for _, test := range []struct {
 		option demeterrr.Option
 		says   string
@@ -137,6 +140,12 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		{demeterrr.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "the client's Transport is a nil *http.Transport; leave it unset"},
 		{demeterrr.WithHTTPClient(&http.Client{Transport: roundTripper(nil)}), "the client's Transport is a nil demeterrr_test.roundTripper; leave it unset"},
 		{demeterrr.WithHTTPClient(&http.Client{Jar: (*cookiejar.Jar)(nil)}), "the client's Jar is a nil *cookiejar.Jar; leave it unset"},
+		{demeterrr.WithTransport(nil), "WithTransport: the function is nil"},
+		{transport(nil), "WithTransport: the function returned a nil transport (<nil>)"},
+		{transport((*http.Transport)(nil)), "WithTransport: the function returned a nil transport (*http.Transport)"},
+		{transport(roundTripper(nil)), "WithTransport: the function returned a nil transport (demeterrr_test.roundTripper)"},
+		{demeterrr.WithAPIKeyFunc(nil), "WithAPIKeyFunc: the function is nil"},
+		{demeterrr.WithAPIKeyFunc(keys(canaryKey)), "WithAPIKeyFunc: New was given a key too; pass New an empty key"},
 		{demeterrr.WithLimiter(nil), "WithLimiter: the limiter is nil"},
 		{demeterrr.WithLimiter((*demeterrr.Pacer)(nil)), "WithLimiter: the limiter is nil"},
 		{demeterrr.WithLimiter(funcLimiter(nil)), "WithLimiter: the limiter is nil"},
@@ -258,6 +267,18 @@ func TestEnvironment(t *testing.T) {
 	}
 	same(t, "requests", j.lines(), []string{"DELETE /env/contacts/x", "DELETE /option/contacts/x"})
 	same(t, "key", j.arrivals()[0].Header["X-Api-Key"], []string{canaryKey})
+
+	// WithAPIKeyFunc needs no variable, and overrides one.
+	for _, env := range []string{"", canaryKey, "malformed"} {
+		t.Setenv("DEMETERRR_API_KEY", env)
+		c := must(demeterrr.NewFromEnv(through, demeterrr.WithAPIKeyFunc(keys("dem_option"))))
+		wantNil(t, c.Contacts.Delete(t.Context(), "x"))
+		same(t, "key", j.arrivals()[len(j.arrivals())-1].Header["X-Api-Key"], []string{"dem_option"})
+	}
+	t.Setenv("DEMETERRR_API_KEY", "")
+	_, err = demeterrr.NewFromEnv(demeterrr.WithAPIKeyFunc(nil))
+	refusedBeforeSending(t, "nil function", err, demeterrr.ErrMissingAPIKey, "DEMETERRR_API_KEY")
+	refusedBeforeSending(t, "nil function", err, demeterrr.ErrMissingAPIKey, "the function is nil")
 }
 
 func TestTheShorterTimeoutLimitsAnAttempt(t *testing.T) {
@@ -350,10 +371,13 @@ func FuzzBaseURL(f *testing.F) {
 
 //nolint:paralleltest // it replaces http.DefaultTransport
 func TestANilTransportIsTheDefaultOfTheMoment(t *testing.T) {
-	c := must(demeterrr.New(canaryKey, once, demeterrr.WithHTTPClient(&http.Client{})))
+	plain := must(demeterrr.New(canaryKey, once, demeterrr.WithHTTPClient(&http.Client{})))
+	wrapped := must(demeterrr.New(canaryKey, once, demeterrr.WithHTTPClient(&http.Client{}), demeterrr.WithTransport(clone)))
 	before := http.DefaultTransport
 	defer func() { http.DefaultTransport = before }()
 	http.DefaultTransport = handlerTransport{answer(200, `{"data":`+johnJSON+`}`)}
-	_, err := c.Contacts.Get(t.Context(), johnID)
-	wantNil(t, err)
+	for _, c := range []*demeterrr.Client{plain, wrapped} {
+		_, err := c.Contacts.Get(t.Context(), johnID)
+		wantNil(t, err)
+	}
 }

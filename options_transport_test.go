@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -31,15 +32,7 @@ func TestOwnTransportOpensFewConnections(t *testing.T) {
 			return nil, fmt.Errorf("http.DefaultTransport was used")
 		})
 	}
-	var connections atomic.Int64
-	server := httptest.NewUnstartedServer(answer(200, johnBody))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
+	server, opened := connections(t, answer(200, johnBody))
 	c, err := demeterrr.New(canaryKey, once, demeterrr.WithBaseURL(server.URL))
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +51,7 @@ func TestOwnTransportOpensFewConnections(t *testing.T) {
 	wg.Wait()
 	// It needs 64, and some more where a connection comes free while another is being made. The standard
 	// transport, which keeps two, opens thousands.
-	if n := connections.Load(); n > 200 {
+	if n := opened.Load(); n > 200 {
 		t.Errorf("64 goroutines with 50 calls each opened %d connections", n)
 	}
 }
@@ -159,4 +152,133 @@ func TestAContextsValuesReachTheTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "value", got, "span")
+}
+
+// cloning is a transport such as otelhttp's: it sends a copy of the request.
+type cloning struct{ next http.RoundTripper }
+
+func (c cloning) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.next.RoundTrip(req.Clone(req.Context()))
+}
+
+func clone(next http.RoundTripper) http.RoundTripper { return cloning{next} }
+
+// connections is a server that counts the connections that are opened to it.
+func connections(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *atomic.Int64) {
+	t.Helper()
+	opened := new(atomic.Int64)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server, opened
+}
+
+func TestAWrappedTransportOpensFewConnections(t *testing.T) {
+	t.Parallel()
+	// The first requests wait for each other, so that no connection comes free while another is being made.
+	var together sync.WaitGroup
+	together.Add(64)
+	var arrived atomic.Int64
+	server, opened := connections(t, func(w http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1) <= 64 {
+			together.Done()
+			together.Wait()
+		}
+		answer(200, johnBody)(w, r)
+	})
+	c := must(demeterrr.New(canaryKey, once, demeterrr.WithBaseURL(server.URL), demeterrr.WithTransport(clone)))
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := c.Contacts.Get(t.Context(), johnID); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := opened.Load(); n > 100 {
+		t.Errorf("64 goroutines with 50 calls each opened %d connections", n)
+	}
+}
+
+func TestCloseIdleConnectionsClosesThoseOfTheOwnTransport(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]demeterrr.Option{
+		"plain":   nil,
+		"wrapped": {demeterrr.WithTransport(clone)},
+	} {
+		server, opened := connections(t, answer(200, johnBody))
+		c := must(demeterrr.New(canaryKey, append(opts, once, demeterrr.WithBaseURL(server.URL))...))
+		for range 3 {
+			_, err := c.Contacts.Get(t.Context(), johnID)
+			wantNil(t, err)
+		}
+		same(t, name+": before", opened.Load(), int64(1))
+		c.CloseIdleConnections()
+		_, err := c.Contacts.Get(t.Context(), johnID)
+		wantNil(t, err)
+		same(t, name+": after", opened.Load(), int64(2))
+	}
+}
+
+// A script fails the test if its idle connections are closed.
+func TestCloseIdleConnectionsLeavesTheCallersTransportAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := play(t, nil)
+		c.CloseIdleConnections()
+		c, _ = play(t, nil, demeterrr.WithTransport(clone))
+		c.CloseIdleConnections()
+		c, _ = play(t, nil, demeterrr.WithTransport(func(rt http.RoundTripper) http.RoundTripper { return rt }))
+		c.CloseIdleConnections()
+		new(demeterrr.Client).CloseIdleConnections()
+		(*demeterrr.Client)(nil).CloseIdleConnections()
+	})
+}
+
+func TestTransportsWrapInTheirOrder(t *testing.T) {
+	t.Parallel()
+	var made, seen []string
+	named := func(name string) demeterrr.Option {
+		return demeterrr.WithTransport(func(next http.RoundTripper) http.RoundTripper {
+			made = append(made, name)
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				seen = append(seen, name)
+				return next.RoundTrip(r)
+			})
+		})
+	}
+	var j journal
+	c := serving(t, j.record(answer(204, "")), named("first"), named("second"))
+	for range 2 {
+		wantNil(t, c.Contacts.Delete(t.Context(), "x"))
+	}
+	same(t, "calls of the functions", made, []string{"first", "second"})
+	same(t, "requests through", seen, []string{"second", "first", "second", "first"})
+	same(t, "requests", len(j.lines()), 2) // WithHTTPClient's transport is below
+}
+
+// A transport of net/http that a function returns in place of its own is read as such.
+func TestAFunctionMayReturnAnotherTransport(t *testing.T) {
+	t.Parallel()
+	server, opened := connections(t, answer(200, johnBody))
+	for name, wrap := range map[string]func(http.RoundTripper) http.RoundTripper{
+		"the same":   func(next http.RoundTripper) http.RoundTripper { return next },
+		"net/http's": func(http.RoundTripper) http.RoundTripper { return &http.Transport{DisableKeepAlives: true} },
+		"a fake":     func(http.RoundTripper) http.RoundTripper { return handlerTransport{answer(200, johnBody)} },
+	} {
+		c := must(demeterrr.New(canaryKey, once, demeterrr.WithBaseURL(server.URL), demeterrr.WithTransport(wrap)))
+		if _, err := c.Contacts.Get(t.Context(), johnID); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	same(t, "connections", opened.Load(), int64(2))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"iter"
 	"maps"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/demeterrr/demeterrr-go/internal/validate"
+	"github.com/demeterrr/demeterrr-go/internal/paging"
 )
 
 // Page is one page of a list (API docs, page "pagination").
@@ -36,8 +35,10 @@ const maxPerPage = 100
 // listQuery is what every list can be asked for.
 type listQuery struct {
 	operation   string // of the call for a page
+	raw         bool   // the path is a caller's
 	page, limit int
 	values      url.Values // filters
+	mistake     error      // why it must not be asked; nil if nothing is known to be wrong
 }
 
 func (q *listQuery) add(name, value string) {
@@ -48,14 +49,12 @@ func (q *listQuery) add(name, value string) {
 
 // request is the request for the page that q names.
 func (q listQuery) request(route string) request {
-	r := request{operation: q.operation, method: http.MethodGet, path: route}
+	r := request{operation: q.operation, method: http.MethodGet, path: route, raw: q.raw, mistake: q.mistake}
 	switch {
 	case q.page < 0 || q.limit < 0:
 		r.mistake = errors.New("page and limit must not be negative; 0 means the default")
 	case q.limit > maxPerPage:
 		r.mistake = fmt.Errorf("limit must be at most %d; use All to get more than a page", maxPerPage)
-	case q.values.Has("email"):
-		r.mistake = validate.Email(q.values.Get("email"))
 	}
 	r.query = maps.Clone(q.values)
 	if r.query == nil {
@@ -101,14 +100,14 @@ func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, operation, 
 
 // yieldPages is one loop over the pages of a list. It yields the error that it returns.
 func yieldPages[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption, yield func(*T, error) bool) error {
-	pages := pager{route: route}
+	var pages paging.Pages
 	q.page = cmp.Or(q.page, 1)
 	q.limit = cmp.Or(q.limit, maxPerPage)
 	for more := true; more; q.page++ {
 		var resp Response
 		page, err := fetchPage[T, P](ctx, c, route, q, withResponse(opts, &resp))
 		if err == nil {
-			err = pages.check(q.page, markOf[T, P](page), &resp)
+			err = pageError(route, pages.Check(q.page, markOf[T, P](page)), &resp)
 		}
 		if err != nil {
 			yield(nil, err)
@@ -119,84 +118,24 @@ func yieldPages[T any, P decodable[T]](ctx context.Context, c *Client, route str
 				return nil
 			}
 		}
-		more = pages.follow(q.page)
-		delete(pages.seen, q.page-maxEmptyPages) // no rule reaches that far back
+		more = pages.Follow(q.page)
+		pages.Forget(q.page)
 	}
 	return nil
 }
 
-// maxEmptyPages is how many pages in a row may be empty before the end of a list.
-const maxEmptyPages = 3
-
-// pager holds the rules of paging. It is shown every page of a list that is read,
-// in any order, and refuses those that would make the list end early or never.
-type pager struct {
-	route string
-	seen  map[int]pageMark
-	last  pageMark // that of the highest number
+// markOf is what the rules of paging need to know of a page.
+func markOf[T any, P decodable[T]](page *Page[T]) paging.Mark {
+	return paging.NewMark(page.Page, page.Total, page.TotalPages, len(page.Items), func(i int) string { return P(&page.Items[i]).identity() })
 }
 
-// follow reports whether there are pages after the one with the number. The list
-// may grow and shrink while it is read: the highest page that was read counts.
-func (p *pager) follow(number int) bool { return number < p.last.totalPages }
-
-// check looks at a page that was asked for, and at those beside it.
-func (p *pager) check(asked int, m pageMark, resp *Response) error {
-	if p.seen == nil {
-		p.seen = map[int]pageMark{}
+// pageError is the error for a page that breaks the rules of paging; nil if wrong is nil.
+func pageError(route string, wrong error, resp *Response) error {
+	if wrong == nil {
+		return nil
 	}
-	p.seen[asked] = m
-	if asked > p.last.number {
-		p.last = m
-	}
-	first, last := asked, asked // of the empty pages in a row
-	for ; m.empty() && p.seen[first-1].empty(); first-- {
-	}
-	for ; m.empty() && p.seen[last+1].empty(); last++ {
-	}
-	switch {
-	case m.number != asked:
-		return p.wrong(resp, "asked for page %d, the server sent page %d; does a proxy drop the query?", asked, m.number)
-	case m.repeats(p.seen[asked-1]) || p.seen[asked+1].repeats(m):
-		return p.wrong(resp, "asked for page %d, the server sent the items of the page beside it again; does a proxy drop the query?", asked)
-	case last-first+1 >= maxEmptyPages:
-		return p.wrong(resp, "pages %d to %d of %d are empty; read the list again later", first, last, m.totalPages)
-	}
-	return nil
-}
-
-// wrong is the error for a page.
-func (p *pager) wrong(resp *Response, format string, args ...any) *Error {
 	return &Error{
-		StatusCode: resp.StatusCode, Method: http.MethodGet, Path: p.route, RequestID: resp.RequestID, Attempts: resp.Attempts,
-		Message: fmt.Sprintf(format, args...),
+		StatusCode: resp.StatusCode, Method: http.MethodGet, Path: route, RequestID: resp.RequestID, Attempts: resp.Attempts,
+		Message: wrong.Error(),
 	}
-}
-
-// pageMark is what the rules of paging need to know of a page.
-type pageMark struct {
-	number, items     int
-	ids               uint64 // a hash of the items' ids, which would keep the page
-	total, totalPages int
-}
-
-var idSeed = maphash.MakeSeed()
-
-func markOf[T any, P decodable[T]](page *Page[T]) pageMark {
-	var ids maphash.Hash
-	ids.SetSeed(idSeed)
-	for i := range page.Items {
-		_, _ = ids.WriteString(P(&page.Items[i]).identity())
-		_ = ids.WriteByte(0) // ends the id
-	}
-	return pageMark{page.Page, len(page.Items), ids.Sum64(), page.Total, page.TotalPages}
-}
-
-// empty reports whether a page has no items, although more pages follow.
-func (m pageMark) empty() bool { return m.items == 0 && m.number < m.totalPages }
-
-// repeats reports whether a page has the items of the page before it, and nothing
-// says that they have shifted.
-func (m pageMark) repeats(before pageMark) bool {
-	return m.items > 0 && m.items == before.items && m.ids == before.ids && m.total == before.total
 }

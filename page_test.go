@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/internal/paging/pagingtest"
 )
 
 // listing serves total contacts, c1, c2, …, as the contract says (section 4).
@@ -228,68 +229,21 @@ func TestALoopEndsWhenTheListShrinks(t *testing.T) {
 	same(t, "requests", len(j.lines()), 2)
 }
 
-// part is one page of a list: the ids are letters.
-type part struct {
-	ids               string
-	total, totalPages int
-}
-
-// parts serves these pages, in which the contact a has the email a@x.com, and counts the requests.
-func parts(t testing.TB, list []part) (c *demeterrr.Client, requests func() int) {
-	t.Helper()
-	var j journal
-	return serving(t, j.record(func(w http.ResponseWriter, r *http.Request) {
-		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		if n < 1 || n > len(list) {
-			t.Errorf("%s %s was sent", r.Method, r.URL)
-			answer(500, "")(w, r)
-			return
-		}
-		items := []string{}
-		for _, id := range list[n-1].ids {
-			items = append(items, fmt.Sprintf(`{"id":"%c","email":"%c@x.com","firstName":"A"}`, id, id))
-		}
-		fmt.Fprint(w, pageJSON(items, n, 2, list[n-1].total, list[n-1].totalPages))
-	})), func() int { return len(j.lines()) }
-}
-
-// pagings are lists with what they give, to All and to Sync, and what they are refused for.
-var pagings = map[string]struct {
-	list       []part
-	ids, wrong string
-}{
-	"an empty page is read past":              {[]part{{"ab", 6, 6}, {"", 6, 6}, {"c", 6, 6}, {"d", 6, 6}, {"e", 6, 6}, {"f", 6, 6}}, "abcdef", ""},
-	"so is the first page":                    {[]part{{"", 2, 2}, {"ab", 2, 2}}, "ab", ""},
-	"two in a row":                            {[]part{{"ab", 4, 5}, {"", 4, 5}, {"", 4, 5}, {"c", 4, 5}, {"d", 4, 5}}, "abcd", ""},
-	"twice two":                               {[]part{{"a", 3, 7}, {"", 3, 7}, {"", 3, 7}, {"b", 3, 7}, {"", 3, 7}, {"", 3, 7}, {"c", 3, 7}}, "abc", ""},
-	"three in a row are an error":             {[]part{{"ab", 9, 5}, {"", 9, 5}, {"", 9, 5}, {"", 9, 5}, {"c", 9, 5}}, "ab", "pages 2 to 4 of 5 are empty"},
-	"the third ends the list":                 {[]part{{"ab", 2, 4}, {"", 2, 4}, {"", 2, 4}, {"", 2, 4}}, "ab", ""},
-	"the list grows":                          {[]part{{"ab", 3, 2}, {"cd", 5, 3}, {"e", 5, 3}}, "abcde", ""},
-	"the list shrinks":                        {[]part{{"ab", 6, 3}, {"c", 3, 2}, {"", 3, 2}}, "abc", ""},
-	"all of the next page is deleted":         {[]part{{"ab", 4, 2}, {"", 2, 1}}, "ab", ""},
-	"a contact is added before the next page": {[]part{{"a", 2, 2}, {"a", 3, 3}, {"b", 3, 3}}, "aab", ""},
-	"two contacts are added and deleted":      {[]part{{"ab", 4, 2}, {"ac", 4, 2}}, "abac", ""},
-	"the first page again":                    {[]part{{"ab", 4, 2}, {"ab", 4, 2}}, "ab", "asked for page 2, the server sent the items of the page beside it again"},
-	"a page of one again":                     {[]part{{"a", 2, 2}, {"a", 2, 2}}, "a", "asked for page 2, the server sent the items of the page beside it again"},
-	"a later page again":                      {[]part{{"ab", 6, 3}, {"cd", 6, 3}, {"cd", 6, 3}}, "abcd", "the server sent the items of the page beside it again"},
-	"no more pages than there can be":         {[]part{{"ab", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}}, "ab", "are empty"},
-}
-
 func TestAllEndsWhereTheListEnds(t *testing.T) {
 	t.Parallel()
-	for name, tt := range pagings {
+	for name, tt := range pagingtest.Lists {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, requests := parts(t, tt.list)
-			got, errs := collect(t, c, nil, 100)
-			same(t, "contacts", strings.Join(got, ""), tt.ids)
-			if tt.wrong == "" {
+			handler, requests := pagingtest.Serve(t, tt.Pages)
+			got, errs := collect(t, serving(t, handler), nil, 100)
+			same(t, "contacts", strings.Join(got, ""), tt.IDs)
+			if tt.Wrong == "" {
 				same(t, "errors", errs, []error(nil))
-			} else if len(errs) != 1 || !strings.Contains(errs[0].Error(), tt.wrong) {
-				t.Errorf("got %v, want %q", errs, tt.wrong)
+			} else if len(errs) != 1 || !strings.Contains(errs[0].Error(), tt.Wrong) {
+				t.Errorf("got %v, want %q", errs, tt.Wrong)
 			}
-			if requests() > len(tt.list) {
-				t.Errorf("%d requests for %d pages", requests(), len(tt.list))
+			if n := int(requests.Load()); n > len(tt.Pages) {
+				t.Errorf("%d requests for %d pages", n, len(tt.Pages))
 			}
 		})
 	}

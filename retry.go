@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // RetryPolicy says how often a call is repeated and how long the client waits in
@@ -24,6 +26,8 @@ type RetryPolicy struct {
 	// MaxRetryAfter is the longest retryAfter of the API that is waited for; beyond it the call returns
 	// at once, with Error.RetryAfter set. 0 means 2 minutes.
 	MaxRetryAfter time.Duration
+	// AtMostOnce makes every call of the client one with [WithAtMostOnce], reads included.
+	AtMostOnce bool
 }
 
 // DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, each up to a quarter
@@ -79,7 +83,7 @@ func (k *call) classify(rep *reply, buf *replyBuffer) (failed *Error, again bool
 			return nil, false
 		}
 		// A code means the API's own error in a 2xx. It is final: a repeat could do the work twice.
-		again, effect = failed.Code == "" && k.repeatable() && !errors.Is(failed, errTooLarge), true
+		again, effect = failed.Code == "" && k.repeatable() && !failed.permanent, true
 	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
 		return nil, false // an earlier attempt has deleted it, and its reply was lost
 	default:
@@ -121,13 +125,14 @@ func (k *call) classifyStatus(e *Error) (again, effect bool) {
 
 // classifyLost is the table of retries for attempts that no reply came back from.
 func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
-	rep.err = readable(rep.err)
+	rep.err = scrub.Readable(rep.err)
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
-	case badCertificate(rep.err):
+	case !rep.left && badCertificate(rep.err):
 		failed.Message = messageCertificate
+		failed.permanent = true
 		return failed, false, false
-	case rep.unsent || neverConnected(rep.err):
+	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
 		failed.Message = messageNoConnection
 		return failed, true, false
 	case ended(k.ctx):
@@ -138,15 +143,16 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	return failed, k.repeatable(), true
 }
 
-// repeatable reports whether the call can be sent twice without harm: it reads,
-// it sets or deletes what has an id, or it creates what its email keeps unique.
-func (k *call) repeatable() bool {
-	if k.atMostOnce {
-		return false
-	}
-	switch k.method {
+// repeatable reports whether the client may send the call again although the first
+// attempt may have taken effect.
+func (k *call) repeatable() bool { return !k.atMostOnce && repeatable(k.method, k.path) }
+
+// repeatable reports whether a call can be sent twice without harm: it reads, it
+// sets or deletes what has an id, or it creates what its email keeps unique.
+func repeatable(method, path string) bool {
+	switch method {
 	case http.MethodGet, http.MethodPatch, http.MethodDelete:
 		return true
 	}
-	return k.method == http.MethodPost && k.path == routeContacts
+	return method == http.MethodPost && path == routeContacts
 }

@@ -250,3 +250,11 @@ func TestTheDoubtOfAnotherCallIsNotThisOnes(t *testing.T) {
 		}
 	}
 }
+
+// lostElsewhere is the error of another client's call, whose outcome is unknown.
+func lostElsewhere(t *testing.T) error {
+	t.Helper()
+	err := create(t.Context(), serving(t, answer(502, "")))
+	wantIs(t, err, demeterrr.ErrUnknownOutcome)
+	return err
+}

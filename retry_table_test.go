@@ -47,6 +47,10 @@ var operations = []operation{
 	{name: "Do POST without a body", column: other, call: do("POST", "/surveys", nil), write: true, success: okSurvey},
 	{name: "Do POST below /contacts", column: other, call: do("POST", "/contacts/import", nil), write: true, success: okSurvey},
 	{name: "Do PUT /contacts", column: other, call: do("PUT", "/contacts", nil), write: true, success: okSurvey},
+	{name: "Fetch GET", call: fetchSurvey("GET"), success: okSurvey},
+	{name: "Fetch DELETE", call: fetchSurvey("DELETE"), write: true, success: okSurvey},
+	{name: "Fetch POST", column: other, call: fetchSurvey("POST"), write: true, success: okSurvey},
+	{name: "FetchAll", call: fetchSurveys, success: okSurveys},
 	{name: "Do PUT", column: other, call: do("PUT", "/surveys/s1", map[string]int{"n": 1}), write: true, body: `{"n":1}`, success: okSurvey},
 }
 
@@ -54,6 +58,7 @@ var operations = []operation{
 type row struct {
 	name   string
 	again  [3]bool // by column
+	later  [3]bool // Error.Retryable, by column
 	once   bool    // repeated with WithAtMostOnce too
 	effect bool    // a write may have taken effect
 	inBody bool    // the body of a 2xx is what is wrong
@@ -77,16 +82,16 @@ var (
 )
 
 var retryTable = []row{
-	{name: "429", again: everywhere, once: true, fails: map[string]step{
+	{name: "429", again: everywhere, later: everywhere, once: true, fails: map[string]step{
 		"of the API": limited,
 		"of a proxy": {status: 429, body: "slow down"},
 		"no body":    {status: 429},
 		"truncated":  {status: 429, body: limitedJSON, cut: true},
 	}},
-	{name: "500 with the API's own error body", again: everywhere, effect: true, fails: map[string]step{
+	{name: "500 with the API's own error body", again: everywhere, later: notOther, effect: true, fails: map[string]step{
 		"INTERNAL_ERROR": internal,
 	}},
-	{name: "408, 425, any other 5xx but 501", again: notOther, effect: true, fails: map[string]step{
+	{name: "408, 425, any other 5xx but 501", again: notOther, later: notOther, effect: true, fails: map[string]step{
 		"500 of a proxy":              {status: 500, body: "<html>oops</html>"},
 		"500 without a body":          {status: 500},
 		"500 with another code":       {status: 500, body: `{"error":{"code":"SOMETHING_ELSE","message":"?"}}`},
@@ -104,7 +109,7 @@ var retryTable = []row{
 		"408 with the API's 500 body": {status: 408, body: internalJSON},
 		"425":                         {status: 425, body: "too early"},
 	}},
-	{name: "no connection", again: everywhere, once: true, fails: map[string]step{
+	{name: "no connection", again: everywhere, later: everywhere, once: true, fails: map[string]step{
 		"refused":       refused,
 		"no such host":  noHost,
 		"bare DNS":      {err: &net.DNSError{Err: "server misbehaving", Name: "app.demeterrr.com", IsTemporary: true}},
@@ -120,25 +125,27 @@ var retryTable = []row{
 		"expired":   {err: x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired}},
 		"proxy's":   dialError("proxyconnect", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "proxy"}),
 	}},
-	{name: "reply lost", again: notOther, effect: true, fails: map[string]step{
+	{name: "reply lost", again: notOther, later: notOther, effect: true, fails: map[string]step{
 		"reset":          reset,
 		"closed":         {err: errors.New("http: server closed idle connection")},
 		"timeout":        stalled,
 		"header timeout": {err: fmt.Errorf("net/http: timeout awaiting response headers: %w", timeoutError{})},
 	}},
-	{name: "body of a 2xx lost", again: notOther, effect: true, inBody: true, fails: map[string]step{
+	{name: "body of a 2xx lost", again: notOther, later: notOther, effect: true, inBody: true, fails: map[string]step{
 		"truncated":    {body: okContact.body, cut: true},
 		"stalled":      {body: okContact.body, freeze: true},
 		"empty":        {status: 204},
 		"not JSON":     {status: 201, body: "<html>OK</html>"},
 		"cut document": {body: `{"data":{"id":"550e`},
 	}},
-	{name: "2xx with the API's own error", again: nowhere, effect: true, fails: map[string]step{
+	{name: "2xx with an error of the API's that passes", again: nowhere, later: notOther, effect: true, fails: map[string]step{
 		"INTERNAL_ERROR":      {status: 200, body: internalJSON},
 		"RATE_LIMIT_EXCEEDED": {status: 201, body: limited60JSON},
-		"in a 202":            {status: 202, body: existsJSON},
-		"beside the data":     {status: 200, body: `{"data":` + contactJSON + `,"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`},
-		"before bad data":     {status: 200, body: `{"error":{"code":"VALIDATION_ERROR"},"data":{"id":7}}`},
+	}},
+	{name: "2xx with another error of the API's", again: nowhere, effect: true, fails: map[string]step{
+		"in a 202":        {status: 202, body: existsJSON},
+		"beside the data": {status: 200, body: `{"data":` + contactJSON + `,"error":{"code":"VALIDATION_ERROR","message":"Invalid"}}`},
+		"before bad data": {status: 200, body: `{"error":{"code":"VALIDATION_ERROR"},"data":{"id":7}}`},
 	}},
 	{name: "anything else", again: nowhere, fails: map[string]step{
 		"400":                         {status: 400, body: `{"error":{"code":"VALIDATION_ERROR","message":"Invalid request","details":[{"path":"email"}]}}`},
@@ -217,6 +224,24 @@ func TestRetryTableThenSuccess(t *testing.T) {
 	})
 }
 
+// TestRetryTableWithAtMostOnceForTheClient holds each cell of WithAtMostOnce to
+// what is sent if the policy asks for it.
+func TestRetryTableWithAtMostOnceForTheClient(t *testing.T) {
+	t.Parallel()
+	//nolint:thelper // this is a cell's test
+	eachCell(t, func(t *testing.T, _ row, fails step, op operation, again bool, opts []demeterrr.CallOption) {
+		if opts == nil {
+			return
+		}
+		policy := demeterrr.DefaultRetryPolicy()
+		policy.AtMostOnce = true
+		c, s := play(t, []step{fails, op.success}, demeterrr.WithTimeout(attemptLimit), demeterrr.WithRetryPolicy(policy))
+		err := op.call(t.Context(), c)
+		same(t, "success", err == nil, again)
+		s.wantSent(map[bool]int{false: 1, true: 2}[again])
+	})
+}
+
 // TestRetryTableExhausted holds each cell to what is sent if nothing helps, and
 // to the error in the end.
 func TestRetryTableExhausted(t *testing.T) {
@@ -233,6 +258,9 @@ func TestRetryTableExhausted(t *testing.T) {
 		e := wantError(t, err, attempts)
 		if got, want := errors.Is(err, demeterrr.ErrUnknownOutcome), op.write && r.effect; got != want {
 			t.Errorf("unknown outcome is %t, want %t: %v", got, want, err)
+		}
+		if want := r.later[op.column]; e.Retryable() != want {
+			t.Errorf("Retryable is %t, want %t: %v", e.Retryable(), want, err)
 		}
 		if lost := fails.err != nil || fails.stall; !lost && e.StatusCode != max(fails.status, 200) || lost && e.StatusCode != 0 {
 			t.Errorf("StatusCode is %d", e.StatusCode)

@@ -50,7 +50,7 @@ type ExecuteParams struct {
 
 // ExecuteContact is one person to send a sequence to. The API creates the
 // contact, or updates it, matched by email. If the survey needs more of a contact
-// than name and phone, Upsert or Sync it first.
+// than name and phone, upsert or sync it first.
 type ExecuteContact struct {
 	// Email is required.
 	Email     string `json:"email,omitzero"`

@@ -161,7 +161,7 @@ type WaitEnd struct {
 }
 
 // OperationTracer is what a [Tracer] may implement besides, to follow what takes
-// several calls: Contacts.Upsert, Contacts.All, Sequences.All and package bulk.
+// several calls: Contacts.Upsert, Contacts.All, Sequences.All, FetchAll and bulk's.
 // Their calls run with the context that TraceOperationStart returns. New
 // information comes as fields of the structs.
 type OperationTracer interface {

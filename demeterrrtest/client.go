@@ -1,6 +1,7 @@
 package demeterrrtest
 
 import (
+	"context"
 	"net/http"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
@@ -13,8 +14,9 @@ func (s *Server) Client(opts ...demeterrr.Option) *demeterrr.Client {
 	own := []demeterrr.Option{
 		demeterrr.WithBaseURL("https://demeterrr.test" + basePath),
 		demeterrr.WithHTTPClient(&http.Client{Transport: s.Transport()}),
+		demeterrr.WithAPIKeyFunc(func(context.Context) (string, error) { return s.apiKey, nil }),
 	}
-	client, err := demeterrr.New(s.apiKey, append(own, opts...)...)
+	client, err := demeterrr.New("", append(own, opts...)...)
 	if err != nil {
 		misuse("Client: %v", err)
 	}

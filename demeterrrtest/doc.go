@@ -9,7 +9,8 @@
 // Give that client to the code under test, then look at what the server was
 // asked ([Server.Requests]), what it has now ([Server.Contacts]) and whom it
 // would have written to ([Server.Sendings], [Server.SentTwice]). Make it fail
-// with [Server.Inject]; give it quotas with [WithRateLimits].
+// with [Server.Inject]; give it quotas with [WithRateLimits]. [Server.AddObjects]
+// plays lists of other endpoints, such as /surveys.
 //
 // [Server.Client] and [Server.Transport] start no goroutine and read the time
 // from package time only, so they work inside a testing/synctest bubble, where

@@ -148,6 +148,29 @@ func ExampleServer_SentTwice() {
 	// Output: [jane.smith@example.com]
 }
 
+// An endpoint that the client has no methods for.
+func ExampleServer_AddObjects() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	for n := range 250 {
+		srv.AddObjects("/surveys", map[string]any{"id": fmt.Sprintf("survey-%d", n+1)})
+	}
+
+	type survey struct {
+		ID string `json:"id"`
+	}
+	surveys := 0
+	for _, err := range demeterrr.FetchAll[survey](context.Background(), srv.Client(), "/surveys", nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		surveys++
+	}
+	fmt.Println(surveys, "surveys,", len(srv.Requests()), "requests")
+	// Output: 250 surveys, 3 requests
+}
+
 // Keys with fewer scopes, and keys that have expired.
 func ExampleServer_AddKey() {
 	srv := demeterrrtest.NewServer()

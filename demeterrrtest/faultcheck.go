@@ -38,14 +38,26 @@ func (f *Fault) checkRoute() error {
 		return fmt.Errorf(`route %q: want a form like "POST /contacts" or "/contacts/{id}"`, f.Route)
 	case strings.Contains(f.Route, " ") && !slices.Contains(methods, method):
 		return fmt.Errorf("route %q: method %q is not one of %s", f.Route, method, strings.Join(methods, ", "))
+	}
+	if err := checkPath(path); err != nil {
+		return fmt.Errorf("route %q: %w", f.Route, err)
+	}
+	return nil
+}
+
+// checkPath refuses a path that no request of a client has.
+func checkPath(path string) error {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return errors.New("want a form like /surveys")
 	case strings.HasPrefix(path, basePath):
-		return fmt.Errorf("route %q: leave %s out", f.Route, basePath)
+		return fmt.Errorf("leave %s out", basePath)
 	case strings.ContainsAny(path, "?#"):
-		return fmt.Errorf("route %q: leave the query out, a route is a method and a path", f.Route)
+		return errors.New("leave the query out, a route is a method and a path")
 	}
 	for segment := range strings.SplitSeq(path[1:], "/") {
 		if err := checkSegment(segment); err != nil {
-			return fmt.Errorf("route %q: %w", f.Route, err)
+			return err
 		}
 	}
 	return nil

@@ -13,10 +13,10 @@ import (
 
 // apply turns the reply that was due into the one that the fault makes of it.
 // The quota's headers are on everything that the API itself answers.
-func (f *fault) apply(due *reply, c *call, quota http.Header) *reply {
+func (f *fault) apply(s *Server, due *reply, c *call, quota http.Header) *reply {
 	out := due
 	if f.answers() {
-		out = f.answer(c)
+		out = f.answer(s, c)
 	}
 	if !f.answers() || f.code() != "" {
 		maps.Copy(out.header, quota)
@@ -57,7 +57,7 @@ func (f *fault) code() demeterrr.Code {
 }
 
 // answer is the error that the fault asks for.
-func (f *fault) answer(c *call) *reply {
+func (f *fault) answer(s *Server, c *call) *reply {
 	status, code := f.Status, f.code()
 	if status == 0 {
 		status = documented[code].status
@@ -69,7 +69,7 @@ func (f *fault) answer(c *call) *reply {
 		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.RetryAfter) // the documented sample's limit
 	case demeterrr.CodeInsufficientPermissions:
 		scope := "contacts:write"
-		if r, _ := findRoute(c.method, c.path); r != nil {
+		if r, _ := s.findRoute(c.method, c.path); r != nil {
 			scope = r.scope
 		}
 		return scopeError(status, scope)

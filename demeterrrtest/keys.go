@@ -28,13 +28,13 @@ func (k *key) may(scope string) bool {
 // as "contacts:read" or "sequences:*"; a key without any may do nothing. It
 // panics on a scope that no endpoint of the API asks for.
 func (s *Server) AddKey(scopes ...string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, scope := range scopes {
-		if !isScope(scope) {
+		if !s.isScope(scope) {
 			misuse("AddKey: scope %q is not known; want one such as contacts:read or sequences:*", scope)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	name := fmt.Sprintf("dem_fake%0*d", keyLength-len("dem_fake"), len(s.keys)+1)
 	s.keys[name] = &key{scopes: slices.Clone(scopes)}
 	return name
@@ -42,15 +42,15 @@ func (s *Server) AddKey(scopes ...string) string {
 
 // isScope reports whether an endpoint asks for a scope. Those of surveys,
 // responses and reviews are not documented by name, so any of these passes.
-func isScope(scope string) bool {
+func (s *Server) isScope(scope string) bool {
 	resource, action, _ := strings.Cut(scope, ":")
 	switch resource {
-	case "contacts", "sequences":
-		return action == "*" || slices.ContainsFunc(routes, func(r route) bool { return r.scope == scope })
 	case "surveys", "responses", "reviews":
 		return action != ""
 	}
-	return false
+	return slices.ContainsFunc(s.routes, func(r route) bool {
+		return r.scope == scope || action == "*" && strings.HasPrefix(r.scope, resource+":")
+	})
 }
 
 // ExpireKey makes a key of this server expired: EXPIRED_API_KEY is the answer to it from now on.

@@ -33,17 +33,24 @@ func dataReply(status int, data any) *reply {
 }
 
 func jsonReply(status int, v any) *reply {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // a documented message has <key> in it
-	if err := encoder.Encode(v); err != nil {
+	body, err := encode(v)
+	if err != nil {
 		misuse("encode a reply: %v", err) // what AddContact and AddSequence take in can be encoded
 	}
 	return &reply{
 		status: status,
 		header: http.Header{"Content-Type": {"application/json; charset=utf-8"}},
-		body:   bytes.TrimSuffix(body.Bytes(), []byte("\n")),
+		body:   body,
 	}
+}
+
+// encode returns v as JSON on one line.
+func encode(v any) ([]byte, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a documented message has <key> in it
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
 }
 
 // errorBody is the body of every error; its members are in the order of the documented samples (contract, section 7).

@@ -29,6 +29,7 @@ type route struct {
 	serve        func(*Server, *call) *reply
 }
 
+// routes are the endpoints of every server; see also [Server.AddObjects].
 var routes = []route{
 	{"GET", "/contacts", "contacts:read", []string{"page", "limit", "search", "email", "phone", "location_id"}, (*Server).listContacts},
 	{"POST", "/contacts", "contacts:write", nil, (*Server).createContact},
@@ -41,13 +42,13 @@ var routes = []route{
 }
 
 // findRoute returns the endpoint of a call, and what stands for its {id}; nil if there is none.
-func findRoute(method, path string) (*route, string) {
-	for i := range routes {
-		if routes[i].method != method {
+func (s *Server) findRoute(method, path string) (*route, string) {
+	for i := range s.routes {
+		if s.routes[i].method != method {
 			continue
 		}
-		if id, ok := matchPath(routes[i].path, path); ok {
-			return &routes[i], id
+		if id, ok := matchPath(s.routes[i].path, path); ok {
+			return &s.routes[i], id
 		}
 	}
 	return nil, ""
@@ -81,7 +82,7 @@ func matchPath(pattern, path string) (id string, ok bool) {
 
 // dispatch sends a call whose key is good to its endpoint.
 func (s *Server) dispatch(c *call, k *key) *reply {
-	r, id := findRoute(c.method, c.path)
+	r, id := s.findRoute(c.method, c.path)
 	if r == nil {
 		return documentedError(demeterrr.CodeNotFound)
 	}

@@ -76,7 +76,7 @@ func (s *Server) answer(c *call, f *fault) *reply {
 		c.query = f.overlook(c.query)
 		out = s.dispatch(c, k)
 	}
-	return f.apply(out, c, quota)
+	return f.apply(s, out, c, quota)
 }
 
 // latency draws how long a request and its reply are on their way.

@@ -3,6 +3,7 @@ package demeterrrtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,6 +23,8 @@ type Server struct {
 	mu        sync.Mutex // guards what follows; never held while time passes
 	closed    bool
 	keys      map[string]*key
+	routes    []route
+	objects   map[string]*objectStore // by path
 	contacts  contactStore
 	sequences sequenceStore
 	sendings  []Sending
@@ -42,6 +45,8 @@ type Option func(*Server)
 func NewServer(opts ...Option) *Server {
 	s := &Server{
 		keys:      make(map[string]*key),
+		routes:    slices.Clone(routes),
+		objects:   make(map[string]*objectStore),
 		contacts:  newContactStore(),
 		sequences: newSequenceStore(),
 		random:    rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same latencies in every run
@@ -86,8 +91,8 @@ func WithRequestLog(log func(Request)) Option {
 	return func(s *Server) { s.onRequest = log }
 }
 
-// APIKey returns a key that has every scope of contacts and sequences. It is 47
-// characters long and the same in every run.
+// APIKey returns a key that has every scope of the server's endpoints, those of
+// [Server.AddObjects] included. It is 47 characters long and the same in every run.
 func (s *Server) APIKey() string { return s.apiKey }
 
 // Close stops the server: no connection can be made to it any more, in memory

@@ -24,6 +24,7 @@ import (
 	"iter"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
 	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
 )
@@ -58,9 +59,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 	}
 	fmt.Fprintln(out, "Columns:", reader.Columns())
 	progress := bulkcli.NewProgress(errs)
-	report, err := client.Contacts.Sync(ctx, contacts(reader), &demeterrr.SyncOptions{
+	report, err := bulk.Sync(ctx, client, contacts(reader), &bulk.SyncOptions{
 		DryRun: flags.DryRun,
-		OnProgress: func(p demeterrr.SyncProgress) {
+		OnProgress: func(p bulk.SyncProgress) {
 			if p.WritesTotal > 0 {
 				progress.Show("writing", p.Writes, p.WritesTotal)
 			} else {
@@ -101,7 +102,7 @@ func contacts(reader *csvinput.Reader) iter.Seq2[demeterrr.ContactParams, error]
 	}
 }
 
-func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
+func tell(out io.Writer, r *bulk.SyncReport, dryRun bool) {
 	fmt.Fprintf(out, "%s: %d created, %d updated, %d unchanged, %s, %d failed; %s.\n",
 		bulkcli.Count(r.Read, "row"), r.Created, r.Updated, r.Unchanged, bulkcli.Count(r.Duplicates, "duplicate"), len(r.Failed), bulkcli.Count(r.Requests, "request"))
 	if !dryRun {
@@ -121,7 +122,7 @@ func tell(out io.Writer, r *demeterrr.SyncReport, dryRun bool) {
 	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %s more.\n", bulkcli.Count(len(r.Plan), "request"))
 }
 
-func problems(reader *csvinput.Reader, r *demeterrr.SyncReport) []bulkcli.Problem {
+func problems(reader *csvinput.Reader, r *bulk.SyncReport) []bulkcli.Problem {
 	list := make([]bulkcli.Problem, len(r.Failed))
 	for i, f := range r.Failed {
 		kind := "failed"

@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/examples/internal/bulkcli"
 	"github.com/demeterrr/demeterrr-go/examples/internal/csvinput"
 )
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 	if _, err := os.Stat(p.journalPath); p.DryRun && errors.Is(err, fs.ErrNotExist) {
 		return p.rehearse(ctx, rehearsal{}) // a dry run makes no file
 	}
-	journal, err := demeterrr.OpenJournal(p.journalPath, p.sequence)
+	journal, err := bulk.OpenJournal(p.journalPath, p.sequence)
 	if err != nil {
 		fmt.Fprintln(errs, err)
 		return bulkcli.ExitUsage
@@ -132,7 +133,7 @@ func (p *program) parse(args []string) error {
 	return nil
 }
 
-// contacts are the rows of the file as ExecuteAll takes them.
+// contacts are the rows of the file as Execute takes them.
 func (p *program) contacts() iter.Seq2[demeterrr.ExecuteContact, error] {
 	return func(yield func(demeterrr.ExecuteContact, error) bool) {
 		for row, err := range p.reader.Rows() {
@@ -144,12 +145,12 @@ func (p *program) contacts() iter.Seq2[demeterrr.ExecuteContact, error] {
 	}
 }
 
-func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal demeterrr.Journal) int {
+func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal bulk.Journal) int {
 	fmt.Fprintln(p.out, "Columns:", p.reader.Columns())
 	progress := bulkcli.NewProgress(p.errs)
-	report, err := client.Sequences.ExecuteAll(ctx, p.sequence, p.contacts(), &demeterrr.ExecuteAllOptions{
+	report, err := bulk.Execute(ctx, client, p.sequence, p.contacts(), &bulk.ExecuteOptions{
 		LocationID: p.location, EmployeeID: p.employee, Journal: journal,
-		OnProgress: func(e demeterrr.ExecuteProgress) { progress.Show("sent", e.Sent+e.AlreadySent, 0) },
+		OnProgress: func(e bulk.ExecuteProgress) { progress.Show("sent", e.Sent+e.AlreadySent, 0) },
 	})
 	progress.Close()
 	fmt.Fprintf(p.out, "%s: %d sent, %d sent before, %s, %d skipped, %d failed, %d unknown; %s.\n",
@@ -175,9 +176,9 @@ func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal
 	return bulkcli.ExitDone
 }
 
-func (p *program) problems(r *demeterrr.ExecuteReport) []bulkcli.Problem {
+func (p *program) problems(r *bulk.ExecuteReport) []bulkcli.Problem {
 	var list []bulkcli.Problem
-	add := func(kind string, failures []demeterrr.ExecuteFailure) {
+	add := func(kind string, failures []bulk.ExecuteFailure) {
 		for _, f := range failures {
 			list = append(list, bulkcli.Problem{Line: p.reader.Line(f.Index), Email: f.Contact.Email, Reason: f.Err.Error(), Kind: kind})
 		}
@@ -195,14 +196,14 @@ func (p *program) problems(r *demeterrr.ExecuteReport) []bulkcli.Problem {
 }
 
 // rehearsal reads a journal, if there is one, and writes nothing.
-type rehearsal struct{ *demeterrr.FileJournal }
+type rehearsal struct{ *bulk.FileJournal }
 
-func (r rehearsal) Entry(ctx context.Context, sequenceID, email string) (demeterrr.JournalEntry, error) {
+func (r rehearsal) Entry(ctx context.Context, sequenceID, email string) (bulk.JournalEntry, error) {
 	if r.FileJournal == nil {
-		return demeterrr.JournalEntry{}, nil
+		return bulk.JournalEntry{}, nil
 	}
 	return r.FileJournal.Entry(ctx, sequenceID, email)
 }
 
-func (rehearsal) Begin(context.Context, string, []string) error                  { return nil }
-func (rehearsal) Finish(context.Context, string, []demeterrr.JournalEntry) error { return nil }
+func (rehearsal) Begin(context.Context, string, []string) error             { return nil }
+func (rehearsal) Finish(context.Context, string, []bulk.JournalEntry) error { return nil }

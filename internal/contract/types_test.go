@@ -142,7 +142,7 @@ func TestListsAskForWhatTheFileHas(t *testing.T) {
 		contacts, sequences := &demeterrr.ContactListParams{}, &demeterrr.SequenceListParams{}
 		fill(reflect.ValueOf(contacts).Elem())
 		fill(reflect.ValueOf(sequences).Elem())
-		contacts.LocationID = johnID
+		contacts.LocationID, contacts.Email = johnID, "john.doe@example.com"
 		if _, err := client.Contacts.List(t.Context(), contacts); err != nil {
 			t.Error(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
 // method is one exported method, called as a user would. Its call returns an
@@ -130,8 +131,8 @@ func writers() []method {
 		{name: "Sequences.Execute, WithAtMostOnce", kind: sendOnce, call: func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},
-		{name: "Contacts.Sync", kind: reads, several: true, call: syncNothing},
-		{name: "Sequences.ExecuteAll", kind: sendOnce, several: true, finishes: true, call: executeAll},
+		{name: "bulk.Sync", kind: reads, several: true, call: syncNothing},
+		{name: "bulk.Execute", kind: sendOnce, several: true, finishes: true, call: executeAll},
 	}
 }
 
@@ -143,7 +144,7 @@ func execute(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 
 // syncNothing syncs what is there already, so that it only reads.
 func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
-	report, err := l.client.Contacts.Sync(ctx, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
+	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
 	adds := report.Read == 1 && report.Unchanged+len(report.Failed) == 1
 	if adds && len(report.Failed) == 1 {
 		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
@@ -153,7 +154,7 @@ func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 
 // executeAll returns the error of the one batch.
 func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
-	report, err := l.client.Sequences.ExecuteAll(ctx, l.sequence.ID, inputs(
+	report, err := bulk.Execute(ctx, l.client, l.sequence.ID, inputs(
 		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
 		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
 	failed, unknown := len(report.Failed), len(report.Unknown)

@@ -224,7 +224,7 @@ func TestOpenLeavesNoFileBehindWhenItFails(t *testing.T) {
 	}
 }
 
-func TestAFileIsTheSameFromAnyDirectory(t *testing.T) { //nolint:paralleltest // it changes the working directory
+func TestAFileIsTheSameFromAnyDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	f, _, err := open(t, "f")
 	if err != nil {

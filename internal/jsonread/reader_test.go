@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,8 +126,8 @@ func TestAMemberOfAnotherTypeIsKeptRaw(t *testing.T) {
 // raw makes the Extra of a contact of names and values by turns.
 func raw(members ...string) map[string]json.RawMessage {
 	extra := map[string]json.RawMessage{}
-	for i := 0; i < len(members); i += 2 {
-		extra[members[i]] = json.RawMessage(members[i+1])
+	for pair := range slices.Chunk(members, 2) {
+		extra[pair[0]] = json.RawMessage(pair[1])
 	}
 	return extra
 }
@@ -221,7 +222,8 @@ func TestAReadThatFailsReturnsTheZeroValue(t *testing.T) {
 	read := func(doc string) *jsonread.Reader { r := jsonread.New([]byte(doc)); return &r }
 	got := values{
 		read(`"a\x"`).Text(), read(`9223372036854775808`).Int(), read(`trux`).Bool(), read(`"2026-01-15T10:30:61Z"`).Time(),
-		read(`["a",1]`).Strings(), read(`{"a":1,"b":x}`).Map(), []any{read(`{"a":x}`).Any(), read(`[1,x]`).Any()},
+		read(`["a",1]`).Strings(), read(`{"a":1,"b":x}`).Map(),
+		[]any{read(`{"a":x}`).Any(), read(`[1,x]`).Any()},
 	}
 	if diff := cmp.Diff(values{Any: []any{nil, nil}}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

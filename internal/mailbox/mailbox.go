@@ -32,6 +32,15 @@ func asciiLower(s string) string {
 	}, s)
 }
 
+// Rank returns how well a contact's email fits the one asked for: 0 for the same
+// spelling, more for others, -1 if it belongs to somebody else.
+func Rank(email, have string) int {
+	if !Same(email, have) {
+		return -1
+	}
+	return slices.Index(append(Spellings(email), have), have)
+}
+
 // Key is the same for two emails of a caller's that strings.EqualFold calls
 // equal, as they are one person's: rather too few are sent to than somebody twice.
 func Key(email string) string {

@@ -43,6 +43,9 @@ func JSON(document []byte, key string) []byte {
 	return document
 }
 
+// Emails takes out of text what looks like an email.
+func Emails(text string) string { return address.ReplaceAllString(text, Gone) }
+
 // Key takes the API key out of text.
 func Key(text, key string) string {
 	return strings.ReplaceAll(text, key, Gone)

@@ -13,6 +13,8 @@ import (
 
 var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
 
+var errTooDeep = errors.New("lists, maps and pointers are nested deeper than 100 levels; does one hold itself?")
+
 // maxDepth is how deep lists and maps may nest. It is what a reply may have, and
 // what ends the search in a map that holds itself.
 const maxDepth = 100
@@ -23,7 +25,7 @@ func Text(v any) error { return text(v, 0) }
 
 func text(v any, depth int) error {
 	if depth > maxDepth {
-		return errors.New("lists and maps are nested deeper than 100 levels; does one hold itself?")
+		return errTooDeep
 	}
 	ok := true
 	switch v := v.(type) {
@@ -45,12 +47,27 @@ func text(v any, depth int) error {
 			}
 		}
 	default:
+		if endless(reflect.ValueOf(v)) {
+			return errTooDeep
+		}
 		ok = !altered(v)
 	}
 	if !ok {
 		return errNotUTF8
 	}
 	return nil
+}
+
+// endless reports whether v is a pointer that leads to another, and so on without
+// end. On Go 1.27 encoding/json follows it until the stack overflows.
+func endless(v reflect.Value) bool {
+	for range maxDepth {
+		if v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
+			return false
+		}
+		v = v.Elem()
+	}
+	return true
 }
 
 // Texts is Text for strings only, at less cost.

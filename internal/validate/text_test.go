@@ -86,6 +86,8 @@ func TestTextThatIsNotUTF8IsRefusedInEveryType(t *testing.T) {
 	self := map[string]any{}
 	self["self"], self["again"] = self, self
 	text, anything := bad, any(bad)
+	var ring any
+	ring = &ring
 	for _, v := range []any{
 		bad,
 		[]string{"a", bad},
@@ -116,7 +118,9 @@ func TestTextThatIsNotUTF8IsRefusedInEveryType(t *testing.T) {
 		[]byPointer{{bad}},
 		family(bad),
 		map[string]*parent{"a": family(bad)},
-		self,
+		self, ring,
+		[]any{ring},
+		map[string]any{"a": ring},
 	} {
 		if err := validate.Text(v); err == nil {
 			t.Errorf("%T was accepted", v)

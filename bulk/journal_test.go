@@ -1,4 +1,4 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
 func TestAJournalIsReadableAsJSONLines(t *testing.T) {
@@ -26,7 +27,7 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, id)
-	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: j}); err != nil {
+	if _, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 3)), &bulk.ExecuteOptions{Journal: j}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -57,14 +58,14 @@ func wholeJournal(t *testing.T, path, id string) []byte {
 	t.Helper()
 	j := openJournal(t, path, id)
 	ctx := t.Context()
-	entry := func(email string) demeterrr.JournalEntry {
-		return demeterrr.JournalEntry{Email: email, State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
+	entry := func(email string) bulk.JournalEntry {
+		return bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
 	}
 	if err := errors.Join(
 		j.Begin(ctx, id, []string{"a@x", "b@x"}),
-		j.Finish(ctx, id, []demeterrr.JournalEntry{entry("a@x"), {Email: "b@x"}}),
+		j.Finish(ctx, id, []bulk.JournalEntry{entry("a@x"), {Email: "b@x"}}),
 		j.Begin(ctx, id, []string{"b@x", "c@x"}),
-		j.Finish(ctx, id, []demeterrr.JournalEntry{entry("b@x"), entry("c@x")}),
+		j.Finish(ctx, id, []bulk.JournalEntry{entry("b@x"), entry("c@x")}),
 		j.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // also after it was mended
-				j, err := demeterrr.OpenJournal(torn, id)
+				j, err := bulk.OpenJournal(torn, id)
 				if err != nil {
 					t.Fatalf("cut at %d: %v", cut, err)
 				}
@@ -121,7 +122,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 					}
 				}
 				if cut%5 == 0 { // each write waits for the disk
-					if err := errors.Join(j.Begin(ctx, id, []string{"d@x"}), j.Finish(ctx, id, []demeterrr.JournalEntry{{Email: "d@x"}})); err != nil {
+					if err := errors.Join(j.Begin(ctx, id, []string{"d@x"}), j.Finish(ctx, id, []bulk.JournalEntry{{Email: "d@x"}})); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -163,7 +164,7 @@ func TestAJournalIsRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := demeterrr.OpenJournal(path, "s1")
+		j, err := bulk.OpenJournal(path, "s1")
 		if err == nil {
 			t.Errorf("%s: opened", name)
 			_ = j.Close()
@@ -176,7 +177,7 @@ func TestAJournalIsRefused(t *testing.T) {
 		}
 	}
 	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
-	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
+	if _, err := bulk.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := errors.Join(j.Close(), j.Close()); err != nil {
@@ -186,7 +187,7 @@ func TestAJournalIsRefused(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
-	if _, err := demeterrr.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
+	if _, err := bulk.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
 		t.Errorf("no id: %v", err)
 	}
 }
@@ -207,7 +208,7 @@ func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
 		for _, email := range []string{"b@x", "c@x"} { // both are written behind it
 			j := openJournal(t, path, "s1")
 			got, err := j.Entry(t.Context(), "s1", "a@x")
-			if diff := cmp.Diff(demeterrr.JournalEntry{Email: "a@x", State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}, got); diff != "" || err != nil {
+			if diff := cmp.Diff(bulk.JournalEntry{Email: "a@x", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}, got); diff != "" || err != nil {
 				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 			}
 			if err := errors.Join(j.Begin(t.Context(), "s1", []string{email}), j.Close()); err != nil {
@@ -224,10 +225,10 @@ func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
 
 func TestAJournalIsARegularFile(t *testing.T) {
 	t.Parallel()
-	if j, err := demeterrr.OpenJournal(os.DevNull, "s1"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if j, err := bulk.OpenJournal(os.DevNull, "s1"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Error(j, err)
 	}
-	if j, err := demeterrr.OpenJournal(t.TempDir(), "s1"); err == nil {
+	if j, err := bulk.OpenJournal(t.TempDir(), "s1"); err == nil {
 		t.Error(j, "a directory was opened")
 	}
 }
@@ -249,7 +250,7 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 	if err := j.Begin(t.Context(), "s1", emails); err == nil {
 		t.Error("a line was written that cannot be read")
 	}
-	var entries []demeterrr.JournalEntry
+	var entries []bulk.JournalEntry
 	for batch := range slices.Chunk(emails, 100) {
 		if err := j.Begin(t.Context(), "s1", batch); err != nil {
 			t.Fatal(err)
@@ -257,10 +258,10 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 	}
 	for i, email := range emails[:600] {
 		status := demeterrr.ExecutionStatus(strings.Repeat("<", i%100)) // a hundred of them
-		entries = append(entries, demeterrr.JournalEntry{Email: email, State: demeterrr.JournalDone, Status: status})
+		entries = append(entries, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: status})
 	}
 	for _, email := range emails[600:] {
-		entries = append(entries, demeterrr.JournalEntry{Email: email})
+		entries = append(entries, bulk.JournalEntry{Email: email})
 	}
 	if err := errors.Join(j.Finish(t.Context(), "s1", entries), j.Close()); err != nil {
 		t.Fatal(err)
@@ -307,11 +308,11 @@ func TestAJournalThatWasNotOpenedIsRefused(t *testing.T) {
 	t.Parallel()
 	const want = "the journal was not made by OpenJournal"
 	srv, id := survey(t)
-	for _, j := range []*demeterrr.FileJournal{nil, {}} {
+	for _, j := range []*bulk.FileJournal{nil, {}} {
 		_, entry := j.Entry(t.Context(), id, "a@x")
-		_, execute := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 2)), &demeterrr.ExecuteAllOptions{Journal: j})
+		_, execute := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
 		for name, err := range map[string]error{
-			"Entry": entry, "ExecuteAll": execute, "Begin": j.Begin(t.Context(), id, []string{"a@x"}),
+			"Entry": entry, "Execute": execute, "Begin": j.Begin(t.Context(), id, []string{"a@x"}),
 			"Finish": j.Finish(t.Context(), id, nil), "Forget": j.Forget("a@x"), "Forget nobody": j.Forget(),
 		} {
 			if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), want) {
@@ -333,7 +334,7 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	other := srv.AddSequence(demeterrr.Sequence{Name: "Other"}).ID
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, "s1")
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), other, eachOf(recipients(0, 200)), &demeterrr.ExecuteAllOptions{Journal: j})
+	report, err := bulk.Execute(t.Context(), srv.Client(), other, bulk.Slice(recipients(0, 200)), &bulk.ExecuteOptions{Journal: j})
 	executeAdds(t, report)
 	if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != 1 || len(srv.Requests()) > 0 {
 		t.Error(err, totals(report))
@@ -342,8 +343,8 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 		t.Errorf("the contact is blamed: %v", f.Err)
 	}
 	_ = j.Close()
-	_, errOpen := demeterrr.OpenJournal(path, other)
-	for name, err := range map[string]error{"ExecuteAll": err, "OpenJournal": errOpen, "Begin": j.Begin(t.Context(), other, nil)} {
+	_, errOpen := bulk.OpenJournal(path, other)
+	for name, err := range map[string]error{"Execute": err, "OpenJournal": errOpen, "Begin": j.Begin(t.Context(), other, nil)} {
 		if want := "this journal belongs to sequence s1, not to " + other + ";"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
@@ -362,7 +363,7 @@ func TestAJournalKnowsAnEmailInEveryCase(t *testing.T) {
 	}
 	j := openJournal(t, path, "s1")
 	for _, email := range []string{"ΝΙΚΟΣ@x.gr", "νικοσ@X.gr", "νικος@x.gr", "μ@x.gr", "Μ@x.gr", "İ@x.gr"} {
-		if e, err := j.Entry(t.Context(), "s1", email); err != nil || e.State != demeterrr.JournalBegun {
+		if e, err := j.Entry(t.Context(), "s1", email); err != nil || e.State != bulk.JournalBegun {
 			t.Errorf("%s: got %+v, %v", email, e, err)
 		}
 	}
@@ -376,10 +377,10 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	srv, id := survey(t)
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, id)
-	done := demeterrr.JournalEntry{Email: "customer0@example.com", State: demeterrr.JournalDone, Status: demeterrr.ExecutionQueued}
+	done := bulk.JournalEntry{Email: "customer0@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
 	if err := errors.Join(
 		j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com", "customer2@example.com"}),
-		j.Finish(t.Context(), id, []demeterrr.JournalEntry{done})); err != nil {
+		j.Finish(t.Context(), id, []bulk.JournalEntry{done})); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"customer1@example.com", "customer2@example.com"}, j.InDoubt()); diff != "" {
@@ -401,7 +402,7 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), &demeterrr.ExecuteAllOptions{Journal: openJournal(t, path, id)})
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 3)), &bulk.ExecuteOptions{Journal: openJournal(t, path, id)})
 	if err != nil || totals(report) != "read 3, duplicates 0, already sent 1, sent 1, skipped 0, failed 0, unknown 1, requests 1" {
 		t.Error(err, totals(report))
 	}
@@ -414,9 +415,9 @@ func TestASkippedContactStaysSkipped(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	srv.AddContact(demeterrr.Contact{Email: "customer1@example.com", Unsubscribed: true})
-	options := &demeterrr.ExecuteAllOptions{Journal: openJournal(t, filepath.Join(t.TempDir(), "journal"), id)}
+	options := &bulk.ExecuteOptions{Journal: openJournal(t, filepath.Join(t.TempDir(), "journal"), id)}
 	for i := range 2 {
-		report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 3)), options)
+		report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 3)), options)
 		if err != nil || len(report.Skipped) != 1 || report.Skipped[0].Status != "skipped" || report.Requests != 1-i {
 			t.Error(err, totals(report), report.Skipped)
 		}
@@ -426,11 +427,11 @@ func TestASkippedContactStaysSkipped(t *testing.T) {
 // brokenJournal fails where it is told to.
 type brokenJournal struct{ entry, begin, finish error }
 
-func (b brokenJournal) Entry(context.Context, string, string) (demeterrr.JournalEntry, error) {
-	return demeterrr.JournalEntry{}, b.entry
+func (b brokenJournal) Entry(context.Context, string, string) (bulk.JournalEntry, error) {
+	return bulk.JournalEntry{}, b.entry
 }
 func (b brokenJournal) Begin(context.Context, string, []string) error { return b.begin }
-func (b brokenJournal) Finish(context.Context, string, []demeterrr.JournalEntry) error {
+func (b brokenJournal) Finish(context.Context, string, []bulk.JournalEntry) error {
 	return b.finish
 }
 
@@ -444,7 +445,7 @@ func (p *places) Done(demeterrr.RateLimit, time.Duration) { p.taken-- }
 // lostElsewhere is the error of another client's call, whose outcome is unknown.
 func lostElsewhere(t *testing.T) error {
 	t.Helper()
-	err := create(t.Context(), serving(t, answer(502, "")))
+	_, err := serving(t, answer(502, "")).Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: recipients(0, 1)})
 	wantIs(t, err, demeterrr.ErrUnknownOutcome)
 	return err
 }
@@ -458,14 +459,14 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 		want    string
 	}{
 		{"reading", brokenJournal{entry: full}, "read 1, duplicates 0, already sent 0, sent 0, skipped 0, failed 1, unknown 0, requests 0"},
-		{"before sending", brokenJournal{begin: full}, "sent 0"},
+		{"before sending", brokenJournal{begin: full}, "unknown 0, requests 0"},
 		{"after sending", brokenJournal{finish: full}, "sent 100"},
 		{"before sending, with another call's error", brokenJournal{begin: errors.Join(full, lostElsewhere(t))}, "sent 0"},
 		{"before sending, as the journal is another's", brokenJournal{begin: errors.Join(full, demeterrr.ErrValidation)}, "sent 0"},
 	} {
 		srv, id := survey(t)
 		places := &places{}
-		report, err := srv.Client(demeterrr.WithLimiter(places)).Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: tt.journal})
+		report, err := bulk.Execute(t.Context(), srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Journal: tt.journal})
 		if places.taken != 0 {
 			t.Errorf("%s: %d places of the limiter were not given back", tt.name, places.taken)
 		}
@@ -479,6 +480,24 @@ func TestAJournalThatFailsStopsTheRun(t *testing.T) {
 			}
 		}
 	}
+}
+
+// buggyJournal panics.
+type buggyJournal struct{ brokenJournal }
+
+func (buggyJournal) Begin(context.Context, string, []string) error { panic("a bug in a journal") }
+
+func TestAPanicOfAJournalGivesTheLimitersPlaceBack(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	places := &places{}
+	defer func() {
+		if recover() == nil || places.taken != 0 {
+			t.Errorf("%d places of the limiter were not given back", places.taken)
+		}
+	}()
+	_, err := bulk.Execute(t.Context(), srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{Journal: buggyJournal{}})
+	t.Error("Execute has returned", err)
 }
 
 // An editor that saves the file puts another in its place, which the next run
@@ -513,8 +532,8 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 				answer(200, executedAll(t, r))(w, r)
 			})
 			j := openJournal(t, path, "s1")
-			report, err := client.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{
-				Journal: j, OnProgress: func(p demeterrr.ExecuteProgress) {
+			report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{
+				Journal: j, OnProgress: func(p bulk.ExecuteProgress) {
 					if p.Requests == 1 && !tt.inFlight {
 						replace()
 					}
@@ -557,8 +576,8 @@ func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
 	if err := j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com"}); err != nil {
 		t.Fatal(err)
 	}
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 2)), &demeterrr.ExecuteAllOptions{Journal: j})
-	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err {
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err { //nolint:errorlint // are they one value?
 		t.Error(err, report.Unknown)
 	}
 }
@@ -609,7 +628,7 @@ func FuzzJournalFile(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := demeterrr.OpenJournal(path, "s1")
+		j, err := bulk.OpenJournal(path, "s1")
 		if err != nil {
 			if left, _ := os.ReadFile(path); !bytes.Equal(left, content) {
 				t.Errorf("it was refused, and changed to %q", left)
@@ -623,7 +642,7 @@ func FuzzJournalFile(f *testing.F) {
 			free = append(free, told(line, "notSent", "forgotten")...)
 		}
 		named = slices.Concat(begun, done, free)
-		states := func(j *demeterrr.FileJournal) (list []demeterrr.JournalEntry) {
+		states := func(j *bulk.FileJournal) (list []bulk.JournalEntry) {
 			for _, email := range named {
 				list = append(list, must(j.Entry(t.Context(), "s1", strings.ToLower(email))))
 			}
@@ -632,7 +651,7 @@ func FuzzJournalFile(f *testing.F) {
 		first := states(j)
 		for i, e := range first {
 			known := i < len(begun) && !slices.ContainsFunc(free, func(f string) bool { return strings.ToLower(f) == e.Email })
-			if e.State == demeterrr.JournalNew && (known || i >= len(begun) && i < len(begun)+len(done)) {
+			if e.State == bulk.JournalNew && (known || i >= len(begun) && i < len(begun)+len(done)) {
 				t.Errorf("%q is new", e.Email)
 			}
 		}

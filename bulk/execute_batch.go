@@ -1,25 +1,30 @@
-package demeterrr
+package bulk
 
 import (
 	"context"
 	"errors"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
+
+// maxBatch is the documented limit of an execution (contract, section 6).
+const maxBatch = 100
 
 // send sends to one batch, once. The journal learns of it when nothing stands
 // between the batch and the network any more, and again when there is an answer.
-func (e *enrolment) send(batch []recipient) {
-	defer e.tell()
+func (e *executeRun) send(batch []recipient) {
+	defer e.reportProgress()
 	if untried := e.notTried(); untried != nil {
 		e.fail(batch, untried)
 		return
 	}
 	begun := false
-	begin := WithBeforeSend(func(context.Context) error { return e.begin(batch, &begun) })
-	opts := append([]CallOption{begin}, e.writing()...)
-	execution, err := e.service.Execute(e.ctx, e.id, e.params(batch), append(opts, WithAtMostOnce())...)
-	err = e.verdict(err)
+	begin := demeterrr.WithBeforeSend(func(ctx context.Context) error { return e.begin(ctx, batch, &begun) })
+	opts := append([]demeterrr.CallOption{begin}, e.writing()...)
+	execution, err := e.client.Sequences.Execute(e.ctx, e.sequenceID, e.params(batch), append(opts, demeterrr.WithAtMostOnce())...)
+	err = e.classify(err)
 	entries := make([]JournalEntry, len(batch))
 	for i, to := range batch {
 		entries[i] = JournalEntry{Email: mailbox.Key(to.contact.Email), State: JournalNew}
@@ -29,13 +34,13 @@ func (e *enrolment) send(batch []recipient) {
 	} else {
 		e.settle(batch, entries, execution)
 	}
-	if begun && !errors.Is(err, ErrUnknownOutcome) {
+	if begun && !errors.Is(err, demeterrr.ErrUnknownOutcome) {
 		e.finish(entries)
 	}
 }
 
-func (e *enrolment) params(batch []recipient) *ExecuteParams {
-	params := &ExecuteParams{LocationID: e.options.LocationID, EmployeeID: e.options.EmployeeID}
+func (e *executeRun) params(batch []recipient) *demeterrr.ExecuteParams {
+	params := &demeterrr.ExecuteParams{LocationID: e.options.LocationID, EmployeeID: e.options.EmployeeID}
 	for _, to := range batch {
 		params.Contacts = append(params.Contacts, to.contact)
 	}
@@ -44,7 +49,7 @@ func (e *enrolment) params(batch []recipient) *ExecuteParams {
 
 // begin makes the journal know the batch, unless it does already: an attempt can
 // be the second one, after a 429.
-func (e *enrolment) begin(batch []recipient, begun *bool) error {
+func (e *executeRun) begin(ctx context.Context, batch []recipient, begun *bool) error {
 	if e.options.Journal == nil || *begun {
 		return nil
 	}
@@ -52,7 +57,7 @@ func (e *enrolment) begin(batch []recipient, begun *bool) error {
 	for i, to := range batch {
 		emails[i] = mailbox.Key(to.contact.Email)
 	}
-	if err := e.options.Journal.Begin(context.WithoutCancel(e.ctx), e.id, emails); err != nil {
+	if err := e.options.Journal.Begin(context.WithoutCancel(ctx), e.sequenceID, emails); err != nil {
 		e.stop(journalFailed(err))
 		return err
 	}
@@ -61,22 +66,21 @@ func (e *enrolment) begin(batch []recipient, begun *bool) error {
 }
 
 // finish makes the journal know what became of a batch.
-func (e *enrolment) finish(entries []JournalEntry) {
-	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.id, entries); err != nil {
-		failed := journalFailed(err)
-		failed.Message = "the journal could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
-		e.stop(failed)
+func (e *executeRun) finish(entries []JournalEntry) {
+	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.sequenceID, entries); err != nil {
+		const message = "the journal could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
+		e.stop(because(message, scrub.Readable(err)))
 	}
 }
 
 // settle reports what the API said of each contact of a batch, and enters it for
 // the journal. Whatever the status: the reply was about all of them, so that none
 // is sent to again.
-func (e *enrolment) settle(batch []recipient, entries []JournalEntry, execution *Execution) {
-	results := make(map[string]ExecutionResult, len(execution.Results))
+func (e *executeRun) settle(batch []recipient, entries []JournalEntry, execution *demeterrr.Execution) {
+	results := make(map[string]demeterrr.ExecutionResult, len(execution.Results))
 	for _, result := range execution.Results {
 		key := mailbox.Key(result.Email)
-		if _, twice := results[key]; !twice || result.Status == ExecutionQueued {
+		if _, twice := results[key]; !twice || result.Status == demeterrr.ExecutionQueued {
 			results[key] = result
 		}
 	}
@@ -88,7 +92,7 @@ func (e *enrolment) settle(batch []recipient, entries []JournalEntry, execution 
 			result.Email = to.contact.Email
 		}
 		entries[i].State, entries[i].Status = JournalDone, result.Status
-		if result.Status == ExecutionQueued {
+		if result.Status == demeterrr.ExecutionQueued {
 			e.report.Sent++
 		} else {
 			e.report.Skipped = append(e.report.Skipped, result)
@@ -97,11 +101,11 @@ func (e *enrolment) settle(batch []recipient, entries []JournalEntry, execution 
 }
 
 // fail reports contacts that were not sent to, or may have been, by what the error says.
-func (e *enrolment) fail(batch []recipient, err error) {
+func (e *executeRun) fail(batch []recipient, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	list := &e.report.Failed
-	if errors.Is(err, ErrUnknownOutcome) {
+	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
 		list = &e.report.Unknown
 	}
 	for _, to := range batch {
@@ -109,14 +113,14 @@ func (e *enrolment) fail(batch []recipient, err error) {
 	}
 }
 
-func (e *enrolment) update(change func(*ExecuteReport)) {
+func (e *executeRun) update(change func(*ExecuteReport)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	change(e.report)
 }
 
-// tell hands the progress to the caller.
-func (e *enrolment) tell() {
+// reportProgress hands the progress to the caller.
+func (e *executeRun) reportProgress() {
 	if e.options.OnProgress == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
 // upsertLoop is what one writes without Sync: create; on a 409 find, and patch.
@@ -67,7 +68,7 @@ func TestWhatSyncCostsBesideALoop(t *testing.T) {
 					return cost{len(srv.Requests()), time.Since(start).String()}
 				}
 				sync := measure(func(client *demeterrr.Client, input []demeterrr.ContactParams) error {
-					report, err := client.Contacts.Sync(t.Context(), eachOf(input), nil)
+					report, err := bulk.Sync(t.Context(), client, bulk.Slice(input), nil)
 					if len(report.Failed) > 0 {
 						t.Error(report.Failed)
 					}

@@ -1,4 +1,4 @@
-package demeterrr
+package bulk
 
 import (
 	"bytes"
@@ -11,13 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/journalfile"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // Journal remembers, across runs and crashes, to whom a sequence was sent, so
-// that [SequencesService.ExecuteAll] sends it to nobody twice. [OpenJournal] keeps
+// that [Execute] sends it to nobody twice. [OpenJournal] keeps
 // one in a file; a table in a database makes another. A journal that is asked
 // about a sequence which is not its own returns an error.
 //
@@ -40,7 +41,7 @@ const (
 	// JournalNew is the state of those who have been sent nothing.
 	JournalNew JournalState = ""
 	// JournalBegun is the state of those who may have been sent something: the request was about to be sent, and nothing
-	// is known of its outcome. ExecuteAll reports them as unknown and leaves them alone.
+	// is known of its outcome. Execute reports them as unknown and leaves them alone.
 	JournalBegun JournalState = "begun"
 	// JournalDone is the state of those whom the API's reply was about.
 	JournalDone JournalState = "done"
@@ -52,7 +53,7 @@ type JournalEntry struct {
 	Email string
 	State JournalState
 	// Status is what the API said, if State is JournalDone; empty if its reply did not name the contact.
-	Status ExecutionStatus
+	Status demeterrr.ExecutionStatus
 }
 
 // FileJournal is a [Journal] in a file of JSON lines, which people and programs
@@ -63,7 +64,7 @@ type FileJournal struct {
 
 	mu    sync.Mutex
 	begun map[string]struct{}
-	done  map[string]ExecutionStatus
+	done  map[string]demeterrr.ExecutionStatus
 }
 
 // journalHeader is the first line of the file.
@@ -76,11 +77,11 @@ type journalHeader struct {
 // journalLine is any other line. A line is written at once, so that what it says
 // holds as a whole or not at all.
 type journalLine struct {
-	At        time.Time                    `json:"at"`
-	Begun     []string                     `json:"begun,omitempty"`
-	Done      map[ExecutionStatus][]string `json:"done,omitempty"` // by status
-	NotSent   []string                     `json:"notSent,omitempty"`
-	Forgotten []string                     `json:"forgotten,omitempty"`
+	At        time.Time                              `json:"at"`
+	Begun     []string                               `json:"begun,omitempty"`
+	Done      map[demeterrr.ExecutionStatus][]string `json:"done,omitempty"` // by status
+	NotSent   []string                               `json:"notSent,omitempty"`
+	Forgotten []string                               `json:"forgotten,omitempty"`
 }
 
 // OpenJournal opens the journal of one sequence in the file at path, or creates
@@ -95,7 +96,7 @@ type journalLine struct {
 // was not done yet. Any other line that makes no sense is an error.
 //
 // Leave the file alone while it is open. If another program replaces, removes or
-// resizes it, as editors do, the journal fails and ExecuteAll stops before it
+// resizes it, as editors do, the journal fails and Execute stops before it
 // sends to anybody else. An edit that keeps the file and its size goes unnoticed.
 //
 // The file is locked while it is open. Solaris, AIX, Plan 9 and WebAssembly have
@@ -105,13 +106,13 @@ func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
 		return nil, invalid("journal: %s", err)
 	}
-	j := &FileJournal{sequenceID: sequenceID, begun: map[string]struct{}{}, done: map[string]ExecutionStatus{}}
+	j := &FileJournal{sequenceID: sequenceID, begun: map[string]struct{}{}, done: map[string]demeterrr.ExecutionStatus{}}
 	header, err := json.Marshal(journalHeader{Journal: "demeterrr", Version: 1, SequenceID: sequenceID})
 	if err != nil {
 		return nil, err
 	}
 	if j.file, err = journalfile.Open(path, header, j.checkHeader, j.replay); err != nil {
-		return nil, &Error{Message: fmt.Sprintf("journal %s cannot be opened", path), cause: err}
+		return nil, because(fmt.Sprintf("journal %s cannot be opened", path), err)
 	}
 	return j, nil
 }
@@ -138,7 +139,7 @@ func (j *FileJournal) usable(sequenceID string) error {
 
 func (j *FileJournal) made() bool { return j != nil && j.file != nil }
 
-func errNotMade() *Error { return invalid("the journal was not made by OpenJournal") }
+func errNotMade() *demeterrr.Error { return invalid("the journal was not made by OpenJournal") }
 
 // sameSequence refuses a sequence other than the journal's own.
 func sameSequence(own, asked string) error {
@@ -267,7 +268,7 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for some := range slices.Chunk(entries, maxExecuteContacts) { // a line has its limit
+	for some := range slices.Chunk(entries, maxBatch) { // a line has its limit
 		if err := j.write(finished(some)); err != nil {
 			return err
 		}
@@ -278,7 +279,7 @@ func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []Jou
 // finished is the line that tells what became of emails. One that is begun stays
 // in doubt.
 func finished(entries []JournalEntry) *journalLine {
-	l := &journalLine{Done: map[ExecutionStatus][]string{}}
+	l := &journalLine{Done: map[demeterrr.ExecutionStatus][]string{}}
 	for _, e := range entries {
 		switch e.State {
 		case JournalDone:
@@ -302,7 +303,7 @@ func (j *FileJournal) InDoubt() []string {
 	return slices.Sorted(maps.Keys(j.begun))
 }
 
-// Forget makes the next ExecuteAll send to emails that are in doubt. Only the
+// Forget makes the next Execute send to emails that are in doubt. Only the
 // caller can answer for that: those who were messaged after all are messaged
 // twice. It refuses all of them if one is not in doubt.
 func (j *FileJournal) Forget(emails ...string) error {
@@ -319,7 +320,7 @@ func (j *FileJournal) Forget(emails ...string) error {
 		}
 		keys[i] = key
 	}
-	for some := range slices.Chunk(keys, maxExecuteContacts) { // a line has its limit
+	for some := range slices.Chunk(keys, maxBatch) { // a line has its limit
 		if err := j.write(&journalLine{Forgotten: some}); err != nil {
 			return err
 		}

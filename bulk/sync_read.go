@@ -1,11 +1,18 @@
-package demeterrr
+package bulk
 
 import (
+	"cmp"
 	"math"
+	"net/http"
 	"slices"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+	"github.com/demeterrr/demeterrr-go/internal/paging"
 )
+
+// maxPerPage is the most that the API puts on a page (contract, section 4).
+const maxPerPage = 100
 
 // read learns what the account has of the input, by the way that takes fewer
 // requests. The first page tells which one that is, except for a contact that
@@ -25,7 +32,7 @@ func (r *syncRun) read() error {
 	if err := r.page(1); err != nil {
 		return err
 	}
-	if wanted = r.missing(); lookUps(wanted) < r.pager.last.totalPages && !r.unfiltered.Load() {
+	if wanted = r.missing(); lookUps(wanted) < r.list.Total() && !r.unfiltered.Load() {
 		r.lookUp(wanted)
 		if !r.unfiltered.Load() {
 			return r.over()
@@ -49,7 +56,7 @@ func (r *syncRun) missing() []*syncItem {
 // pages while they are read can be missed: it is found by the API's 409.
 func (r *syncRun) pages() error {
 	r.advance(func(p *SyncProgress) {
-		p.ReadsTotal = p.Reads + min(max(r.pager.last.totalPages-1, 0), math.MaxInt-p.Reads)
+		p.ReadsTotal = p.Reads + min(max(r.list.Total()-1, 0), math.MaxInt-p.Reads)
 	})
 	last := 1
 	numbers := func(yield func(int) bool) {
@@ -60,7 +67,7 @@ func (r *syncRun) pages() error {
 		}
 	}
 	for r.follows(last) { // again if the list has grown
-		parallel(r.bulk, r.options.Concurrency, numbers, func(number int) {
+		parallel(r.run, r.options.Concurrency, numbers, func(number int) {
 			if r.over() != nil {
 				return
 			}
@@ -83,22 +90,25 @@ func (r *syncRun) follows(number int) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.pager.follow(number)
+	return r.list.Follow(number)
 }
 
 // page reads one page of the account.
 func (r *syncRun) page(number int) error {
-	var resp Response
-	q := listQuery{page: number, limit: maxPerPage}
-	page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, withResponse(r.reading(), &resp))
-	if err := r.verdict(err); err != nil {
+	var resp demeterrr.Response
+	params := &demeterrr.ContactListParams{Page: number, Limit: maxPerPage}
+	page, err := r.client.Contacts.List(r.ctx, params, append(r.reading(), demeterrr.WithResponse(&resp))...)
+	if err := r.classify(err); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	err = r.pager.check(number, markOf(page), &resp)
+	err = r.list.Check(number, paging.NewMark(page.Page, page.Total, page.TotalPages, len(page.Items), func(i int) string { return page.Items[i].ID }))
 	r.mu.Unlock()
 	if err != nil {
-		return err
+		return &demeterrr.Error{
+			StatusCode: resp.StatusCode, Method: http.MethodGet, Path: "/contacts", RequestID: resp.RequestID, Attempts: resp.Attempts,
+			Message: err.Error(),
+		}
 	}
 	r.take(page)
 	return nil
@@ -116,15 +126,14 @@ func lookUps(items []*syncItem) (n int) {
 // out to ignore the question.
 func (r *syncRun) lookUp(items []*syncItem) {
 	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + lookUps(items) })
-	parallel(r.bulk, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
+	parallel(r.run, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
 		asked := mailbox.Spellings(item.params.Email)
 		for i, email := range asked {
 			if r.unfiltered.Load() || r.over() != nil {
 				return
 			}
-			q := (&ContactListParams{Email: email}).query()
-			page, err := fetchPage[Contact](r.ctx, r.service.caller(), routeContacts, q, r.reading())
-			if item.err = r.verdict(err); item.err != nil {
+			page, err := r.client.Contacts.List(r.ctx, &demeterrr.ContactListParams{Email: email}, r.reading()...)
+			if item.err = r.classify(err); item.err != nil {
 				return
 			}
 			if len(page.Items) == 0 {
@@ -133,7 +142,7 @@ func (r *syncRun) lookUp(items []*syncItem) {
 			}
 			r.spare(len(asked) - i - 1)
 			r.take(page)
-			if best(page.Items, item.params.Email) == nil {
+			if !slices.ContainsFunc(page.Items, func(c demeterrr.Contact) bool { return mailbox.Same(c.Email, email) }) {
 				r.unfiltered.Store(true)
 			}
 			return
@@ -150,15 +159,25 @@ func (r *syncRun) spare(n int) {
 
 // take keeps the contacts that the input has. One that it met twice, because it
 // shifted between pages, is the same.
-func (r *syncRun) take(page *Page[Contact]) {
+func (r *syncRun) take(page *demeterrr.Page[demeterrr.Contact]) {
 	r.advance(func(p *SyncProgress) {
 		for i := range page.Items {
 			c := page.Items[i] // a copy, which does not keep the page
-			if item := r.byEmail[mailbox.Key(c.Email)]; item != nil && c.fits(item.params.Email, item.have) {
+			if item := r.byEmail[mailbox.Key(c.Email)]; item != nil && item.fits(&c) {
 				item.have = &c
 			}
 		}
 		p.Reads++
 		p.ReadsTotal = max(p.ReadsTotal, p.Reads) // the list may have grown
 	})
+}
+
+// fits reports whether an item's email means c rather than the contact that the
+// item has. The choice does not depend on the order in which the contacts come.
+func (item *syncItem) fits(c *demeterrr.Contact) bool {
+	if item.have == nil {
+		return mailbox.Same(c.Email, item.params.Email)
+	}
+	rank := mailbox.Rank(item.params.Email, c.Email)
+	return rank >= 0 && cmp.Or(rank-mailbox.Rank(item.params.Email, item.have.Email), cmp.Compare(c.ID, item.have.ID)) < 0
 }

@@ -1,13 +1,11 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,72 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// executeAdds fails the test if the report of an ExecuteAll does not add up.
-func executeAdds(t testing.TB, r *demeterrr.ExecuteReport) {
-	t.Helper()
-	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown)
-	if r.Read != sum {
-		t.Errorf("read %d, but the parts are %d: duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d",
-			r.Read, sum, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown))
-	}
-}
-
-// messaged are the emails that the fake would have written to, lower-cased.
-func messaged(srv *demeterrrtest.Server) []string {
-	var emails []string
-	for _, s := range srv.Sendings() {
-		emails = append(emails, strings.ToLower(s.Email))
-	}
-	return emails
-}
-
-func recipients(from, to int) []demeterrr.ExecuteContact {
-	list := make([]demeterrr.ExecuteContact, 0, to-from)
-	for i := from; i < to; i++ {
-		list = append(list, demeterrr.ExecuteContact{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "First"})
-	}
-	return list
-}
-
-// survey is a fake with an active sequence.
-func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, string) {
-	t.Helper()
-	srv := demeterrrtest.NewServer(opts...)
-	t.Cleanup(srv.Close)
-	return srv, srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID
-}
-
-// totals are the numbers of a report.
-func totals(r *demeterrr.ExecuteReport) string {
-	return fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
-		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)
-}
-
-func openJournal(t testing.TB, path, id string) *demeterrr.FileJournal {
-	t.Helper()
-	j, err := demeterrr.OpenJournal(path, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = j.Close() })
-	return j
-}
-
 const routeExecute = "POST /sequences/{id}/execute"
 
-func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
+func TestExecuteSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	srv.AddContact(demeterrr.Contact{Email: "customer5@example.com", Unsubscribed: true})
 	input := slices.Concat(recipients(0, 250), recipients(100, 150), []demeterrr.ExecuteContact{
 		{Email: "CUSTOMER1@example.com"}, {FirstName: "Nobody"}, {Email: "bad\xff@example.com"}, {Email: "not..valid@example.com"},
 	})
-	var last demeterrr.ExecuteProgress
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(input), &demeterrr.ExecuteAllOptions{
-		OnProgress: func(p demeterrr.ExecuteProgress) { last = p },
+	var last bulk.ExecuteProgress
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(input), &bulk.ExecuteOptions{
+		OnProgress: func(p bulk.ExecuteProgress) { last = p },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +38,7 @@ func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
 	if diff := cmp.Diff("read 304, duplicates 51, already sent 0, sent 249, skipped 2, failed 2, unknown 0, requests 3", totals(report)); diff != "" {
 		t.Error(diff)
 	}
-	want := demeterrr.ExecuteProgress{Read: 304, Duplicates: 51, Sent: 249, Skipped: 2, Failed: 2, Requests: 3}
+	want := bulk.ExecuteProgress{Read: 304, Duplicates: 51, Sent: 249, Skipped: 2, Failed: 2, Requests: 3}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
@@ -104,11 +52,11 @@ func TestExecuteAllSendsBatchesOf100AndEachEmailOnce(t *testing.T) {
 	}
 }
 
-func TestExecuteAllPassesLocationAndEmployee(t *testing.T) {
+func TestExecutePassesLocationAndEmployee(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
-	options := &demeterrr.ExecuteAllOptions{LocationID: "660e8400-e29b-41d4-a716-446655440000", EmployeeID: "770e8400-e29b-41d4-a716-446655440000"}
-	if _, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), options); err != nil {
+	options := &bulk.ExecuteOptions{LocationID: "660e8400-e29b-41d4-a716-446655440000", EmployeeID: "770e8400-e29b-41d4-a716-446655440000"}
+	if _, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 1)), options); err != nil {
 		t.Fatal(err)
 	}
 	if s := srv.Sendings()[0]; s.LocationID != options.LocationID || s.EmployeeID != options.EmployeeID {
@@ -125,7 +73,7 @@ func TestAContactThatTheReplyDoesNotNameIsSkipped(t *testing.T) {
 		{"email":"customer3@example.com","contactId":"c4","status":"deferred"},
 		{"email":"customer3@example.com","contactId":"c4","status":"queued"},
 		{"email":"stranger@example.com","contactId":"c3","status":"queued"}]}}`})
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 4)), nil)
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 4)), nil)
 	if err != nil || report.Sent != 2 {
 		t.Fatal(err, totals(report))
 	}
@@ -157,8 +105,8 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 				tt.fault.Route, tt.fault.Skip = routeExecute, 1
 				srv.Inject(tt.fault)
 				j := openJournal(t, filepath.Join(dir, "journal"), id)
-				options := &demeterrr.ExecuteAllOptions{Journal: j}
-				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
+				options := &bulk.ExecuteOptions{Journal: j}
+				report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 300)), options)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -171,7 +119,7 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 					t.Errorf("%d in doubt, want %d", len(j.InDoubt()), doubted)
 				}
 				// The next run does what is left, and leaves those in doubt alone.
-				again, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 300)), options)
+				again, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 300)), options)
 				executeAdds(t, again)
 				if err != nil || again.Sent != len(report.Failed) || len(again.Unknown) != doubted || again.AlreadySent != report.Sent || len(srv.SentTwice()) > 0 {
 					t.Error(err, totals(again), srv.SentTwice())
@@ -186,7 +134,7 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 	}
 }
 
-func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
+func TestExecuteStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name          string
@@ -207,7 +155,7 @@ func TestExecuteAllStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 				srv, id := survey(t)
 				tt.fault.Route, tt.fault.Skip, tt.fault.Times = routeExecute, 1, demeterrrtest.Always
 				srv.Inject(tt.fault)
-				report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 5000)), nil)
+				report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 5000)), nil)
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
@@ -232,7 +180,7 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 		srv, id := survey(t, demeterrrtest.WithLatency(2*time.Second, 2*time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		report, err := srv.Client().Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), nil)
+		report, err := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(0, 1000)), nil)
 		executeAdds(t, report)
 		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 200 || len(report.Unknown) != 0 || len(srv.Sendings()) != 200 {
 			t.Error(err, totals(report))
@@ -268,7 +216,7 @@ func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 				t.Errorf("%d are in doubt while nothing is on its way", len(doubt))
 			}
 		}()
-		report, err := client.Sequences.ExecuteAll(ctx, id, eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Journal: j})
+		report, err := bulk.Execute(ctx, client, id, bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Journal: j})
 		executeAdds(t, report)
 		if !errors.Is(err, context.DeadlineExceeded) || report.Sent != 100 || len(report.Unknown) != 0 || len(j.InDoubt()) != 0 {
 			t.Error(err, totals(report))
@@ -276,11 +224,11 @@ func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 	})
 }
 
-func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
+func TestExecuteStopsWhenItsInputFails(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	torn := errors.New("line 151 is torn")
-	report, err := srv.Client().Sequences.ExecuteAll(t.Context(), id, thenFail(recipients(0, 150), torn), nil)
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, thenFail(recipients(0, 150), torn), nil)
 	executeAdds(t, report)
 	// The first batch may have been on its way by then, or not; the second never is.
 	if !errors.Is(err, torn) || report.Sent != len(srv.Sendings()) || report.Sent > 100 || report.Sent+len(report.Failed) != 150 || !errors.Is(report.Failed[0].Err, torn) {
@@ -288,22 +236,25 @@ func TestExecuteAllStopsWhenItsInputFails(t *testing.T) {
 	}
 }
 
-func TestExecuteAllRefusesWhatMakesNoSense(t *testing.T) {
+func TestExecuteRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	client := srv.Client()
-	for name, call := range map[string]func() (*demeterrr.ExecuteReport, error){
-		"negative concurrency": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{Concurrency: -1})
+	for name, call := range map[string]func() (*bulk.ExecuteReport, error){
+		"negative concurrency": func() (*bulk.ExecuteReport, error) {
+			return bulk.Execute(t.Context(), client, id, bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{Concurrency: -1})
 		},
-		"no input": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), id, nil, nil)
+		"no client": func() (*bulk.ExecuteReport, error) {
+			return bulk.Execute(t.Context(), nil, id, bulk.Slice(recipients(0, 1)), nil)
 		},
-		"no id": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), "", eachOf(recipients(0, 1)), nil)
+		"no input": func() (*bulk.ExecuteReport, error) {
+			return bulk.Execute(t.Context(), client, id, nil, nil)
 		},
-		"torn text": func() (*demeterrr.ExecuteReport, error) {
-			return client.Sequences.ExecuteAll(t.Context(), id, eachOf(recipients(0, 1)), &demeterrr.ExecuteAllOptions{LocationID: "\xff"})
+		"no id": func() (*bulk.ExecuteReport, error) {
+			return bulk.Execute(t.Context(), client, "", bulk.Slice(recipients(0, 1)), nil)
+		},
+		"torn text": func() (*bulk.ExecuteReport, error) {
+			return bulk.Execute(t.Context(), client, id, bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{LocationID: "\xff"})
 		},
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil || len(srv.Requests()) > 0 {
@@ -325,7 +276,7 @@ func TestACallThatAStoppedOperationCutsShortWasNotCancelled(t *testing.T) {
 			w.Header().Set("Retry-After", retryAfter)
 			answer(429, `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later."}}`)(w, nil)
 		}, demeterrr.WithRetryPolicy(demeterrr.DefaultRetryPolicy()))
-		report, err := client.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, 1000)), &demeterrr.ExecuteAllOptions{Concurrency: 4})
+		report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Concurrency: 4})
 		executeAdds(t, report)
 		if !errors.Is(err, demeterrr.ErrRateLimited) || report.Requests != 4 || len(report.Failed) < 400 {
 			t.Error(err, totals(report))

@@ -1,34 +1,37 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/internal/paging/pagingtest"
 )
 
 func TestSyncEndsWhereTheListEnds(t *testing.T) {
 	t.Parallel()
 	const letters = "abcdefghijklmnop" // so many that pages are cheaper than look-ups
-	for name, tt := range pagings {
+	for name, tt := range pagingtest.Lists {
 		for _, concurrency := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s, %d at once", name, concurrency), func(t *testing.T) {
 				t.Parallel()
-				if tt.list[0].totalPages > len(letters) {
+				if tt.Pages[0].TotalPages > len(letters) {
 					t.Skip("look-ups are cheaper")
 				}
 				var input []demeterrr.ContactParams
 				for _, id := range letters {
 					input = append(input, demeterrr.ContactParams{Email: string(id) + "@x.com", FirstName: "A"})
 				}
-				c, requests := parts(t, tt.list)
-				report, err := c.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{DryRun: true, Concurrency: concurrency})
-				if tt.wrong != "" {
+				handler, requests := pagingtest.Serve(t, tt.Pages)
+				report, err := bulk.Sync(t.Context(), serving(t, handler), bulk.Slice(input), &bulk.SyncOptions{DryRun: true, Concurrency: concurrency})
+				if tt.Wrong != "" {
 					if err == nil || !strings.Contains(err.Error(), "empty") && !strings.Contains(err.Error(), "again") || len(report.Plan) > 0 {
 						t.Errorf("got %v, %s", err, summary(report))
 					}
@@ -36,15 +39,15 @@ func TestSyncEndsWhereTheListEnds(t *testing.T) {
 				}
 				have := strings.Count(letters, "") - 1
 				for _, id := range letters {
-					if !strings.ContainsRune(tt.ids, id) {
+					if !strings.ContainsRune(tt.IDs, id) {
 						have--
 					}
 				}
 				if err != nil || report.Unchanged != have || report.Created != len(letters)-have {
 					t.Errorf("%s, want %d unchanged and %d created; %v", summary(report), have, len(letters)-have, err)
 				}
-				if requests() > len(tt.list) || report.Requests != requests() {
-					t.Errorf("%d requests for %d pages, reported as %d", requests(), len(tt.list), report.Requests)
+				if n := int(requests.Load()); n > len(tt.Pages) || report.Requests != n {
+					t.Errorf("%d requests for %d pages, reported as %d", n, len(tt.Pages), report.Requests)
 				}
 			})
 		}
@@ -62,7 +65,7 @@ func TestSyncGivesUpAfterThreeEmptyPages(t *testing.T) {
 		}
 		return ""
 	})
-	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: 4})
+	report, err := bulk.Sync(ctx, client, bulk.Slice(customerList(0, 1)), &bulk.SyncOptions{Concurrency: 4})
 	if err == nil || !strings.Contains(err.Error(), "are empty") || len(report.Failed) != 1 {
 		t.Error(err, summary(report))
 	}
@@ -73,13 +76,11 @@ func TestSyncGivesUpAfterThreeEmptyPages(t *testing.T) {
 
 func TestSyncsProgressEndsWithTheListThatShrinksOrGrows(t *testing.T) {
 	t.Parallel()
-	for _, list := range [][]part{
-		{{"ab", 8, 4}, {"c", 3, 2}, {"", 3, 2}, {"", 3, 2}},
-		{{"ab", 3, 2}, {"cd", 5, 3}, {"e", 5, 3}},
-	} {
-		c, requests := parts(t, list)
-		var progress demeterrr.SyncProgress
-		if _, err := c.Contacts.Sync(t.Context(), eachOf(customerList(0, 10)), &demeterrr.SyncOptions{DryRun: true, Concurrency: 1, OnProgress: func(p demeterrr.SyncProgress) {
+	for _, name := range []string{"the list shrinks", "the list grows"} {
+		list := pagingtest.Lists[name].Pages
+		handler, requests := pagingtest.Serve(t, list)
+		var progress bulk.SyncProgress
+		if _, err := bulk.Sync(t.Context(), serving(t, handler), bulk.Slice(customerList(0, 10)), &bulk.SyncOptions{DryRun: true, Concurrency: 1, OnProgress: func(p bulk.SyncProgress) {
 			if p.Reads > p.ReadsTotal {
 				t.Errorf("%d of %d reads", p.Reads, p.ReadsTotal)
 			}
@@ -87,7 +88,7 @@ func TestSyncsProgressEndsWithTheListThatShrinksOrGrows(t *testing.T) {
 		}}); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "reads", []int{progress.Reads, progress.ReadsTotal}, []int{requests(), requests()})
+		same(t, "reads", []int{progress.Reads, progress.ReadsTotal}, []int{int(requests.Load()), int(requests.Load())})
 	}
 }
 
@@ -116,10 +117,13 @@ func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var j journal
-			c := serving(t, j.record(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Query().Has("email") {
-					exact(tt.emails...)(w, r) // whoever is found is Jane, which only the right one is on a page
+			c := serving(t, func(w http.ResponseWriter, r *http.Request) {
+				if asked := r.URL.Query().Get("email"); asked != "" {
+					items := []string{}
+					if i := slices.Index(tt.emails, asked); i >= 0 { // she is Jane, which only the right one is on a page
+						items = append(items, fmt.Sprintf(`{"id":"c%d","email":%q,"firstName":"Jane"}`, i, asked))
+					}
+					fmt.Fprint(w, pageJSON(items, 1, 50, len(items), len(items)))
 					return
 				}
 				n, _ := strconv.Atoi(r.URL.Query().Get("page"))
@@ -138,16 +142,33 @@ func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
 					items = append(items, fmt.Sprintf(`{"id":"p%d","email":"p%d@example.com"}`, n, n))
 				}
 				fmt.Fprint(w, pageJSON(items, n, 100, 1000, tt.totalPages))
-			}))
-			var progress demeterrr.SyncProgress
-			report, err := c.Contacts.Sync(t.Context(), eachOf(tt.input), &demeterrr.SyncOptions{DryRun: true, OnProgress: func(p demeterrr.SyncProgress) { progress = p }})
+			})
+			var progress bulk.SyncProgress
+			report, err := bulk.Sync(t.Context(), c, bulk.Slice(tt.input), &bulk.SyncOptions{DryRun: true, OnProgress: func(p bulk.SyncProgress) { progress = p }})
 			if err != nil || report.Unchanged != 1 || report.Created != len(tt.input)-1 {
 				t.Error(err, summary(report))
 			}
 			same(t, "requests", []int{report.Requests, progress.Reads, progress.ReadsTotal}, []int{tt.reads, tt.reads, tt.reads})
-			if t.Failed() {
-				t.Log(j.lines())
-			}
 		})
+	}
+}
+
+func TestSyncLeavesALookAlikeAlone(t *testing.T) {
+	t.Parallel()
+	c := through(t, func(r *http.Request) (*http.Response, error) {
+		switch r.Method {
+		case http.MethodPatch:
+			t.Error("a stranger was changed: ", r.URL.Path)
+		case http.MethodPost:
+			return replying(201, `{"data":{"id":"new"}}`), nil
+		}
+		return replying(200, `{"data":[{"id":"victim","email":"kim@x.com","firstName":"Kim"},{"id":"b","email":"b@x.com","firstName":"B"}],"meta":{"page":1,"perPage":100,"total":2,"totalPages":1}}`), nil
+	})
+	report, err := bulk.Sync(t.Context(), c, func(yield func(demeterrr.ContactParams, error) bool) {
+		_ = yield(demeterrr.ContactParams{Email: "\u212aim@x.com", FirstName: "Mallory"}, nil) &&
+			yield(demeterrr.ContactParams{Email: "B@x.com", FirstName: "B"}, nil)
+	}, nil)
+	if err != nil || report.Created != 1 || report.Unchanged != 1 {
+		t.Errorf("got %+v, %v", report, err)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !race
 
-package demeterrr_test
+package bulk_test
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"iter"
 	"net/http"
 	"runtime"
-	"strconv"
 	"testing"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
 const million = 1_000_000
@@ -45,40 +45,7 @@ func (a *allQueued) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.contacts++
 	}
 	body.WriteString("]}}")
-	return ok(req, &body), nil
-}
-
-func ok(req *http.Request, body *bytes.Buffer) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body), ContentLength: int64(body.Len()), Request: req}
-}
-
-// aMillionPaged is an account of a million contacts that takes no memory.
-type aMillionPaged struct{}
-
-func (aMillionPaged) RoundTrip(req *http.Request) (*http.Response, error) {
-	page, err := strconv.Atoi(req.URL.Query().Get("page"))
-	if err != nil {
-		return nil, err
-	}
-	var body bytes.Buffer
-	body.WriteString(`{"data":[`)
-	for i := range 100 {
-		if i > 0 {
-			body.WriteByte(',')
-		}
-		n := (page-1)*100 + i
-		fmt.Fprintf(&body, `{"id":"550e8400-e29b-41d4-a716-%012d","email":"customer%07d@example.com","firstName":"First","lastName":null,"tags":["a"],"customFields":{"tier":"Gold"},"unsubscribed":false}`, n, n)
-	}
-	fmt.Fprintf(&body, `],"meta":{"page":%d,"perPage":100,"total":%d,"totalPages":%d}}`, page, million, million/100)
-	return ok(req, &body), nil
-}
-
-// tooMany skips a test that takes seconds.
-func tooMany(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a million contacts")
-	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(&body), ContentLength: int64(body.Len()), Request: req}, nil
 }
 
 // aMillion yields a million contacts, and calls look after every 100,000.
@@ -96,12 +63,14 @@ func aMillion(look func(i int)) iter.Seq2[demeterrr.ExecuteContact, error] {
 	}
 }
 
-// TestExecuteAllKeepsOnlyTheEmailsOfAMillion measures the heap while a million
+// TestExecuteKeepsOnlyTheEmailsOfAMillion measures the heap while a million
 // contacts are streamed, and takes away what a set of their emails takes alone.
 //
 //nolint:paralleltest // the heap is measured for the whole process
-func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
-	tooMany(t)
+func TestExecuteKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million contacts")
+	}
 	alone := map[int]int64{}
 	set := map[string]struct{}{}
 	before := heap()
@@ -120,7 +89,7 @@ func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 	}
 	before = heap()
 	beyond := map[int]int64{}
-	report, err := client.Sequences.ExecuteAll(t.Context(), "s1", aMillion(func(i int) { beyond[i] = heap() - before - alone[i] }), nil)
+	report, err := bulk.Execute(t.Context(), client, "s1", aMillion(func(i int) { beyond[i] = heap() - before - alone[i] }), nil)
 	if err != nil || report.Sent != million || server.contacts != million || report.Requests != million/100 {
 		t.Fatal(err, totals(report), server.contacts)
 	}
@@ -129,30 +98,5 @@ func TestExecuteAllKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 		if beyond[i] > 4<<20 {
 			t.Errorf("%d bytes beyond the set of emails", beyond[i])
 		}
-	}
-}
-
-// TestAllOverAMillionIsFlat pages through a million contacts.
-//
-//nolint:paralleltest // the heap is measured for the whole process
-func TestAllOverAMillionIsFlat(t *testing.T) {
-	tooMany(t)
-	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: aMillionPaged{}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, n, most := heap(), 0, int64(0)
-	for contact, err := range client.Contacts.All(t.Context(), nil) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n++; n%100_000 == 0 {
-			most = max(most, heap()-before)
-		}
-		runtime.KeepAlive(contact)
-	}
-	t.Logf("%d contacts: at most %d kB more than before", n, most/1000)
-	if n != million || most > 1<<20 {
-		t.Errorf("%d contacts, %d bytes more than before", n, most)
 	}
 }

@@ -1,4 +1,4 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
@@ -48,7 +49,7 @@ func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			srv := account(t, tt.account)
-			report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(tt.input), nil)
+			report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(tt.input), nil)
 			if err != nil || len(report.Failed) > 0 {
 				t.Fatal(err, report.Failed)
 			}
@@ -64,7 +65,7 @@ func TestSyncReadsByTheCheaperWayAndWritesOnlyWhatDiffers(t *testing.T) {
 func TestSyncTakesTheLastContactWithAnEmail(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1)
-	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf([]demeterrr.ContactParams{
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice([]demeterrr.ContactParams{
 		{Email: "New@example.com", FirstName: "One"},
 		{Email: "customer0@EXAMPLE.com", LastName: "Two"},
 		{Email: "new@example.com", FirstName: "Three"},
@@ -98,8 +99,8 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 	input = append(input, demeterrr.ContactParams{Email: "nameless@example.com"},
 		demeterrr.ContactParams{Email: "x@example.com", FirstName: "X", CustomFields: map[string]any{"f": func() {}}})
 	srv := account(t, 150)
-	options := &demeterrr.SyncOptions{DryRun: true, Concurrency: 1}
-	plan, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
+	options := &bulk.SyncOptions{DryRun: true, Concurrency: 1}
+	plan, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 		planned = append(planned, change{http.MethodPost, "/contacts", string(body)})
 	}
 	options.DryRun = false
-	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), options)
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestSyncSurvivesRaces(t *testing.T) {
 	}
 	input[7].FirstName = "" // cannot be made again
 	var once bool
-	report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+	report, err := bulk.Sync(t.Context(), client, bulk.Slice(input), &bulk.SyncOptions{OnProgress: func(p bulk.SyncProgress) {
 		if p.WritesTotal == 0 || once {
 			return
 		}
@@ -183,7 +184,7 @@ func TestSyncDoesNotRelyOnTheEmailFilter(t *testing.T) {
 		srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"email"}, Times: demeterrrtest.Always})
 		input := customerList(700, 700+n)
 		input[0].LastName = "Changed"
-		report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+		report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), nil)
 		if err != nil || report.Updated != 1 || report.Unchanged != n-1 {
 			t.Error(err, summary(report), report.Failed)
 		}
@@ -196,7 +197,7 @@ func TestSyncRefusesAServerThatIgnoresThePage(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1000)
 	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"page"}, Times: demeterrrtest.Always})
-	report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(500, 1500)), nil)
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(customerList(500, 1500)), &bulk.SyncOptions{Concurrency: 1}) // no read is cut off, which the fake would not count
 	if err == nil || len(report.Failed) != 1000 {
 		t.Error(err, summary(report))
 	}
@@ -226,7 +227,7 @@ func TestSyncStopsWhereGoingOnWouldWasteRequests(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := account(t, 0)
 				srv.Inject(tt.fault)
-				report, err := srv.Client().Contacts.Sync(t.Context(), eachOf(customerList(0, 1000)), nil)
+				report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(customerList(0, 1000)), nil)
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
@@ -250,7 +251,7 @@ func TestSyncReportsWhatItDidWhenItIsCancelled(t *testing.T) {
 		srv := account(t, 0, demeterrrtest.WithLatency(time.Second, time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
 		defer cancel()
-		report, err := srv.Client().Contacts.Sync(ctx, eachOf(customerList(0, 1000)), nil)
+		report, err := bulk.Sync(ctx, srv.Client(), bulk.Slice(customerList(0, 1000)), nil)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -271,7 +272,7 @@ func TestSyncWritesNothingIfItsInputFails(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 10)
 	broken := errors.New("line 8 is torn")
-	report, err := srv.Client().Contacts.Sync(t.Context(), thenFail(customerList(5, 15), broken), nil)
+	report, err := bulk.Sync(t.Context(), srv.Client(), thenFail(customerList(5, 15), broken), nil)
 	if !errors.Is(err, broken) || len(report.Failed) != 10 || report.Requests != 0 {
 		t.Error(err, summary(report), report.Requests)
 	}
@@ -281,13 +282,16 @@ func TestSyncWritesNothingIfItsInputFails(t *testing.T) {
 func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	client := account(t, 0).Client()
-	for name, call := range map[string]func() (*demeterrr.SyncReport, error){
-		"negative concurrency": func() (*demeterrr.SyncReport, error) {
-			return client.Contacts.Sync(t.Context(), eachOf(customerList(0, 1)), &demeterrr.SyncOptions{Concurrency: -1})
+	for name, call := range map[string]func() (*bulk.SyncReport, error){
+		"negative concurrency": func() (*bulk.SyncReport, error) {
+			return bulk.Sync(t.Context(), client, bulk.Slice(customerList(0, 1)), &bulk.SyncOptions{Concurrency: -1})
 		},
-		"no input": func() (*demeterrr.SyncReport, error) { return client.Contacts.Sync(t.Context(), nil, nil) },
-		"no context": func() (*demeterrr.SyncReport, error) {
-			return client.Contacts.Sync(nil, eachOf(customerList(0, 1)), nil) //nolint:staticcheck // the mistake is the test
+		"no input": func() (*bulk.SyncReport, error) { return bulk.Sync(t.Context(), client, nil, nil) },
+		"no client": func() (*bulk.SyncReport, error) {
+			return bulk.Sync(t.Context(), nil, bulk.Slice(customerList(0, 1)), nil)
+		},
+		"no context": func() (*bulk.SyncReport, error) {
+			return bulk.Sync(nil, client, bulk.Slice(customerList(0, 1)), nil) //nolint:staticcheck // the mistake is the test
 		},
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil {
@@ -297,7 +301,7 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 }
 
 // endless is an API that overlooks the email filter and claims any number of pages; rest answers all but the first.
-func endless(t testing.TB, rest func(page string) string) *demeterrr.Client {
+func endless(t *testing.T, rest func(page string) string) *demeterrr.Client {
 	t.Helper()
 	return serving(t, func(w http.ResponseWriter, r *http.Request) {
 		page := r.URL.Query().Get("page")
@@ -321,7 +325,7 @@ func TestSyncCountsNoPagesWhenItIsOver(t *testing.T) {
 		cancel()
 		return `{"id":"p` + page + `","email":"on` + page + `@example.com"}`
 	})
-	report, err := client.Contacts.Sync(ctx, eachOf(customerList(0, 1)), nil)
+	report, err := bulk.Sync(ctx, client, bulk.Slice(customerList(0, 1)), nil)
 	if !errors.Is(err, context.Canceled) || len(report.Failed) != 1 {
 		t.Error(err, summary(report))
 	}
@@ -331,14 +335,14 @@ func TestABulkOperationOfNoClientIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, services := range []*demeterrr.Client{{}, {Contacts: &demeterrr.ContactsService{}, Sequences: &demeterrr.SequencesService{}}} {
 		for _, n := range []int{1, 3} {
-			report, err := services.Contacts.Sync(t.Context(), eachOf(customerList(0, n)), nil)
+			report, err := bulk.Sync(t.Context(), services, bulk.Slice(customerList(0, n)), nil)
 			if err == nil && len(report.Failed) > 0 {
 				err = report.Failed[0].Err
 			}
 			if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != n {
 				t.Error(err, summary(report))
 			}
-			executed, err := services.Sequences.ExecuteAll(t.Context(), "s1", eachOf(recipients(0, n)), nil)
+			executed, err := bulk.Execute(t.Context(), services, "s1", bulk.Slice(recipients(0, n)), nil)
 			if err == nil && len(executed.Failed) > 0 {
 				err = executed.Failed[0].Err
 			}

@@ -1,4 +1,4 @@
-package demeterrr_test
+package bulk_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
@@ -39,6 +40,26 @@ func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
 	return f
 }
 
+// randomCustomers are customers, some of them twice, changed, or impossible.
+func randomCustomers(r *rand.Rand) []demeterrr.ContactParams {
+	var input []demeterrr.ContactParams
+	for range r.IntN(300) {
+		c := customer(r.IntN(500))
+		switch r.IntN(20) {
+		case 0:
+			c.Email = strings.ToUpper(c.Email)
+		case 1:
+			c.Email = "nobody"
+		case 2:
+			c.FirstName = ""
+		case 3, 4, 5:
+			c.LastName = "Changed"
+		}
+		input = append(input, c)
+	}
+	return input
+}
+
 // TestASyncReportAlwaysAddsUp tries random inputs, accounts, faults and ends.
 func TestASyncReportAlwaysAddsUp(t *testing.T) {
 	t.Parallel()
@@ -46,21 +67,7 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			srv := account(t, r.IntN(400), demeterrrtest.WithLatency(0, time.Second))
-			var input []demeterrr.ContactParams
-			for range r.IntN(300) {
-				c := customer(r.IntN(500))
-				switch r.IntN(20) {
-				case 0:
-					c.Email = strings.ToUpper(c.Email)
-				case 1:
-					c.Email = "nobody"
-				case 2:
-					c.FirstName = ""
-				case 3, 4, 5:
-					c.LastName = "Changed"
-				}
-				input = append(input, c)
-			}
+			input := randomCustomers(r)
 			for range r.IntN(6) {
 				srv.Inject(randomFault(r, 100))
 			}
@@ -69,11 +76,11 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(60))*time.Second)
 			}
 			defer cancel()
-			contacts := eachOf(input)
+			contacts := bulk.Slice(input)
 			if r.IntN(10) == 0 {
 				contacts = thenFail(input, errors.New("torn"))
 			}
-			report, err := srv.Client().Contacts.Sync(ctx, contacts, &demeterrr.SyncOptions{Concurrency: r.IntN(9), DryRun: r.IntN(5) == 0})
+			report, err := bulk.Sync(ctx, srv.Client(), contacts, &bulk.SyncOptions{Concurrency: r.IntN(9), DryRun: r.IntN(5) == 0})
 			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); report.Read != sum || err == nil && report.Read != len(input) {
 				t.Errorf("seed %d: %s, input %d (%v)", seed, summary(report), len(input), err)
 			}
@@ -92,10 +99,10 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 			srv.ClearFaults()
 			time.Sleep(time.Hour) // for the gate
 			var left []demeterrr.ContactParams
-			if _, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil); err != nil {
+			if _, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), nil); err != nil {
 				t.Errorf("seed %d: second run: %v", seed, err)
 			}
-			third, err := srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+			third, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), nil)
 			for _, f := range third.Failed {
 				if !errors.Is(f.Err, demeterrr.ErrValidation) {
 					left = append(left, f.Contact)
@@ -139,12 +146,12 @@ func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(20000))*time.Millisecond)
 			}
 			defer cancel()
-			contacts := eachOf(input)
+			contacts := bulk.Slice(input)
 			if r.IntN(10) == 0 {
 				contacts = thenFail(input, errors.New("torn"))
 			}
-			options := &demeterrr.ExecuteAllOptions{Concurrency: r.IntN(4)}
-			report, err := srv.Client().Sequences.ExecuteAll(ctx, sequence.ID, contacts, options)
+			options := &bulk.ExecuteOptions{Concurrency: r.IntN(4)}
+			report, err := bulk.Execute(ctx, srv.Client(), sequence.ID, contacts, options)
 			executeAdds(t, report)
 			if err == nil && report.Read != len(input) {
 				t.Errorf("seed %d: read %d of %d", seed, report.Read, len(input))
@@ -207,7 +214,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 		}
 		patient := demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 50})
 		client, other := srv.Client(patient), srv.Client(patient)
-		report, err := client.Contacts.Sync(t.Context(), eachOf(input), &demeterrr.SyncOptions{OnProgress: func(p demeterrr.SyncProgress) {
+		report, err := bulk.Sync(t.Context(), client, bulk.Slice(input), &bulk.SyncOptions{OnProgress: func(p bulk.SyncProgress) {
 			if p.Writes == 100 {
 				if err := other.Contacts.Delete(t.Context(), srv.Contacts()[240].ID); err != nil {
 					t.Error(err)
@@ -222,7 +229,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 		}
 		t.Log("first run: ", summary(report), fmt.Sprint(report.Requests, " requests"))
 		for range 2 {
-			report, err = srv.Client().Contacts.Sync(t.Context(), eachOf(input), nil)
+			report, err = bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), nil)
 			t.Log("later runs:", summary(report), fmt.Sprint(report.Requests, " requests"))
 		}
 		if err != nil || report.Unchanged != 1000 || report.Requests != 10 {

@@ -1,14 +1,16 @@
-package demeterrr
+package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
-	"net/http"
 	"slices"
 	"sync/atomic"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+	"github.com/demeterrr/demeterrr-go/internal/paging"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
@@ -55,9 +57,10 @@ type SyncReport struct {
 type SyncFailure struct {
 	// Index is the place of the contact in the input, from 0.
 	Index   int
-	Contact ContactParams
-	// Err is an [*Error]. If Sync stopped before this contact's turn, it says "not tried", has 0 Attempts, and names the
-	// reason, which it matches where that holds for every contact: [ErrUnauthorized], [ErrRateLimited], a context's error.
+	Contact demeterrr.ContactParams
+	// Err has a [*demeterrr.Error], which errors.As finds. If Sync stopped before this contact's turn, its text says
+	// "not tried" and names the reason, and its Attempts are 0. Err matches the reason where that holds for every
+	// contact: [demeterrr.ErrUnauthorized], [demeterrr.ErrRateLimited], a context's error.
 	Err error
 }
 
@@ -67,17 +70,17 @@ type SyncChange struct {
 	Index int
 	Email string
 	// Create is the contact that would be created; nil if it exists.
-	Create *ContactParams
+	Create *demeterrr.ContactParams
 	// ContactID and Update are the contact that would be changed, and the fields that differ.
 	ContactID string
-	Update    *ContactUpdate
+	Update    *demeterrr.ContactUpdate
 }
 
 const defaultSyncConcurrency = 4
 
 // Sync brings the account to what contacts say: it creates those that are
 // missing, and updates those that differ, by their differing fields, as
-// [ContactsService.Upsert] would. It never deletes. Contacts of the account that
+// [demeterrr.ContactsService.Upsert] would. It never deletes. Contacts of the account that
 // are not in the input are left alone. LocationID and ContactOrganizationID are
 // set on new contacts only, and a difference in them counts as none.
 //
@@ -96,25 +99,34 @@ const defaultSyncConcurrency = 4
 // the others go on. The error tells why Sync stopped early, if it did: the input
 // gave an error (then nothing was written), the reading failed, ctx ended, or
 // going on would have wasted requests: the key was refused, the API asked for a
-// longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a [Pacer]
-// makes this rare, but cannot know what others have used), or 5 contacts in a row
+// longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a
+// [demeterrr.Pacer] makes this rare, but cannot know what others have used), or 5 contacts in a row
 // met no working service. What was not tried is in Failed then, and a
 // second Sync does the rest. A write that is on its way when ctx ends is let
-// finish, for as long as [WithTimeout] allows.
+// finish, for as long as [demeterrr.WithTimeout] allows.
 //
 // It takes the scopes contacts:read and contacts:write; a dry run only the first.
-func (s *ContactsService) Sync(ctx context.Context, contacts iter.Seq2[ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
+func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr.ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
 	if opts == nil {
 		opts = &SyncOptions{}
 	}
-	if err := checkBulk(ctx, contacts == nil, opts.Concurrency); err != nil {
+	if err := checkArguments(ctx, c, contacts == nil, opts.Concurrency); err != nil {
 		return &SyncReport{}, err
 	}
-	r := &syncRun{bulk: newBulk(ctx), service: s, options: *opts, byEmail: map[string]*syncItem{}, pager: pager{route: routeContacts}}
-	defer r.cancel()
-	if r.options.Concurrency == 0 {
-		r.options.Concurrency = defaultSyncConcurrency
-	}
+	var report *SyncReport
+	err := c.TraceOperation(ctx, "bulk.Sync", func(ctx context.Context) error {
+		r := &syncRun{run: newRun(ctx, c), options: *opts, byEmail: map[string]*syncItem{}}
+		defer r.cancel(nil)
+		r.options.Concurrency = cmp.Or(r.options.Concurrency, defaultSyncConcurrency)
+		r.sync(contacts)
+		report = r.report()
+		return r.stopped
+	})
+	return report, err
+}
+
+// sync takes in the input, reads what the account has of it, and writes what differs.
+func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
 	err := r.collect(contacts)
 	if err == nil {
 		err = r.read()
@@ -123,34 +135,19 @@ func (s *ContactsService) Sync(ctx context.Context, contacts iter.Seq2[ContactPa
 		r.stop(err)
 	}
 	r.write()
-	return r.report(), r.stopped
-}
-
-// checkBulk refuses what no bulk operation can work with.
-func checkBulk(ctx context.Context, noInput bool, concurrency int) error {
-	switch {
-	case ctx == nil:
-		return invalid("the context is nil; pass context.Background() if there is no other")
-	case noInput:
-		return invalid("the contacts are nil; an empty sequence is one that yields nothing")
-	case concurrency < 0:
-		return invalid("Concurrency must not be negative; 0 means the default")
-	}
-	return nil
 }
 
 // syncRun is one Sync on its way.
 type syncRun struct {
-	*bulk
-	service *ContactsService
+	*run
 	options SyncOptions
 
 	inputs     int
 	duplicates int
 	items      []*syncItem
 	byEmail    map[string]*syncItem
-	unfiltered atomic.Bool // the server ignores ?email=
-	pager      pager       // guarded by bulk.mu, as the progress
+	unfiltered atomic.Bool  // the server ignores ?email=
+	list       paging.Pages // guarded by run.mu, as the progress
 	progress   SyncProgress
 }
 
@@ -158,15 +155,16 @@ type syncRun struct {
 // goroutine at a time works on it.
 type syncItem struct {
 	index  int
-	params ContactParams
-	have   *Contact // the account's; nil if it has none
-	done   UpsertOutcome
+	params demeterrr.ContactParams
+	have   *demeterrr.Contact       // the account's; nil if it has none
+	update *demeterrr.ContactUpdate // what have lacks; nil if nothing
+	done   demeterrr.UpsertOutcome
 	err    error
 	plan   *SyncChange
 }
 
 // collect takes in the input. Contacts without a usable email fail here.
-func (r *syncRun) collect(contacts iter.Seq2[ContactParams, error]) error {
+func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) error {
 	if err := r.over(); err != nil {
 		return err
 	}
@@ -198,10 +196,13 @@ func (r *syncRun) collect(contacts iter.Seq2[ContactParams, error]) error {
 func (r *syncRun) write() {
 	var differing []*syncItem
 	for _, item := range r.items {
+		if item.have != nil {
+			item.update = item.params.Changes(item.have)
+		}
 		switch {
 		case item.err != nil:
-		case item.have != nil && item.params.Changes(item.have) == nil:
-			item.done = UpsertUnchanged
+		case item.have != nil && item.update == nil:
+			item.done = demeterrr.UpsertUnchanged
 		case r.over() != nil:
 			item.err = r.notTried()
 		default:
@@ -215,47 +216,43 @@ func (r *syncRun) write() {
 		return
 	}
 	r.advance(func(p *SyncProgress) { p.WritesTotal = len(differing) })
-	parallel(r.bulk, r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
+	parallel(r.run, r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
 		if untried := r.notTried(); untried != nil {
 			item.err = untried
 			return
 		}
 		item.done, item.err = r.bring(item)
-		item.err = r.verdict(item.err)
+		item.err = r.classify(item.err)
 		r.advance(func(p *SyncProgress) { p.Writes++ })
 	})
 }
 
 // bring makes the account have the contact of an item. If somebody else created or
 // deleted it meanwhile, that is found out by the API's 409 or 404.
-func (r *syncRun) bring(item *syncItem) (UpsertOutcome, error) {
+func (r *syncRun) bring(item *syncItem) (demeterrr.UpsertOutcome, error) {
 	if item.have != nil {
-		_, err := r.service.Update(r.ctx, item.have.ID, item.params.Changes(item.have), r.writing()...)
-		if !errors.Is(err, ErrNotFound) {
-			return UpsertUpdated, err
+		_, err := r.client.Contacts.Update(r.ctx, item.have.ID, item.update, r.writing()...)
+		if !errors.Is(err, demeterrr.ErrNotFound) {
+			return demeterrr.UpsertUpdated, err
 		}
 	}
-	_, done, err := r.service.Upsert(r.ctx, &item.params, r.writing()...)
+	_, done, err := r.client.Contacts.Upsert(r.ctx, &item.params, r.writing()...)
 	return done, err
 }
 
 // predict says what write would do for an item, and refuses what it could not send.
 func (item *syncItem) predict() {
 	change := &SyncChange{Index: item.index, Email: item.params.Email}
-	r := request{method: http.MethodPost, path: routeContacts, body: &item.params}
 	if item.have != nil {
-		change.ContactID, change.Update = item.have.ID, item.params.Changes(item.have)
-		r.method, r.body = http.MethodPatch, change.Update
-		item.done = UpsertUpdated
+		change.ContactID, change.Update = item.have.ID, item.update
+		item.done, item.err = demeterrr.UpsertUpdated, item.update.Validate()
 	} else {
 		change.Create = &item.params
-		item.done = UpsertCreated
+		item.done, item.err = demeterrr.UpsertCreated, item.params.Validate()
 	}
-	if _, err := r.encode(); err != nil {
-		item.err = r.refuse(err)
-		return
+	if item.err == nil {
+		item.plan = change
 	}
-	item.plan = change
 }
 
 // advance changes the progress and hands it to the caller.
@@ -276,11 +273,11 @@ func (r *syncRun) report() *SyncReport {
 		switch {
 		case item.err != nil:
 			report.Failed = append(report.Failed, SyncFailure{item.index, item.params, item.err})
-		case item.done == UpsertCreated:
+		case item.done == demeterrr.UpsertCreated:
 			report.Created++
-		case item.done == UpsertUpdated:
+		case item.done == demeterrr.UpsertUpdated:
 			report.Updated++
-		case item.done == UpsertUnchanged:
+		case item.done == demeterrr.UpsertUnchanged:
 			report.Unchanged++
 		}
 		if item.plan != nil {

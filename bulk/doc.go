@@ -1,0 +1,67 @@
+// Package bulk works on many contacts in few requests, on top of package
+// demeterrr. Use [Sync] to bring an account to your data, and [Execute] to send a
+// sequence to any number of people, each once.
+//
+// # Sync an account
+//
+// Sync reads the account by the cheaper way, creates missing contacts and sends
+// only fields that differ. It never deletes.
+//
+//	customers := []demeterrr.ContactParams{
+//		{Email: "jane.smith@example.com", FirstName: "Jane"},
+//	}
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), nil)
+//	if err != nil {
+//		log.Print(err) // it stopped early; the report tells how far it came
+//	}
+//	fmt.Println(report.Created, report.Updated, len(report.Failed))
+//
+// # Look before you write
+//
+// A dry run only reads. Its plan has one entry for each request.
+//
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
+//	for _, change := range report.Plan {
+//		fmt.Println(change.Email)
+//	}
+//
+// # Send a sequence, to nobody twice
+//
+// Execute sends batches of 100. A [Journal] records each batch before it is sent.
+// Run the same program again after a crash: it sends to the others only.
+//
+//	journal, err := bulk.OpenJournal("survey-2026-11.journal", sequenceID)
+//	if err != nil {
+//		return err
+//	}
+//	defer journal.Close()
+//	report, err := bulk.Execute(ctx, client, sequenceID, guests, &bulk.ExecuteOptions{Journal: journal})
+//
+// # Stream the input
+//
+// The input is a sequence of contacts, each with a nil error. Yield an error if
+// your source fails: it stops the operation.
+//
+//	customers := func(yield func(demeterrr.ContactParams, error) bool) {
+//		for rows.Next() {
+//			var p demeterrr.ContactParams
+//			err := rows.Scan(&p.Email, &p.FirstName)
+//			if !yield(p, err) {
+//				return
+//			}
+//		}
+//		if err := rows.Err(); err != nil {
+//			yield(demeterrr.ContactParams{}, err)
+//		}
+//	}
+//
+// # Read the report
+//
+// Every contact of the input is in the report, and the parts add up. A failure
+// changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome].
+// errors.As finds a [*demeterrr.Error] in each.
+//
+//	for _, failure := range report.Failed {
+//		log.Print("row ", failure.Index, ": ", failure.Err)
+//	}
+package bulk

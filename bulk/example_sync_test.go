@@ -1,0 +1,50 @@
+package bulk_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// A nightly job brings the account to what the shop's database has.
+func ExampleSync() {
+	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer()))
+
+	customers := []demeterrr.ContactParams{
+		{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"},
+		{Email: "jane.smith@example.com", FirstName: "Jane"},
+	}
+	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), nil)
+	if err != nil {
+		log.Print(err) // it stopped early; the report tells how far it came
+	}
+	for _, failure := range report.Failed {
+		log.Print(failure.Contact.Email, ": ", failure.Err)
+	}
+	fmt.Println(report.Created, "created,", report.Updated, "updated,", report.Requests, "requests")
+	// Output: 1 created, 1 updated, 3 requests
+}
+
+// A dry run tells what Sync would send, and what it would cost.
+func ExampleSync_dryRun() {
+	client := newClient()
+
+	customers := []demeterrr.ContactParams{
+		{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"},
+		{Email: "jane.smith@example.com", FirstName: "Jane"},
+	}
+	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, change := range report.Plan {
+		fmt.Println(change.Email, change.Create != nil)
+	}
+	fmt.Println(len(report.Plan), "requests more")
+	// Output:
+	// john.doe@example.com false
+	// jane.smith@example.com true
+	// 2 requests more
+}

@@ -1,0 +1,263 @@
+package bulk_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+const (
+	testKey = "dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+
+	limited60JSON = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":60,"limit":1000,"window":"1 hour"}}}`
+)
+
+// once never repeats a call, so that a test meets the first failure.
+var once = demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0})
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// through makes a client with f as its transport.
+func through(t *testing.T, f roundTrip, opts ...demeterrr.Option) *demeterrr.Client {
+	t.Helper()
+	return must(demeterrr.New(testKey, append(opts, demeterrr.WithHTTPClient(&http.Client{Transport: f}))...))
+}
+
+func replying(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}
+
+// serving makes a client whose requests the handler answers, in memory and without retries.
+func serving(t *testing.T, handler http.HandlerFunc, opts ...demeterrr.Option) *demeterrr.Client {
+	t.Helper()
+	return through(t, func(req *http.Request) (*http.Response, error) {
+		arrived := req.Clone(req.Context())
+		if arrived.Body == nil {
+			arrived.Body = http.NoBody
+		}
+		defer arrived.Body.Close()
+		rec := httptest.NewRecorder()
+		handler(rec, arrived)
+		return rec.Result(), nil
+	}, append([]demeterrr.Option{once}, opts...)...)
+}
+
+// answer is a handler that always gives the same reply.
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// neverSent fails the test if a request arrives.
+func neverSent(t testing.TB) http.HandlerFunc {
+	t.Helper()
+	return func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL.Path) }
+}
+
+func pageJSON(items []string, page, perPage, total, totalPages int) string {
+	return fmt.Sprintf(`{"data":[%s],"meta":{"page":%d,"perPage":%d,"total":%d,"totalPages":%d}}`, strings.Join(items, ","), page, perPage, total, totalPages)
+}
+
+func wantIs(t *testing.T, err error, want ...error) {
+	t.Helper()
+	for _, target := range want {
+		if !errors.Is(err, target) {
+			t.Errorf("%q does not match %v", err, target)
+		}
+	}
+}
+
+func wantIsNot(t *testing.T, err error, not ...error) {
+	t.Helper()
+	for _, target := range not {
+		if errors.Is(err, target) {
+			t.Errorf("%q matches %v", err, target)
+		}
+	}
+}
+
+// same compares two values.
+func same(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// thenFail yields the items and then an error.
+func thenFail[T any](items []T, err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+		var none T
+		yield(none, err)
+	}
+}
+
+func customer(i int) demeterrr.ContactParams {
+	return demeterrr.ContactParams{
+		Email: fmt.Sprintf("customer%d@example.com", i), FirstName: fmt.Sprintf("First%d", i), LastName: "Last",
+		CustomFields: map[string]any{"tier": "Gold", "visits": i}, Tags: []string{"a", "b"},
+	}
+}
+
+func customerList(from, to int) []demeterrr.ContactParams {
+	list := make([]demeterrr.ContactParams, 0, to-from)
+	for i := from; i < to; i++ {
+		list = append(list, customer(i))
+	}
+	return list
+}
+
+// account is a fake that has the customers 0 to n-1.
+func account(t testing.TB, n int, opts ...demeterrrtest.Option) *demeterrrtest.Server {
+	t.Helper()
+	srv := demeterrrtest.NewServer(opts...)
+	t.Cleanup(srv.Close)
+	for i := range n {
+		c := customer(i)
+		srv.AddContact(demeterrr.Contact{
+			Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: "+15551234567",
+			CustomFields: map[string]any{"visits": i, "tier": "Gold", "other": true}, Tags: []string{"b", "a"},
+		})
+	}
+	return srv
+}
+
+// counted counts the requests that reached the fake.
+func counted(srv *demeterrrtest.Server) (reads, writes int) {
+	for _, r := range srv.Requests() {
+		if r.Method == http.MethodGet {
+			reads++
+		} else {
+			writes++
+		}
+	}
+	return reads, writes
+}
+
+// adds fails the test if the report of a Sync does not add up.
+func adds(t testing.TB, srv *demeterrrtest.Server, r *bulk.SyncReport) {
+	t.Helper()
+	if sum := r.Duplicates + r.Created + r.Updated + r.Unchanged + len(r.Failed); r.Read != sum {
+		t.Errorf("read %d, but the parts are %d: %s", r.Read, sum, summary(r))
+	}
+	if reads, writes := counted(srv); r.Requests != reads+writes {
+		t.Errorf("the report has %d requests, the fake counted %d", r.Requests, reads+writes)
+	}
+}
+
+func summary(r *bulk.SyncReport) string {
+	return fmt.Sprintf("read %d, duplicates %d, created %d, updated %d, unchanged %d, failed %d, plan %d",
+		r.Read, r.Duplicates, r.Created, r.Updated, r.Unchanged, len(r.Failed), len(r.Plan))
+}
+
+// has fails the test if the account does not hold what a contact's params say.
+func has(t testing.TB, srv *demeterrrtest.Server, params []demeterrr.ContactParams) {
+	t.Helper()
+	byEmail := map[string]demeterrr.Contact{}
+	for _, c := range srv.Contacts() {
+		byEmail[strings.ToLower(c.Email)] = c
+	}
+	for _, p := range params {
+		if c, ok := byEmail[strings.ToLower(p.Email)]; !ok || c.FirstName != p.FirstName || c.LastName != p.LastName {
+			t.Errorf("the account has %q %q for %s, want %q %q", c.FirstName, c.LastName, p.Email, p.FirstName, p.LastName)
+		}
+	}
+}
+
+// attempted reports whether a request was sent in the call that an error is of.
+func attempted(err error) bool {
+	e, ok := errors.AsType[*demeterrr.Error](err)
+	return ok && e.Attempts > 0
+}
+
+// wantNotTried fails the test unless err is that of a contact which was not tried:
+// it tells nothing of another call's attempts.
+func wantNotTried(t *testing.T, err error, reason string) {
+	t.Helper()
+	e, ok := errors.AsType[*demeterrr.Error](err)
+	if !ok || !strings.HasPrefix(e.Message, "not tried: ") || e.StatusCode != 0 || e.Attempts != 0 {
+		t.Errorf("got %#v, want one that was not tried", err)
+	}
+	wantIsNot(t, err, demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout, demeterrr.ErrValidation)
+	if text := err.Error(); !strings.Contains(text, "the operation stopped") || !strings.Contains(text, reason) || strings.Contains(text, "outcome unknown") || strings.Contains(text, "attempts") {
+		t.Fatalf("got %q, want it to name %q, and nothing of attempts", text, reason)
+	}
+}
+
+// executeAdds fails the test if the report of an Execute does not add up.
+func executeAdds(t testing.TB, r *bulk.ExecuteReport) {
+	t.Helper()
+	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown)
+	if r.Read != sum {
+		t.Errorf("read %d, but the parts are %d: duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d",
+			r.Read, sum, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown))
+	}
+}
+
+// messaged are the emails that the fake would have written to, lower-cased.
+func messaged(srv *demeterrrtest.Server) []string {
+	var emails []string
+	for _, s := range srv.Sendings() {
+		emails = append(emails, strings.ToLower(s.Email))
+	}
+	return emails
+}
+
+func recipients(from, to int) []demeterrr.ExecuteContact {
+	list := make([]demeterrr.ExecuteContact, 0, to-from)
+	for i := from; i < to; i++ {
+		list = append(list, demeterrr.ExecuteContact{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "First"})
+	}
+	return list
+}
+
+// survey is a fake with an active sequence.
+func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, string) {
+	t.Helper()
+	srv := demeterrrtest.NewServer(opts...)
+	t.Cleanup(srv.Close)
+	return srv, srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID
+}
+
+// totals are the numbers of a report.
+func totals(r *bulk.ExecuteReport) string {
+	return fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
+		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)
+}
+
+func openJournal(t testing.TB, path, id string) *bulk.FileJournal {
+	t.Helper()
+	j, err := bulk.OpenJournal(path, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}

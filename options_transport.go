@@ -1,0 +1,137 @@
+package demeterrr
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+)
+
+// WithHTTPClient sends requests through the transport of hc, with its cookie jar.
+// hc is copied, never changed, and its idle connections are never closed. Its
+// Timeout, if it has one, limits one attempt (see [WithTimeout]). Its
+// CheckRedirect is not used: redirects are refused, so that the API key goes to
+// no other host. A nil Transport means http.DefaultTransport, as it does for hc.
+// A transport that sends a request again before there is a reply, as one does that
+// hedges, is stopped: repeats are the [RetryPolicy]'s.
+//
+// Without this option the client has a transport of its own, tuned for one host.
+// Under js/wasm it sends with the Fetch API. There a transport that wraps
+// http.Transport must refuse redirects itself: Fetch follows them.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(c *config) {
+		switch {
+		case hc == nil:
+			c.mistake("WithHTTPClient: the client is nil; leave the option out to use the default")
+		case hc.Transport != nil && isNil(hc.Transport):
+			c.mistake("WithHTTPClient: the client's Transport is a nil %T; leave it unset for http.DefaultTransport", hc.Transport)
+		case hc.Jar != nil && isNil(hc.Jar):
+			c.mistake("WithHTTPClient: the client's Jar is a nil %T; leave it unset for no cookies", hc.Jar)
+		default:
+			c.httpClient = hc
+		}
+	}
+}
+
+// WithTransport wraps the client's own transport, which is tuned for one host, or
+// that of [WithHTTPClient]: for traces, metrics or headers. wrap is called once,
+// in [New], and must not return nil. The RoundTripper that it returns may serve
+// many goroutines at a time. Given several times, all apply in order: the first
+// wraps the transport itself, and the last sees each attempt first.
+//
+// To send through another proxy or with a client certificate, use WithHTTPClient.
+func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
+	return func(c *config) {
+		if wrap == nil {
+			c.mistake("WithTransport: the function is nil; leave the option out to send without it")
+			return
+		}
+		c.wrappers = append(c.wrappers, wrap)
+	}
+}
+
+// setTransport makes the transport to send through, and the time limit of one
+// attempt.
+func (c *config) setTransport() {
+	if hc := c.httpClient; hc != nil {
+		c.transport, c.jar, c.timeout = hc.Transport, hc.Jar, shorter(c.timeout, hc.Timeout)
+	} else {
+		c.timeout = shorter(c.timeout, 0)
+		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+		c.own = newTransport(c.timeout, dialer.DialContext)
+		if runtime.GOOS == "js" {
+			c.own.DialContext = nil // net/http then sends with the Fetch API
+		}
+		c.transport = c.own
+	}
+	if len(c.wrappers) > 0 {
+		c.transport = c.wrap(c.transport)
+	}
+}
+
+// wrap applies the functions of WithTransport to rt.
+func (c *config) wrap(rt http.RoundTripper) http.RoundTripper {
+	if rt == nil {
+		rt = defaultTransport{}
+	}
+	rt = refuseRedirects(rt)
+	for _, wrapper := range c.wrappers {
+		if rt = wrapper(rt); isNil(rt) {
+			c.mistake("WithTransport: the function returned a nil transport (%T); return the one it was given to leave it as it is", rt)
+			return nil
+		}
+	}
+	return rt
+}
+
+// defaultTransport is http.DefaultTransport at each request.
+type defaultTransport struct{}
+
+func (defaultTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	return refuseRedirects(http.DefaultTransport).RoundTrip(req)
+}
+
+// shorter is the shorter of two time limits, of which 0 is none, and the default
+// if there is neither.
+func shorter(a, b time.Duration) time.Duration {
+	switch {
+	case a <= 0 && b <= 0:
+		return defaultTimeout
+	case a <= 0:
+		return b
+	case b <= 0:
+		return a
+	}
+	return min(a, b)
+}
+
+// newTransport is made for many goroutines that talk to one host: the standard
+// transport keeps two idle connections to a host and closes the others after
+// each burst. It is built from nothing, as http.DefaultTransport may have been
+// replaced by something else. The number of connections is not limited: over
+// HTTP/2, MaxConnsPerHost can hang (golang/go#34941).
+//
+// HTTP/2 pings find a dead connection. A ping and its time-out together last as
+// long as an attempt may, so that a server busy with a slow Execute is not cut off.
+func newTransport(attempt time.Duration, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	const connections = 100
+	ping := max(attempt-attempt/2, time.Second)
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: conn}, nil
+		},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping},
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          connections,
+		MaxIdleConnsPerHost:   connections,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
