@@ -17,8 +17,13 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	demeterrr "github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
 // The people of the lab. Whatever shows "canary" has shown personal data.
@@ -62,6 +67,8 @@ type lab struct {
 	faulty    string // address that connections which meet the fault go to, for faults of the connection
 	client    *demeterrr.Client
 	log       *syncBuffer
+	spans     *tracetest.SpanRecorder
+	metrics   *sdkmetric.ManualReader
 }
 
 // newLab builds everything that a fault needs, switched off.
@@ -115,16 +122,28 @@ func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
 	if l.fault.wrapped {
 		transport = wrapper{transport}
 	}
+	tracer, err := l.tracer()
+	if err != nil {
+		return err
+	}
 	options := append([]demeterrr.Option{
+		demeterrr.WithTracer(tracer),
 		demeterrr.WithBaseURL(l.base),
 		demeterrr.WithHTTPClient(&http.Client{Transport: transport}),
 		demeterrr.WithTimeout(timeout),
 		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: maxRetries, MinWait: wait, MaxWait: 2 * wait, MaxRetryAfter: maxRetryAfter}),
 		demeterrr.WithLogger(slog.New(watchLog{handler, waiting})),
 	}, l.options...)
-	var err error
 	l.client, err = demeterrr.New(l.fake.APIKey(), options...)
 	return err
+}
+
+// tracer is OpenTelemetry's, which keeps spans and metrics in the lab.
+func (l *lab) tracer() (demeterrr.Tracer, error) {
+	l.spans, l.metrics = tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
+	return demeterrrotel.NewTracer(
+		demeterrrotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(l.spans))),
+		demeterrrotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(l.metrics))))
 }
 
 func (l *lab) close() {

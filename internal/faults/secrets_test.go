@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +12,14 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
 // leaks says where the key or a person has come to light: in what was returned,
-// however it is printed, or in what was logged.
+// however it is printed, in what was logged, or in spans and metrics.
 func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	shown := map[string]string{"the log": l.log.String(), "CONNECT": l.connects.String()}
 	for depth := 0; err != nil; depth++ {
@@ -30,6 +34,7 @@ func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	show(shown, "the response", resp)
 	show(shown, "the response's value", *resp)
 	show(shown, "the client", l.client)
+	shown["the spans"], shown["the metrics"] = l.observed()
 	show(shown, "an option", demeterrr.WithBaseURL(l.base))
 	for _, where := range slices.Sorted(maps.Keys(shown)) {
 		text := shown[where]
@@ -41,6 +46,23 @@ func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 		}
 	}
 	return nil
+}
+
+// observed is everything that the spans and the metrics hold.
+func (l *lab) observed() (spans, metrics string) {
+	var all metricdata.ResourceMetrics
+	if err := l.metrics.Collect(context.Background(), &all); err != nil {
+		return "", err.Error()
+	}
+	ended := tracetest.SpanStubsFromReadOnlySpans(l.spans.Ended())
+	for i := range ended {
+		ended[i].Resource = nil // of the program, not of its calls
+	}
+	encoded, err := json.Marshal(ended)
+	if err != nil {
+		return err.Error(), ""
+	}
+	return string(encoded), fmt.Sprintf("%+v", all.ScopeMetrics)
 }
 
 // show prints v in every way that Go programs print.
