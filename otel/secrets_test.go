@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
@@ -98,6 +99,26 @@ func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, 
 		"execute": func(ctx ctx, c client, opts ...option) error {
 			_, err := c.Sequences.Execute(ctx, sequence, &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: canaryEmail}}}, opts...)
 			return err
+		},
+		"sync": func(ctx ctx, c client, _ ...option) error {
+			_, err := bulk.Sync(ctx, c, bulk.Slice([]demeterrr.ContactParams{{Email: canaryEmail, FirstName: "Canary"}}), nil)
+			return err
+		},
+		"execute all": func(ctx ctx, c client, _ ...option) error {
+			_, err := bulk.Execute(ctx, c, sequence, bulk.Slice([]demeterrr.ExecuteContact{{Email: canaryEmail}}), nil)
+			return err
+		},
+		"fetch": func(ctx ctx, c client, opts ...option) error {
+			_, err := demeterrr.Fetch[map[string]any](ctx, c, &demeterrr.Request{Method: "GET", Path: "/surveys/" + canaryID}, opts...)
+			return err
+		},
+		"fetch all": func(ctx ctx, c client, opts ...option) error {
+			for _, err := range demeterrr.FetchAll[map[string]any](ctx, c, "/surveys/"+canaryID+"/responses", url.Values{"email": {canaryEmail}}, opts...) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		"raw":                 raw("GET", "/surveys/"+canaryID+"/responses/"+canaryEmail, nil),
 		"raw without a slash": raw("GET", "surveys/"+canaryID, nil),
