@@ -55,7 +55,7 @@ func faults(key string) map[string]demeterrrtest.Fault {
 }
 
 // calls has a call of every kind, with canaries in all that they send.
-func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
+func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error { //nolint:funlen // a table
 	type (
 		ctx    = context.Context
 		client = *demeterrr.Client
