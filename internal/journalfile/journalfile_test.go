@@ -216,6 +216,9 @@ func TestOpenLeavesNoFileBehindWhenItFails(t *testing.T) {
 	}
 	link := path + ".link"
 	linked := os.Symlink(path+".target", link) == nil // Windows asks for a privilege
+	if _, err := os.Lstat(link); err != nil {
+		linked = false // Wine shows no link that leads nowhere
+	}
 	for _, name := range []string{path, link} {
 		_, err := Open(name, endless, nil, nil)
 		if _, errStat := os.Lstat(name); err == nil || errStat != nil && (name == path || linked) {
