@@ -29,7 +29,7 @@ const Version = "0.1.0"
 
 // Client talks to the demeterrr API. Make one with [New] and share it: it is
 // safe for concurrent use, keeps connections open, and what one call learns of
-// the rate limit holds for all of them.
+// the rate limit holds for all of them. The zero Client refuses every call.
 type Client struct {
 	// Contacts are the people that surveys are sent to.
 	Contacts *ContactsService
@@ -176,8 +176,10 @@ type Request struct {
 // Response tells how the last reply of a call looked; see [WithResponse]. All
 // but Attempts are zero if there was no reply.
 type Response struct {
+	// StatusCode is the HTTP status.
 	StatusCode int
-	Header     http.Header
+	// Header has the headers, without the API key if the server echoed it.
+	Header http.Header
 	// RateLimit is what this reply reported; zero if it did not.
 	RateLimit RateLimit
 	// RequestID is the reply's X-Request-Id; empty if it had none.

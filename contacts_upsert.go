@@ -64,8 +64,11 @@ type UpsertOutcome string
 
 // The outcomes of an Upsert.
 const (
-	UpsertCreated   UpsertOutcome = "created"
-	UpsertUpdated   UpsertOutcome = "updated"
+	// UpsertCreated means that the API said that it made the contact.
+	UpsertCreated UpsertOutcome = "created"
+	// UpsertUpdated means that the contact existed, and some fields were changed.
+	UpsertUpdated UpsertOutcome = "updated"
+	// UpsertUnchanged means that the contact existed, and nothing was changed.
 	UpsertUnchanged UpsertOutcome = "unchanged"
 )
 

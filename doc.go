@@ -50,7 +50,7 @@
 // A 2xx with the API's own error leaves the outcome of every write unknown.
 // At most once, only a 429 and a failed connection are repeated. Waits
 // double from 1 second (up to 30), plus up to 25 % random jitter; a retryAfter of
-// the API is always honoured. A 429 with a retryAfter holds back every call of the
+// the API is always honored. A 429 with a retryAfter holds back every call of the
 // client, not only the one that met it. [RetryPolicy] has the numbers and the worst case: give the context
 // a deadline, and no wait is begun that would pass it.
 //

@@ -74,7 +74,7 @@ var (
 	// while the caller's context was still alive.
 	ErrTimeout = errors.New("demeterrr: the attempt timed out")
 	// ErrUnknownOutcome matches every failed write that may have taken effect: a reply was lost, a
-	// server failed half-way, a call was cancelled in flight. Look before you send it again: what an
+	// server failed half-way, a call was canceled in flight. Look before you send it again: what an
 	// Execute has sent is under Sendings in the dashboard.
 	ErrUnknownOutcome = errors.New("demeterrr: the outcome is unknown, the request may have taken effect")
 )

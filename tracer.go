@@ -142,6 +142,7 @@ const (
 
 // WaitStart tells what a call waits for.
 type WaitStart struct {
+	// Reason is why the call waits.
 	Reason WaitReason
 	// Start is when the wait began. For WaitLimiter it lies in the past.
 	Start time.Time

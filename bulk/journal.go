@@ -57,7 +57,7 @@ type JournalEntry struct {
 }
 
 // FileJournal is a [Journal] in a file of JSON lines, which people and programs
-// can read. Make one with [OpenJournal].
+// can read. Make one with [OpenJournal]. The zero FileJournal cannot be used.
 type FileJournal struct {
 	sequenceID string
 	file       *journalfile.File

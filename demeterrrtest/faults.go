@@ -43,8 +43,8 @@ const (
 type Fault struct {
 	// Route selects the requests: "POST /contacts", "PATCH /contacts/{id}", "/sequences/{id}/execute"
 	// for every method of a path; empty for every request. {id} stands for any one segment, and every
-	// other segment is escaped as by url.PathEscape. It need not be a route of the fake's: Body can
-	// play an endpoint that the fake does not have.
+	// other segment is escaped as by url.PathEscape. It need not be a route of the fake's: Status and
+	// Body can play an endpoint that the fake does not have.
 	Route string
 	// Skip is the number of selected requests that pass before the fault begins.
 	Skip int
@@ -58,7 +58,8 @@ type Fault struct {
 	Code demeterrr.Code
 	// AfterWork does the work first and then answers with Status or Code: the server failed half-way.
 	AfterWork bool
-	// Body replaces the body of the reply. Without Status and Code, the work is done and its status stays.
+	// Body replaces the body of the reply. Without Status and Code, the work is done and its status
+	// stays: 404 for an endpoint that the fake does not have.
 	Body string
 	// ContentType is Body's; empty means application/json.
 	ContentType string

@@ -31,7 +31,7 @@ type object struct {
 // Each object is whatever encoding/json encodes as a JSON object with an "id".
 // Further calls add to the list; without objects it is empty. A key needs the
 // scope <first segment>:read, here surveys:read. For filters, other methods and
-// objects without an id use [Fault.Body].
+// objects without an id use a [Fault] with Status and Body.
 //
 // It panics if the path is not a client's, belongs to another endpoint, or an
 // object is not one or has an id that is taken. It then adds none of them.

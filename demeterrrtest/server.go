@@ -12,7 +12,7 @@ import (
 const basePath = "/api/v1"
 
 // Server is a fake demeterrr with one organization in it. It is safe for
-// concurrent use. Make one with [NewServer].
+// concurrent use. Make one with [NewServer]: the zero Server has no key.
 type Server struct {
 	partialUpdates bool
 	minLatency     time.Duration

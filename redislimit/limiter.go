@@ -46,7 +46,8 @@ type Limit struct {
 	Window   time.Duration
 }
 
-// Limiter hands out places under the limits shared by a key. It is made by New and safe for concurrent use.
+// Limiter hands out places under the limits shared by a key. It is made by New
+// and safe for concurrent use. The Wait of the zero Limiter fails.
 type Limiter struct {
 	rdb    redis.UniversalClient
 	key    string

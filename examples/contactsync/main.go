@@ -1,7 +1,7 @@
 // Contactsync brings the contacts of an account to what a CSV file says, with as
 // few requests as there can be: it reads first and writes only what differs.
 //
-//	go run ./examples/contactsync -fake contacts.csv
+//	go run ./examples/contactsync -fake examples/contacts.csv
 //	go run ./examples/contactsync -dry-run contacts.csv
 //	go run ./examples/contactsync -custom "Tier,Birthday" contacts.csv
 //

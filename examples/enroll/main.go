@@ -2,7 +2,7 @@
 // nobody twice: a journal beside the file remembers whom it was sent to, also if
 // the program is killed or the machine goes down.
 //
-//	go run ./examples/enroll -fake contacts.csv
+//	go run ./examples/enroll -fake examples/contacts.csv
 //	go run ./examples/enroll -sequence 880e8400-e29b-41d4-a716-446655440000 -dry-run contacts.csv
 //	go run ./examples/enroll -sequence 880e8400-e29b-41d4-a716-446655440000 contacts.csv
 //

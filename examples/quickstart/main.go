@@ -198,7 +198,7 @@ func (s *story) trouble(ctx context.Context, fake *demeterrrtest.Server) error {
 		return "found " + contact.FirstName, nil
 	}
 	fake.Inject(demeterrrtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second})
-	if err := s.step("Contacts.FindByEmail, while the quota is used up: 429, retryAfter 1 s, which is honoured", find); err != nil {
+	if err := s.step("Contacts.FindByEmail, while the quota is used up: 429, retryAfter 1 s, which is honored", find); err != nil {
 		return err
 	}
 	fake.Inject(demeterrrtest.Fault{Status: http.StatusInternalServerError, Times: 2})
