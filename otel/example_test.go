@@ -83,7 +83,7 @@ func ExampleWithMeterProvider() {
 		if sum, ok := metric.Data.(metricdata.Sum[int64]); ok && strings.HasSuffix(metric.Name, "attempts") {
 			for _, point := range sum.DataPoints {
 				status, _ := point.Attributes.Value("http.response.status_code")
-				fmt.Println(metric.Name, status.Emit(), point.Value)
+				fmt.Println(metric.Name, status.String(), point.Value)
 			}
 		}
 	}

@@ -104,5 +104,5 @@ func run(ctx context.Context, fake *demeterrrtest.Server, spans *tracetest.SpanR
 		return nil, fmt.Errorf("expected ErrUnknownOutcome, as the reply was lost; got %w", err)
 	}
 	printTree(out, spans.Ended())
-	return metrics, printCounters(out, metrics)
+	return metrics, printCounters(ctx, out, metrics)
 }

@@ -61,7 +61,7 @@ func played(t *testing.T) (out string, spans *tracetest.SpanRecorder, metrics st
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		out, metrics = b.String(), w.Body.String()
 	})
 	return out, spans, metrics

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,9 +48,9 @@ func line(span sdktrace.ReadOnlySpan) string {
 }
 
 // printCounters prints the counters, counts and quotas of /metrics that are not 0.
-func printCounters(out io.Writer, metrics http.Handler) error {
+func printCounters(ctx context.Context, out io.Writer, metrics http.Handler) error {
 	w := httptest.NewRecorder()
-	metrics.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	metrics.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
 		return fmt.Errorf("/metrics answered %d: %s", w.Code, w.Body)
 	}
