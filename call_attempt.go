@@ -58,11 +58,15 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	if k.uncancelable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	ctx, cancel := context.WithDeadline(ctx, started.Add(k.client.timeout))
-	defer cancel()
+	var cancel context.CancelFunc
+	if deadline, ok := ctx.Deadline(); !ok || started.Add(k.client.timeout).Before(deadline) { // else the caller's comes first
+		ctx, cancel = context.WithDeadline(ctx, started.Add(k.client.timeout))
+	}
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	*rep = k.exchange(transport, watched(ctx, cancel, transport, buf.watch), buf)
+	attempt := watched(ctx, cancel, transport, buf.watch)
+	defer attempt.end()
+	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // that is the context
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)

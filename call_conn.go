@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // connWatch follows one attempt inside net/http. It tells whether anything of the
@@ -64,21 +65,65 @@ func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, own bool
 // http.Transport has a watch that is used again. Any other transport may go on with
 // the context when the attempt is over, as one does that refreshes a cache. It gets
 // a watch of its own, made when it looks for hooks.
+//
+// It can be canceled as soon as anybody waits for that, or looks for hooks: until
+// then a cancel function would only cost.
 type watchedContext struct {
-	context.Context
-	stop context.CancelFunc // of the attempt
-
-	mu    sync.Mutex
-	watch *connWatch
-	hooks *httptrace.ClientTrace
+	mu     sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc // of ctx; nil if there is none yet
+	watch  *connWatch
+	hooks  *httptrace.ClientTrace
 }
 
-func watched(ctx context.Context, stop context.CancelFunc, transport http.RoundTripper, shared *connWatch) *watchedContext {
-	c := &watchedContext{Context: ctx, stop: stop}
+// watched returns the context of an attempt. cancel is that of ctx; nil if ctx is
+// the caller's.
+func watched(ctx context.Context, cancel context.CancelFunc, transport http.RoundTripper, shared *connWatch) *watchedContext {
+	c := &watchedContext{ctx: ctx, cancel: cancel}
 	if _, own := transport.(*http.Transport); own {
-		c.watch, c.hooks = shared, shared.begin(ctx, stop, own)
+		c.begin(shared, own)
 	}
 	return c
+}
+
+func (c *watchedContext) begin(watch *connWatch, own bool) {
+	c.makeCancelable()
+	c.watch, c.hooks = watch, watch.begin(c.ctx, c.cancel, own)
+}
+
+func (c *watchedContext) makeCancelable() {
+	if c.cancel == nil {
+		c.ctx, c.cancel = context.WithCancel(c.ctx)
+	}
+}
+
+// end cancels the context.
+func (c *watchedContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+func (c *watchedContext) current() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
+}
+
+// Deadline returns that of the attempt.
+func (c *watchedContext) Deadline() (time.Time, bool) { return c.current().Deadline() }
+
+// Err says why the context is over.
+func (c *watchedContext) Err() error { return c.current().Err() }
+
+// Done returns a channel that is closed when the context is over.
+func (c *watchedContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	c.makeCancelable()
+	c.mu.Unlock()
+	return c.current().Done()
 }
 
 // someHooks tells the key of hooks, which httptrace keeps to itself.
@@ -87,13 +132,12 @@ var someHooks = httptrace.WithClientTrace(context.Background(), &httptrace.Clien
 // Value returns the hooks to those who ask for them.
 func (c *watchedContext) Value(key any) any {
 	if someHooks.Value(key) == nil {
-		return c.Context.Value(key)
+		return c.current().Value(key)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.watch == nil {
-		c.watch = newConnWatch()
-		c.hooks = c.watch.begin(c.Context, c.stop, false)
+		c.begin(newConnWatch(), false)
 	}
 	return c.hooks
 }

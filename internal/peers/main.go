@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/resty"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/retryable"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/sdk"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/traced"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/undecoded"
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
@@ -33,13 +35,24 @@ type candidate struct {
 }
 
 var candidates = []candidate{
-	{"demeterrr-go", "sdk", "", sdk.New},
+	{"demeterrr-go", "sdk", "", shown},
 	{"net/http + encoding/json", "nethttp", "", nethttp.New},
 	{"go-retryablehttp + encoding/json", "retryable", "github.com/hashicorp/go-retryablehttp", retryable.New},
 	{"resty v2", "resty", "github.com/go-resty/resty/v2", resty.New},
 	{"oapi-codegen", "oapicodegen", "github.com/oapi-codegen/oapi-codegen/v2", oapicodegen.New},
 	{"ogen", "ogenclient", "github.com/ogen-go/ogen", ogenclient.New},
 	{"nothing decoded: http.Client + io.ReadAll", "undecoded", "", undecoded.New},
+}
+
+// shown is this SDK as its documentation shows it.
+func shown(base string, rt http.RoundTripper, retry bool) work.Peer { return sdk.New(base, rt, retry) }
+
+// tracers are this SDK without and with a tracer.
+var tracers = []candidate{
+	{name: "no tracer", make: shown},
+	{name: "a tracer that does nothing", make: traced.Idle},
+	{name: "module otel: metrics, spans dropped", make: traced.Metrics},
+	{name: "module otel: metrics, spans recorded", make: traced.Spans},
 }
 
 // baseline is the index of what the others are divided by.

@@ -61,15 +61,17 @@ const (
 	loopback = "over loopback"
 )
 
-// cell is one work of all the candidates at one place.
+// cell is one work of some candidates at one place.
 type cell struct {
-	task  task
-	place string
-	peers []work.Peer
-	size  []int       // runs in a batch, by candidate
-	times [][]float64 // nanoseconds a run, by candidate and round
-	alloc []float64   // allocations a run, by candidate
-	bytes []float64
+	task       task
+	place      string
+	candidates []candidate
+	baseline   int // the index of what the others are divided by
+	peers      []work.Peer
+	size       []int       // runs in a batch, by candidate
+	times      [][]float64 // nanoseconds a run, by candidate and round
+	alloc      []float64   // allocations a run, by candidate
+	bytes      []float64
 }
 
 type results struct {
@@ -77,6 +79,7 @@ type results struct {
 	rounds  int
 	started time.Time
 	cells   []*cell
+	traced  []*cell // the first work of this SDK with tracers
 	plain   []crowd // by candidate; nil if not measured
 	secure  []crowd // the same over TLS
 	sizes   []size  // by candidate; nil if not measured
@@ -96,18 +99,23 @@ func (r *results) measure(only string, batch time.Duration) error {
 	for _, t := range tasks {
 		if strings.Contains(only, t.letter) {
 			r.cells = append(r.cells,
-				newCell(t, memory, "http://127.0.0.1:9", &serve.Memory{Replies: replies}),
-				newCell(t, loopback, server.URL(), nil))
+				newCell(t, memory, "http://127.0.0.1:9", &serve.Memory{Replies: replies}, candidates, baseline),
+				newCell(t, loopback, server.URL(), nil, candidates, baseline))
 		}
 	}
-	for _, c := range r.cells {
+	r.traced = []*cell{
+		newCell(tasks[0], memory, "http://127.0.0.1:9", &serve.Memory{Replies: replies}, tracers, 0),
+		newCell(tasks[0], loopback, server.URL(), nil, tracers, 0),
+	}
+	cells := slices.Concat(r.cells, r.traced)
+	for _, c := range cells {
 		if err := c.prepare(batch); err != nil {
 			return err
 		}
 	}
 	for range r.rounds {
-		for _, i := range rand.Perm(len(r.cells)) { //nolint:gosec // nobody gains by guessing the order
-			if err := r.cells[i].round(); err != nil {
+		for _, i := range rand.Perm(len(cells)) { //nolint:gosec // nobody gains by guessing the order
+			if err := cells[i].round(); err != nil {
 				return err
 			}
 		}
@@ -118,8 +126,8 @@ func (r *results) measure(only string, batch time.Duration) error {
 	return nil
 }
 
-func newCell(t task, place, url string, rt http.RoundTripper) *cell {
-	c := &cell{task: t, place: place}
+func newCell(t task, place, url string, rt http.RoundTripper, candidates []candidate, baseline int) *cell {
+	c := &cell{task: t, place: place, candidates: candidates, baseline: baseline}
 	for _, candidate := range candidates {
 		c.peers = append(c.peers, candidate.make(url+t.path, rt, t.retry))
 	}
@@ -136,7 +144,7 @@ func (c *cell) prepare(batch time.Duration) error {
 			for range 3 {
 				again, err := c.run(i, n)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", candidates[i].name, c.task.title, err)
+					return fmt.Errorf("%s, %s: %w", c.candidates[i].name, c.task.title, err)
 				}
 				took = min(took, again)
 			}
@@ -164,7 +172,7 @@ func (c *cell) round() error {
 		runtime.GC() // nobody pays for another's garbage
 		took, err := c.run(i, c.size[i])
 		if err != nil {
-			return fmt.Errorf("%s, %s: %w", candidates[i].name, c.task.title, err)
+			return fmt.Errorf("%s, %s: %w", c.candidates[i].name, c.task.title, err)
 		}
 		c.times[i] = append(c.times[i], float64(took)/float64(c.size[i]))
 	}
@@ -195,7 +203,7 @@ type spread struct{ low, median, high float64 }
 func (c *cell) ratio(i int) spread {
 	ratios := make([]float64, len(c.times[i]))
 	for round, t := range c.times[i] {
-		ratios[round] = t / c.times[baseline][round]
+		ratios[round] = t / c.times[c.baseline][round]
 	}
 	return spreadOf(ratios)
 }

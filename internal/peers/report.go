@@ -70,6 +70,7 @@ func (r *results) markdown() string {
 			return fmt.Sprintf("%.0f, %.1f KiB", c.alloc[i], c.bytes[i]/1024)
 		})
 	}
+	r.tracerTable(&b)
 	r.crowdTable(&b)
 	r.sizeTable(&b)
 	return b.String()
@@ -115,6 +116,23 @@ func (r *results) table(b *strings.Builder, place string, text func(*cell, int) 
 		fmt.Fprintf(b, "| %s: %s |", c.task.letter, c.task.title)
 		for i := range candidates {
 			fmt.Fprintf(b, " %s |", text(c, i))
+		}
+		fmt.Fprintln(b)
+	}
+	fmt.Fprintln(b)
+}
+
+func (r *results) tracerTable(b *strings.Builder) {
+	fmt.Fprint(b, "## The cost of a tracer\n\nWork A with a tracer, in times of the same without one, and the allocations.\n\n| tracer |")
+	for _, c := range r.traced {
+		fmt.Fprintf(b, " %s | allocations |", c.place)
+	}
+	fmt.Fprint(b, "\n|---|", strings.Repeat("---|---|", len(r.traced)), "\n")
+	for i, candidate := range tracers {
+		fmt.Fprintf(b, "| %s |", candidate.name)
+		for _, c := range r.traced {
+			s := c.ratio(i)
+			fmt.Fprintf(b, " %.2f (%.2f–%.2f) | %.0f |", s.median, s.low, s.high, c.alloc[i])
 		}
 		fmt.Fprintln(b)
 	}

@@ -19,8 +19,8 @@ type client struct {
 }
 
 // New makes a client.
-func New(base string, rt http.RoundTripper, retry bool) work.Peer {
-	opts := []demeterrr.Option{demeterrr.WithBaseURL(base)}
+func New(base string, rt http.RoundTripper, retry bool, opts ...demeterrr.Option) work.Peer {
+	opts = append(opts, demeterrr.WithBaseURL(base))
 	if rt != nil {
 		opts = append(opts, demeterrr.WithHTTPClient(&http.Client{Transport: rt}))
 	}
