@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,12 +62,8 @@ func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, 
 		client = *demeterrr.Client
 		option = demeterrr.CallOption
 	)
-	raw := func(method, path string, body any) func(ctx, client, ...option) error {
-		return func(ctx ctx, c client, opts ...option) error {
-			return c.Do(ctx, &demeterrr.Request{Method: method, Path: path, Query: url.Values{"email": {canaryEmail}}, Body: body}, nil, opts...)
-		}
-	}
-	return map[string]func(ctx, client, ...option) error{
+	all := rawCalls()
+	maps.Copy(all, map[string]func(ctx, client, ...option) error{
 		"get": func(ctx ctx, c client, opts ...option) error {
 			_, err := c.Contacts.Get(ctx, canaryID, opts...)
 			return err
@@ -108,11 +105,24 @@ func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, 
 			_, err := bulk.Execute(ctx, c, sequence, bulk.Slice([]demeterrr.ExecuteContact{{Email: canaryEmail}}), nil)
 			return err
 		},
-		"fetch": func(ctx ctx, c client, opts ...option) error {
+	})
+	return all
+}
+
+// rawCalls are those of endpoints without a method.
+func rawCalls() map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
+	type call = func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
+	raw := func(method, path string, body any) call {
+		return func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
+			return c.Do(ctx, &demeterrr.Request{Method: method, Path: path, Query: url.Values{"email": {canaryEmail}}, Body: body}, nil, opts...)
+		}
+	}
+	return map[string]call{
+		"fetch": func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
 			_, err := demeterrr.Fetch[map[string]any](ctx, c, &demeterrr.Request{Method: "GET", Path: "/surveys/" + canaryID}, opts...)
 			return err
 		},
-		"fetch all": func(ctx ctx, c client, opts ...option) error {
+		"fetch all": func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
 			for _, err := range demeterrr.FetchAll[map[string]any](ctx, c, "/surveys/"+canaryID+"/responses", url.Values{"email": {canaryEmail}}, opts...) {
 				if err != nil {
 					return err

@@ -159,7 +159,7 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 	if twice := l.fake.SentTwice(); len(twice) > 0 && (l.fault.class != apiFailed || m.kind == sendOnce) {
 		wrong("messaged twice: %v", twice)
 	}
-	for _, leak := range l.leaks(err, &resp) {
+	for _, leak := range l.leaks(err, &resp) { //nolint:contextcheck // metrics are read also after the context has ended
 		wrong("%s", leak)
 	}
 	var e *demeterrr.Error
