@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
@@ -85,10 +86,22 @@ func (e *Error) advice() string {
 	return ""
 }
 
+// rounded is a wait as a person reads it: to the second, or shorter ones to the
+// millisecond.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(time.Second)
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d
+}
+
 func (e *Error) notes() []string {
 	var notes []string
 	if e.RetryAfter > 0 {
-		notes = append(notes, "retry after "+e.RetryAfter.String())
+		notes = append(notes, "retry after "+rounded(e.RetryAfter).String())
 	}
 	if e.Attempts > 1 {
 		notes = append(notes, strconv.Itoa(e.Attempts)+" attempts")

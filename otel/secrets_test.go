@@ -56,7 +56,7 @@ func faults(key string) map[string]demeterrrtest.Fault {
 }
 
 // calls has a call of every kind, with canaries in all that they send.
-func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error { //nolint:funlen // a table
+func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
 	type (
 		ctx    = context.Context
 		client = *demeterrr.Client
