@@ -123,7 +123,11 @@ func decodeData[T any](data *rawData, r request, resp *Response) (*T, error) {
 		return v, nil // a repeated DELETE that met a 404: it has succeeded, and there is no result
 	}
 	if err := json.Unmarshal(data.json, v); err != nil {
-		return nil, misfit(r, resp, v, err)
+		failed := misfit(r, resp, v, err)
+		if data.json[0] == '[' {
+			failed.Message += "; for a list, use FetchAll"
+		}
+		return nil, failed
 	}
 	return v, nil
 }

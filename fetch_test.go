@@ -291,3 +291,12 @@ func TestFetchAllNoticesARepeatedPage(t *testing.T) {
 		}
 	}
 }
+
+func TestFetchOfAListNamesFetchAll(t *testing.T) {
+	t.Parallel()
+	_, err := demeterrr.Fetch[identified](t.Context(), serving(t, listing(3)), &demeterrr.Request{Method: "GET", Path: "/surveys"})
+	e := wantError(t, err, 1)
+	if !strings.Contains(e.Message, "use FetchAll") {
+		t.Error(err)
+	}
+}
