@@ -12,6 +12,21 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
+// TraceOperation calls f, and tells the client's tracers that the calls which f
+// makes with its context belong to one operation: see [OperationTracer]. It is for
+// code that builds on the client, as package bulk does. The name is a constant,
+// such as "bulk.Sync". TraceOperation returns what f returns. Without an
+// OperationTracer it only calls f.
+func (c *Client) TraceOperation(ctx context.Context, name string, f func(context.Context) error) error {
+	if f == nil {
+		return invalid("TraceOperation: the function is nil; pass the work to be done")
+	}
+	if c == nil || c.tracing == nil || c.tracing.operations == nil || ctx == nil {
+		return f(ctx)
+	}
+	return tracedOperation(ctx, c.tracing.operations, name, f)
+}
+
 // traced is prepareAndRun between the tracers' start and end.
 func (k *call) traced(opts []CallOption) (failed *Error) {
 	t := k.client.tracing
