@@ -100,7 +100,7 @@ work for the processor and the collector.
 // transportsOwn says what else is in the allocations.
 var transportsOwn = map[string]string{
 	memory:   "The transport's own two or so are in them.",
-	loopback: "Those of http.Transport are in them. This SDK has it tell, for a write, whether there ever was a connection: that takes some more.",
+	loopback: "Those of http.Transport are in them. This SDK has it tell what left on which connection, and stops its repeats: that takes some more.",
 }
 
 func (r *results) table(b *strings.Builder, place string, text func(*cell, int) string) {
