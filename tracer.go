@@ -208,32 +208,24 @@ func newTracing(tracers []Tracer, base *url.URL) *tracing {
 	if err != nil { // it has none
 		port = map[string]int{"https": 443, "http": 80}[base.Scheme]
 	}
-	t := &tracing{server: CallStart{Scheme: base.Scheme, ServerAddress: base.Hostname(), ServerPort: port}, calls: tracers[0]}
-	if len(tracers) > 1 {
-		t.calls = callTracers(tracers)
+	return &tracing{
+		server:     CallStart{Scheme: base.Scheme, ServerAddress: base.Hostname(), ServerPort: port},
+		calls:      asOne(tracers, func(all []Tracer) Tracer { return callTracers(all) }),
+		attempts:   asOne(having[AttemptTracer](tracers), func(all []AttemptTracer) AttemptTracer { return attemptTracers(all) }),
+		waits:      asOne(having[WaitTracer](tracers), func(all []WaitTracer) WaitTracer { return waitTracers(all) }),
+		operations: asOne(having[OperationTracer](tracers), func(all []OperationTracer) OperationTracer { return operationTracers(all) }),
 	}
-	switch all := having[AttemptTracer](tracers); len(all) {
+}
+
+// asOne returns nil for no tracer, the tracer if there is one, else several of all.
+func asOne[T any](all []T, several func([]T) T) (none T) {
+	switch len(all) {
 	case 0:
+		return none
 	case 1:
-		t.attempts = all[0]
-	default:
-		t.attempts = attemptTracers(all)
+		return all[0]
 	}
-	switch all := having[WaitTracer](tracers); len(all) {
-	case 0:
-	case 1:
-		t.waits = all[0]
-	default:
-		t.waits = waitTracers(all)
-	}
-	switch all := having[OperationTracer](tracers); len(all) {
-	case 0:
-	case 1:
-		t.operations = all[0]
-	default:
-		t.operations = operationTracers(all)
-	}
-	return t
+	return several(all)
 }
 
 // having returns the tracers that implement an optional interface.
