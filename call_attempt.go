@@ -25,7 +25,7 @@ type reply struct {
 	rateLimit RateLimit
 }
 
-// attempt makes one attempt: gate, limiter, gate again, then the request is sent.
+// attempt makes one attempt: gate, key, limiter, gate again, then the request is sent.
 func (k *call) attempt() {
 	k.waiting = false
 	waited, err := k.acquire()
@@ -58,9 +58,9 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	if k.uncancelable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	var cancel context.CancelFunc
-	if deadline, ok := ctx.Deadline(); !ok || started.Add(k.client.timeout).Before(deadline) { // else the caller's comes first
-		ctx, cancel = context.WithDeadline(ctx, started.Add(k.client.timeout))
+	end, cancel := started.Add(k.client.timeout), context.CancelFunc(nil)
+	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first
+		ctx, cancel = context.WithDeadline(ctx, end)
 	}
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()

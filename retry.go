@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // RetryPolicy says how often a call is repeated and how long the client waits in
@@ -125,7 +123,6 @@ func (k *call) classifyStatus(e *Error) (again, effect bool) {
 
 // classifyLost is the table of retries for attempts that no reply came back from.
 func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
-	rep.err = scrub.Readable(rep.err)
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
 	case !rep.left && badCertificate(rep.err):
