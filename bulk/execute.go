@@ -178,11 +178,15 @@ func (e *executeRun) accept(to recipient) bool {
 
 // isNew reports whether the journal knows nothing of a contact, and reports what it knows.
 func (e *executeRun) isNew(to recipient, key string) bool {
-	known, err := e.options.Journal.Entry(e.ctx, e.sequenceID, key)
+	entries, err := e.options.Journal.Lookup(e.ctx, e.sequenceID, []string{key})
 	if err != nil {
 		e.stop(journalFailed(err))
 		e.fail([]recipient{to}, e.notTried())
 		return false
+	}
+	var known JournalEntry
+	if len(entries) > 0 {
+		known = entries[0]
 	}
 	switch {
 	case known.State == JournalNew:

@@ -2,7 +2,9 @@ package bulk
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
@@ -20,8 +22,8 @@ func (e *executeRun) send(batch []recipient) {
 		e.fail(batch, untried)
 		return
 	}
-	begun := false
-	begin := demeterrr.WithBeforeSend(func(ctx context.Context) error { return e.begin(ctx, batch, &begun) })
+	token := ""
+	begin := demeterrr.WithBeforeSend(func(ctx context.Context) error { return e.begin(ctx, batch, &token) })
 	opts := append([]demeterrr.CallOption{begin}, e.writing()...)
 	execution, err := e.client.Sequences.Execute(e.ctx, e.sequenceID, e.params(batch), append(opts, demeterrr.WithAtMostOnce())...)
 	err = e.classify(err)
@@ -34,8 +36,13 @@ func (e *executeRun) send(batch []recipient) {
 	} else {
 		e.settle(batch, entries, execution)
 	}
-	if begun && !errors.Is(err, demeterrr.ErrUnknownOutcome) {
-		e.finish(entries)
+	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
+		for i := range entries {
+			entries[i].State = JournalUnknown
+		}
+	}
+	if token != "" {
+		e.finish(token, entries)
 	}
 }
 
@@ -49,25 +56,30 @@ func (e *executeRun) params(batch []recipient) *demeterrr.ExecuteParams {
 
 // begin makes the journal know the batch, unless it does already: an attempt can
 // be the second one, after a 429.
-func (e *executeRun) begin(ctx context.Context, batch []recipient, begun *bool) error {
-	if e.options.Journal == nil || *begun {
+func (e *executeRun) begin(ctx context.Context, batch []recipient, token *string) error {
+	if e.options.Journal == nil || *token != "" {
 		return nil
 	}
 	emails := make([]string, len(batch))
 	for i, to := range batch {
 		emails[i] = mailbox.Key(to.contact.Email)
 	}
-	if err := e.options.Journal.Begin(context.WithoutCancel(ctx), e.sequenceID, emails); err != nil {
+	claim := rand.Text()
+	taken, err := e.options.Journal.Claim(ctx, e.sequenceID, claim, emails)
+	if err == nil && len(taken) > 0 {
+		err = fmt.Errorf("%d emails of the batch are taken", len(taken))
+	}
+	if err != nil {
 		e.stop(journalFailed(err))
 		return err
 	}
-	*begun = true
+	*token = claim
 	return nil
 }
 
 // finish makes the journal know what became of a batch.
-func (e *executeRun) finish(entries []JournalEntry) {
-	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.sequenceID, entries); err != nil {
+func (e *executeRun) finish(token string, entries []JournalEntry) {
+	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.sequenceID, token, entries); err != nil {
 		const message = "the journal could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
 		e.stop(because(message, scrub.Readable(err)))
 	}
@@ -92,6 +104,7 @@ func (e *executeRun) settle(batch []recipient, entries []JournalEntry, execution
 			result.Email = to.contact.Email
 		}
 		entries[i].State, entries[i].Status = JournalDone, result.Status
+		entries[i].ContactID = result.ContactID
 		if result.Status == demeterrr.ExecutionQueued {
 			e.report.Sent++
 		} else {
