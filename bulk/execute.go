@@ -248,6 +248,9 @@ func (e *executeRun) accept(contact demeterrr.ExecuteContact) (recipient, bool) 
 // addNew adds those of the drawn contacts to a batch that the journal does not
 // know, and reports the others.
 func (e *executeRun) addNew(batch, drawn []recipient) []recipient {
+	if e.options.Journal == nil && len(batch) == 0 {
+		return drawn
+	}
 	if e.options.Journal == nil || len(drawn) == 0 {
 		return append(batch, drawn...)
 	}
