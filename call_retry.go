@@ -83,7 +83,7 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 		failed := *k.last // the handler may keep it, and the call goes on to change its own
 		failed.Method, failed.Path = k.method, k.path
 		failed.Attempts, failed.unknown = k.attempts, k.unknown
-		k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
+		k.logTo().write(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
 	}
 	return true, nil
 }
@@ -91,9 +91,9 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 // waitReason is why the call waits after its last attempt.
 func (k *call) waitReason() WaitReason {
 	if k.last.StatusCode == http.StatusTooManyRequests {
-		return WaitRateLimited
+		return WaitReasonRateLimited
 	}
-	return WaitBackoff
+	return WaitReasonBackoff
 }
 
 // beginPlannedWait hands go-retryablehttp the wait that planRetry found, which the
@@ -118,8 +118,8 @@ func (k *call) waitAtGate() error {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
 		wait := lengthen(left, min(left/20, time.Second), until)
-		k.logWait(WaitRateLimited, wait, slog.Time("until", time.Now().Add(wait)))
-		if err := k.sleep(WaitRateLimited, wait); err != nil {
+		k.logTo().wait(WaitReasonRateLimited, wait, slog.Time("until", time.Now().Add(wait)))
+		if err := k.sleep(WaitReasonRateLimited, wait); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,7 @@ func (d *diary) write(format string, args ...any) {
 	d.events = append(d.events, fmt.Sprintf(format, args...))
 }
 
-func (d *diary) Wait(ctx context.Context) error {
+func (d *diary) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	d.mu.Lock()
 	d.waits++
 	n, hold := d.waits, time.Duration(0)
@@ -42,14 +42,17 @@ func (d *diary) Wait(ctx context.Context) error {
 	d.write("wait")
 	select {
 	case <-time.After(hold):
-		return d.fails[n]
+		if d.fails[n] != nil {
+			return nil, d.fails[n]
+		}
+		return d.release, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-func (d *diary) Done(r demeterrr.RateLimit, retryAfter time.Duration) {
-	d.write("done %d/%d %v", r.Remaining, r.Limit, retryAfter)
+func (d *diary) release(o demeterrr.LimitOutcome) {
+	d.write("done %d/%d %v", o.RateLimit.Remaining, o.RateLimit.Limit, o.RetryAfter)
 }
 
 func (d *diary) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -138,7 +141,9 @@ func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
-		wantNil(t, pacer.Wait(t.Context()))
+		release, err := pacer.Acquire(t.Context())
+		wantNil(t, err)
+		release(demeterrr.LimitOutcome{Sent: true})
 		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
 		c := keepDiary(t, &diary{fails: map[int]error{1: wrapped}}, nil)
 		e := wantError(t, create(t.Context(), c), 0, errLimiter, demeterrr.ErrRateLimited)
@@ -151,8 +156,7 @@ func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	pacer.Done(demeterrr.RateLimit{}, 0)
-	err := pacer.Wait(ctx)
+	_, err := pacer.Acquire(ctx)
 	if err == nil {
 		t.Fatal("the pacer let a second request pass")
 	}
@@ -182,7 +186,7 @@ func TestALimiterNeedsNoDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		limiter := waitOnly{func(context.Context) error { asked++; return nil }}
-		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(limiter))
+		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(demeterrr.WaitLimiter(limiter)))
 		wantNil(t, get(t.Context(), c))
 		s.wantSent(2)
 		if asked != 2 {
@@ -313,9 +317,9 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 // deaf is a limiter in whose Wait the context ends, which it ignores.
 type deaf struct{ end func() }
 
-func (d deaf) Wait(context.Context) error {
+func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 	d.end()
-	return nil
+	return nil, nil
 }
 
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {

@@ -127,10 +127,10 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	switch {
 	case !rep.left && badCertificate(rep.err):
 		failed.Message = messageCertificate
-		failed.permanent = true
+		failed.permanent, rep.unsent = true, true
 		return failed, false, false
 	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
-		failed.Message = messageNoConnection
+		failed.Message, rep.unsent = messageNoConnection, true
 		return failed, true, false
 	case ended(k.ctx):
 		failed.Message = messageCancelled

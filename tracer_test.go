@@ -163,7 +163,7 @@ type turnstile struct {
 	f      func(context.Context)
 }
 
-func (l *turnstile) Wait(ctx context.Context) error {
+func (l *turnstile) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if l.f != nil {
 		l.f(ctx)
 	}
@@ -173,16 +173,15 @@ func (l *turnstile) Wait(ctx context.Context) error {
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
-	if l.err == nil {
-		l.inside++
+	if l.err != nil {
+		return nil, l.err
 	}
-	return l.err
+	l.inside++
+	return func(demeterrr.LimitOutcome) { l.inside-- }, nil
 }
-
-func (l *turnstile) Done(demeterrr.RateLimit, time.Duration) { l.inside-- }
 
 func TestATracerSeesWhatACallDoes(t *testing.T) {
 	t.Parallel()
