@@ -17,8 +17,8 @@ import (
 
 // TestJournal tests an implementation of [bulk.Journal]: atomic claims, tokens,
 // durability, and what becomes of a sending when a step fails. A failure names
-// the rule and tells what to do. It makes about 300 calls of the journal, so a
-// database needs a second or two.
+// the rule and tells what to do. It makes about 600 calls of the journal, which
+// take a database some seconds.
 //
 //	func TestMyJournal(t *testing.T) {
 //		db := openTestDatabase(t)

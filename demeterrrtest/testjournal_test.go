@@ -201,6 +201,24 @@ var brokenJournals = []struct {
 			}
 		}
 	}},
+	{"keeps what is done, and what is begun, and forgets what is unknown on reopening", "Reopen", "return when the record is durable", func(b *brokenJournal) {
+		for _, records := range b.memory.sequences {
+			maps.DeleteFunc(records, func(_ string, r *journalRecord) bool { return r.entry.State == bulk.JournalUnknown })
+		}
+	}},
+	{"takes 50 emails at most", "Claim", "too many", func(b *brokenJournal) {
+		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
+			if len(emails) > 50 {
+				return nil, errors.New("too many SQL variables")
+			}
+			return b.Journal.Claim(ctx, sequenceID, token, emails)
+		}
+	}},
+	{"records the first entry of a call", "Finish", "keep Status", func(b *brokenJournal) {
+		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
+			return b.Journal.Finish(ctx, sequenceID, token, entries[:1])
+		}
+	}},
 	{"returns before it has written", "Finish", "keep Status", func(b *brokenJournal) {
 		b.finish = func(_ context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			go func() {
