@@ -131,7 +131,7 @@ func TestAReportAfterThePlaceWasTakenIsNone(t *testing.T) {
 		var told []string
 		late := demeterrr.WithBeforeSend(func(context.Context) error { demeterrr.ReportWait(kept, time.Now()); return nil })
 		wantNil(t, get(t.Context(), c, noteWaits(&told), late))
-		same(t, "waits", told, nil)
+		same(t, "waits", told, []string(nil))
 	})
 }
 
