@@ -3,9 +3,7 @@
 package demeterrr_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -26,9 +24,8 @@ func TestALimiterAllocatesNothing(t *testing.T) {
 		}
 		return release, nil
 	})
-	warn := slog.New(slog.NewTextHandler(&bytes.Buffer{}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, h := range hotCalls() {
-		c := h.client(t, demeterrr.WithLimiter(limiter), demeterrr.WithLogger(warn))
+		c := h.client(t, demeterrr.WithLimiter(limiter))
 		allocs := testing.AllocsPerRun(200, func() {
 			if err := h.do(t.Context(), c); err != nil {
 				t.Fatal(err)
