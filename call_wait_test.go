@@ -242,7 +242,9 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		})
 		r := newRecorder(t)
 		c, s := play(t, []step{okContact}, demeterrr.WithTracer(r), demeterrr.WithLimiter(limiter))
-		got := isolated(func() { _ = get(t.Context(), c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { panic("the bar is gone") })) })
+		got := isolated(func() {
+			_ = get(t.Context(), c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { panic("the bar is gone") }))
+		})
 		same(t, "what reached the caller", got, any("the bar is gone"))
 		same(t, "time", time.Since(begin), time.Duration(0))
 		same(t, "places not given back", places, 0)
