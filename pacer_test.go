@@ -603,37 +603,3 @@ func TestAThousandGoroutinesShareAPacer(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkPacerWait(b *testing.B) {
-	p := newWaits(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	b.Run("Wait", func(b *testing.B) {
-		free := newWaits(demeterrr.Limit{Requests: 1 << 29, Window: time.Minute}, demeterrr.Limit{Requests: 1 << 30, Window: time.Hour})
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := free.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("Wait and Done", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(demeterrr.RateLimit{}, 0)
-		}
-	})
-	b.Run("Wait and Done with a report", func(b *testing.B) {
-		reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(reported, 0)
-		}
-	})
-}
