@@ -55,6 +55,11 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 		}
 		t.calls.TraceCallEnd(ctx, end)
 	}()
+	defer func() { // what ends a wait by a panic leaves it open
+		if k.tracedWait != nil {
+			k.endWait(k.died(false))
+		}
+	}()
 	failed = k.prepareAndRun(opts)
 	returned = true
 	return failed

@@ -213,9 +213,9 @@ func withResponse(opts []CallOption, r *Response) []CallOption {
 }
 
 // WithMaxRetries limits how often this call is repeated, instead of the client's
-// [RetryPolicy]. With 0 it is never repeated and never waits for the API: while an
-// earlier 429 holds the client back, it fails at once. It still waits for its turn
-// at a [Limiter].
+// [RetryPolicy]. With 0 it is never repeated and never waits for the API, also with
+// [LowPriority]: while an earlier 429 holds the client back, it fails at once. It
+// still waits for its turn at a [Limiter].
 func WithMaxRetries(n int) CallOption {
 	return func(c *callConfig) {
 		if n < 0 {
