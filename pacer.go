@@ -129,7 +129,6 @@ func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 	low := IsLowPriority(ctx)
 	p.mu.Lock()
 	now := p.now()
-	p.serve(now)
 	at, exact := p.earliest(low, now, p.normal.Len(), p.low.Len())
 	if p.head() == nil || !low && p.normal.Len() == 0 {
 		if exact && at <= now {
@@ -143,8 +142,12 @@ func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 		return nil, tooLate(at - now)
 	}
 	p.enqueue(w, now)
-	p.serve(now) // its own place may be the next to be free
+	p.serve(now)
+	waits := w.queued != nil
 	p.mu.Unlock()
+	if !waits {
+		return w.release, nil
+	}
 	return p.wait(w, p.epoch.Add(at))
 }
 

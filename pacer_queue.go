@@ -53,8 +53,7 @@ func (p *Pacer) leave(w *waiter) {
 	p.mu.Lock()
 	queued := w.queued != nil
 	if queued {
-		p.dequeue(w)
-		p.serve(p.now())
+		p.dequeue(w) // the timer stays: it serves whoever is next
 	}
 	p.mu.Unlock()
 	if !queued && w.release != nil {
@@ -119,10 +118,6 @@ func (p *Pacer) serve(now time.Duration) {
 		p.dequeue(w)
 		w.release = p.take(w.low)
 		close(w.done)
-	}
-	if p.looks {
-		p.looks = false
-		p.timer.Stop()
 	}
 }
 
