@@ -1,6 +1,7 @@
 package window
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -382,5 +383,42 @@ func TestALongLineIsPlannedOnce(t *testing.T) {
 	b.Earliest(planAge-1, 100_000)
 	if &b.all.plan[0] != first && b.all.planned != 0 {
 		t.Error("the plan was begun anew before its age")
+	}
+}
+
+// What makes a line slower than it was planned is planned anew: a pause at once,
+// and the time that requests take after a while.
+func TestAPlanIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	limits := []Limit{{Requests: 4, Window: 10 * time.Second, Reserve: 2}, {Requests: 20, Window: time.Minute, Reserve: 1}}
+	for name, delay := range map[string]func(b *Book) (now time.Duration){
+		"after a pause": func(b *Book) time.Duration {
+			b.Learn(0, Report{RetryAfter: time.Hour})
+			return 0
+		},
+		"after slow requests": func(b *Book) time.Duration {
+			b.End(false, 5*time.Second)
+			b.End(true, 7*time.Second)
+			return 8 * time.Second
+		},
+	} {
+		for _, low := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s, low %d", name, low), func(t *testing.T) {
+				t.Parallel()
+				b := New(limits)
+				b.Begin(false)
+				b.Begin(true)
+				line(b, 0, 60*(1-low), 60*low)
+				now := delay(b)
+				got := line(b, now, 60*(1-low), 60*low)
+				for b.all.underWay() > 0 {
+					b.End(b.low.underWay() > 0, now)
+				}
+				want := serve(b, now, 60*(1-low), 60*low)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("served and promised (-served +promised):\n%s", diff)
+				}
+			})
+		}
 	}
 }
