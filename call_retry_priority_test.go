@@ -144,6 +144,9 @@ func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 		c, s := play(t, repeat(limitedFor("1"), 1000))
 		err := get(ctx, c)
 		wantError(t, err, len(s.sent), demeterrr.ErrRateLimited)
+		if len(s.sent) < 9 {
+			t.Fatalf("it gave up after %d requests", len(s.sent))
+		}
 		waits := make([]time.Duration, 8)
 		for i := range waits {
 			waits[i] = s.sent[i+1].at - s.sent[i].at

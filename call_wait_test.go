@@ -122,6 +122,19 @@ func TestALimiterReportsOneWaitForEachPlace(t *testing.T) {
 	})
 }
 
+func TestAReportAfterThePlaceWasTakenIsNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var kept context.Context
+		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) { kept = ctx; return nil, nil })
+		c, _ := play(t, []step{okContact}, demeterrr.WithLimiter(limiter))
+		var told []string
+		late := demeterrr.WithBeforeSend(func(context.Context) error { demeterrr.ReportWait(kept, time.Now()); return nil })
+		wantNil(t, get(t.Context(), c, noteWaits(&told), late))
+		same(t, "waits", told, []string(nil))
+	})
+}
+
 func TestAReportFromAnotherGoroutineIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -214,7 +227,10 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		var books sync.Mutex
 		places := 0
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
-			books.Lock()
+			if !books.TryLock() {
+				t.Error("the books are open")
+				return nil, nil
+			}
 			demeterrr.ReportWait(ctx, time.Now().Add(time.Hour))
 			books.Unlock()
 			select {
@@ -226,7 +242,9 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		})
 		r := newRecorder(t)
 		c, s := play(t, []step{okContact}, demeterrr.WithTracer(r), demeterrr.WithLimiter(limiter))
-		got := isolated(func() { _ = get(t.Context(), c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { panic("the bar is gone") })) })
+		got := isolated(func() {
+			_ = get(t.Context(), c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { panic("the bar is gone") }))
+		})
 		same(t, "what reached the caller", got, any("the bar is gone"))
 		same(t, "time", time.Since(begin), time.Duration(0))
 		same(t, "places not given back", places, 0)
