@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -252,6 +253,31 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		wantNil(t, get(t.Context(), c)) // the limiter still works
 		s.wantSent(1)
 	})
+}
+
+// The call that a listener ends leaves the Pacer's line, and no place is lost.
+func TestAListenerThatEndsItsCallHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	for how, end := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+		for _, low := range []bool{false, true} {
+			t.Run(fmt.Sprint(how, " low=", low), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					begin, ctx := time.Now(), t.Context()
+					if low {
+						ctx = demeterrr.LowPriority(ctx)
+					}
+					c, s := play(t, repeat(okContact, 3), demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})))
+					wantNil(t, get(ctx, c))
+					isolated(func() { _ = get(ctx, c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { end() })) })
+					wantNil(t, get(ctx, c))
+					wantNil(t, get(ctx, c))
+					s.wantSent(3)
+					same(t, "time", time.Since(begin), 2*time.Minute)
+				})
+			})
+		}
+	}
 }
 
 // onlyCalls is a tracer that is no WaitTracer.
