@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,9 +209,14 @@ func startJob(t *testing.T, srv *demeterrrtest.Server, done []bool, workers int,
 	client := srv.Client(demeterrr.WithLimiter(demeterrr.NewPacer()))
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for w := range workers {
+	var next atomic.Int64
+	for range workers {
 		all.Go(func() {
-			for i := w; i < len(done); i += workers {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(done) {
+					return
+				}
 				if done[i] {
 					continue
 				}

@@ -183,7 +183,7 @@ func TestNobodyHoldsAPlaceWhilePaused(t *testing.T) {
 func TestTheKeyIsAskedForAgainAfterAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limiter := &turnstile{waits: []time.Duration{0, 5 * time.Second}}
+		limiter := &diary{holds: []time.Duration{0, 5 * time.Second}}
 		slow := limitedFor("60")
 		slow.took = 2 * time.Second
 		c, s := rotating(t, keys("dem_first", "dem_before", "dem_after"), []step{slow, okContact}, demeterrr.WithLimiter(limiter))
