@@ -144,7 +144,7 @@ func TestAPlaceIsUnsentAfterAnAttemptWithoutOne(t *testing.T) {
 		l, asked := &ledger{t: t}, 0
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 			if asked++; asked == 1 {
-				return nil, nil
+				return noPlace, nil
 			}
 			return l.Acquire(ctx)
 		})
