@@ -194,12 +194,12 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 // held is a limiter that lets a number of requests pass, and then holds back until the context ends.
 type held struct{ left int }
 
-func (h *held) Wait(ctx context.Context) error {
+func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if h.left--; h.left >= 0 {
-		return nil
+		return func(demeterrr.LimitOutcome) {}, nil
 	}
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while a limiter holds
@@ -212,7 +212,7 @@ func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 		j := openJournal(t, path, id)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		client := srv.Client(demeterrr.WithLimiter(demeterrr.WaitLimiter(&held{left: 1})))
+		client := srv.Client(demeterrr.WithLimiter(&held{left: 1}))
 		go func() {
 			time.Sleep(time.Minute)
 			if known := must(j.Lookup(ctx, id, keys(100, 200))); len(known) > 0 {
