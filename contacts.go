@@ -129,9 +129,13 @@ func (s *ContactsService) List(ctx context.Context, params *ContactListParams, o
 // All returns all the contacts that params select, page by page as the loop goes
 // on; nil params select all. It starts at params.Page and asks for 100 a page
 // unless params.Limit says otherwise. An error ends it: a page that repeats the one
-// before it is one, and so are three empty pages before the end. Contacts that are
-// added or deleted meanwhile can make it miss or repeat some, as the API has no
-// cursor. It takes the scope contacts:read. API docs, page "contacts/list".
+// before it is one, and so are three empty pages before the end.
+//
+// The API has no cursor, and does not document the order of the list. Contacts that
+// are added, deleted or changed meanwhile can make All miss or repeat some. So read
+// the list to its end before you write to its contacts: see Collect of package bulk.
+//
+// It takes the scope contacts:read. API docs, page "contacts/list".
 func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
 	const route = routeContacts
 	return fetchAll[Contact](ctx, s.caller(), "Contacts.All", route, params.query(), opts)

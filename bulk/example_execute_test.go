@@ -42,3 +42,25 @@ func ExampleExecute() {
 	// 0 sent, 250 sent before, 0 requests
 	// []
 }
+
+// A sequence is sent to the whole account. Read the list before you send: Execute
+// updates contacts, and a list in the order of the last change would shift under
+// the reader.
+func ExampleExecute_wholeAccount() {
+	client := newClient()
+
+	contacts, err := bulk.Collect(client.Contacts.All(ctx, nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	guests := make([]demeterrr.ExecuteContact, len(contacts))
+	for i, contact := range contacts {
+		guests[i] = contact.ExecuteContact()
+	}
+	report, err := bulk.Execute(ctx, client, surveyID, bulk.Slice(guests), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Sent, "sent")
+	// Output: 1 sent
+}

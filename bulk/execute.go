@@ -124,6 +124,9 @@ type ExecuteResult struct {
 // batch at the last moment before it is sent. It gives a claim back before any
 // wait. A claim of a process that died stays, and is Unknown to the others.
 //
+// To send to the whole account, [Collect] its contacts first. Contacts.All as a
+// lazy input misses people, as Execute updates contacts while they are listed.
+//
 // The input is drawn as it is needed. Of a contact that has been dealt with, only
 // the email is kept, beside what the report has of it.
 //

@@ -19,7 +19,9 @@ func Slice[T any](items []T) iter.Seq2[T, error] {
 
 // Collect returns the items of a sequence, such as
 // [demeterrr.ContactsService.All]. At the first error it returns that error and
-// the items before it.
+// the items before it. Collect a list of the account before [Execute] or [Sync]
+// changes its contacts: a list in the order of the last change would shift under
+// the reader, and people would be missed.
 func Collect[T any](in iter.Seq2[T, error]) ([]T, error) {
 	if in == nil {
 		return nil, invalid("the sequence is nil; an empty one yields nothing")

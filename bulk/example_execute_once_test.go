@@ -1,0 +1,108 @@
+package bulk_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// deliveredOrder is the body of the shop's webhook "order delivered".
+type deliveredOrder struct {
+	ID        string `json:"id"`
+	Email     string `json:"email"`
+	FirstName string `json:"firstName"`
+}
+
+// surveyWebhook sends one survey for each delivered order. The shop delivers a
+// webhook again until it is answered with 2xx.
+type surveyWebhook struct {
+	client     *demeterrr.Client
+	sequenceID string
+	// campaign returns the journal of one order: store.Campaign of module sqlstore.
+	campaign func(name string) bulk.Journal
+}
+
+func (h *surveyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var order deliveredOrder // verify the shop's signature first
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&order); err != nil || order.ID == "" {
+		http.Error(w, "not an order", http.StatusBadRequest)
+		return
+	}
+	// A shop that hangs up does not cancel the survey.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second)
+	defer cancel()
+
+	guest := demeterrr.ExecuteContact{Email: order.Email, FirstName: order.FirstName}
+	result, err := bulk.ExecuteOnce(ctx, h.client, h.sequenceID, guest, h.campaign("order-"+order.ID), nil)
+	logger := slog.With("order", order.ID)
+	if result != nil {
+		logger.Info("survey done", "status", result.Status, "earlier", result.Earlier)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent):
+		logger.Warn("survey not sent yet", "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable) // the shop delivers again
+	case errors.Is(err, demeterrr.ErrUnknownOutcome):
+		logger.Error("survey may have been sent: look in the dashboard", "error", err)
+	default:
+		logger.Error("survey can never be sent", "error", err)
+	}
+}
+
+// A shop's webhook sends one survey an order, however often and to however many
+// replicas the shop delivers it. Answer 503 where another delivery helps, and 2xx
+// where it does not.
+func ExampleExecuteOnce() {
+	client := newClient()
+	var journals sync.Map // of an order: a real one is in a database
+	handler := &surveyWebhook{client, surveyID, func(name string) bulk.Journal {
+		journal, _ := journals.LoadOrStore(name, demeterrrtest.NewJournal())
+		return journal.(bulk.Journal)
+	}}
+
+	deliver := func(order string) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/webhooks/order-delivered", strings.NewReader(order)))
+		fmt.Println("answered", w.Code, "and surveys sent so far:", len(srv.Sendings()))
+	}
+
+	jane := `{"id": "1001", "email": "jane.smith@example.com", "firstName": "Jane"}`
+	deliver(jane)
+	deliver(jane) // a repeated delivery
+
+	alice := `{"id": "1002", "email": "customer1@example.com", "firstName": "Alice"}`
+	srv.Inject(demeterrrtest.Fault{Code: demeterrr.CodeExpiredAPIKey})
+	deliver(alice) // somebody renews the key
+	deliver(alice)
+
+	bob := `{"id": "1003", "email": "customer2@example.com", "firstName": "Bob"}`
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
+	deliver(bob) // the reply is lost
+	deliver(bob)
+
+	srv.AddContact(demeterrr.Contact{Email: "carol@example.com", Unsubscribed: true})
+	deliver(`{"id": "1004", "email": "carol@example.com", "firstName": "Carol"}`)
+	deliver(`{"id": "1005", "email": "not an email", "firstName": "Dave"}`)
+
+	// Output:
+	// answered 200 and surveys sent so far: 1
+	// answered 200 and surveys sent so far: 1
+	// answered 503 and surveys sent so far: 1
+	// answered 200 and surveys sent so far: 2
+	// answered 200 and surveys sent so far: 3
+	// answered 200 and surveys sent so far: 3
+	// answered 200 and surveys sent so far: 3
+	// answered 200 and surveys sent so far: 3
+}
