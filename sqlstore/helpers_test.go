@@ -1,0 +1,12 @@
+package sqlstore_test
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stopServers()
+	os.Exit(code)
+}
