@@ -50,23 +50,23 @@ func (d *database) checkServer(ctx context.Context) error {
 		}
 		return err
 	}
-	var oldest [2]int
+	oldest, text := [2]int{13}, version
 	switch d.dialect {
 	case PostgreSQL:
-		if oldest = [2]int{13}; !strings.HasPrefix(version, "PostgreSQL ") {
-			return d.otherServer(version) // also a server that speaks its protocol only
+		text = strings.TrimPrefix(version, "PostgreSQL ")
+		if text == version { // also a server that speaks its protocol only
+			return d.otherServer(version)
 		}
 	case MySQL:
 		oldest = [2]int{8}
 		if strings.Contains(version, "MariaDB") {
 			oldest = [2]int{10, 6}
-			version = strings.TrimPrefix(version, "5.5.5-") // some servers put it before their own
+			text = strings.TrimPrefix(version, "5.5.5-") // some servers put it before their own
 		}
 	default:
 		oldest = [2]int{3, 24}
 	}
 	var have [2]int
-	text := strings.TrimPrefix(version, "PostgreSQL ")
 	if n, _ := fmt.Sscanf(text, "%d.%d", &have[0], &have[1]); n == 0 {
 		return d.otherServer(version)
 	}
@@ -77,7 +77,7 @@ func (d *database) checkServer(ctx context.Context) error {
 }
 
 func (d *database) otherServer(version string) error {
-	return invalid("the database is not %s, but %q; pass its own dialect", d.name, version)
+	return invalid("it is not %s, but %q; pass the dialect of the database", d.name, version)
 }
 
 // checkSchema refuses tables of another version.
