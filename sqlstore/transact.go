@@ -99,6 +99,7 @@ func (d *database) immediate(ctx context.Context, work func(context.Context, que
 	}
 	defer conn.Close()
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // the context may have ended after it began
 		return err
 	}
 	if err = work(ctx, conn); err == nil {
@@ -106,7 +107,7 @@ func (d *database) immediate(ctx context.Context, work func(context.Context, que
 			return nil
 		}
 	}
-	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); failed != nil {
+	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); failed != nil && !strings.Contains(failed.Error(), "no transaction") {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // a new connection takes its place
 	}
 	return err
