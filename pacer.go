@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/window"
@@ -16,6 +17,9 @@ type Limit struct {
 	Requests int
 	// Window is more than 0 and at most 366 days.
 	Window time.Duration
+	// Reserve is how many of Requests are kept for calls of normal priority. It is
+	// at least 0, the default, and less than Requests. See [LowPriority].
+	Reserve int
 }
 
 // DefaultLimits returns the documented default quota of an organization: 100
@@ -28,9 +32,9 @@ func DefaultLimits() []Limit {
 // Pacer is a [Limiter] that keeps one process within its quota, exactly: no
 // interval of a limit's length, wherever it begins, sees more requests than the
 // limit, whatever their latency. A request that travels for two seconds may be
-// counted two seconds late, so it takes its place from Wait until one window after Done.
+// counted two seconds late, so it takes its place from Acquire until one window after Release.
 //
-// Waits are served first come, first served. A Pacer starts no goroutine, and
+// Calls are served first come, first served. A Pacer starts no goroutine, and
 // remembers as many times as the largest limit has requests. It is safe for
 // concurrent use; share one among all clients of an organization. The zero
 // value has the [DefaultLimits]; a nil Pacer lets nothing through.
@@ -41,12 +45,12 @@ type Pacer struct {
 	mu      sync.Mutex
 	limits  []Limit
 	problem string       // what is wrong with limits
-	book    *window.Book // nil before the first Wait
+	book    *window.Book // nil before the first Acquire
 	epoch   time.Time    // the zero of the book's clock
 	queue   []*waiter    // in the order of their coming
 }
 
-// waiter is a Wait that found no place.
+// waiter is an Acquire that found no place.
 type waiter struct {
 	ctx  context.Context
 	at   time.Duration // when its place is free, or the soonest that it can be
@@ -55,7 +59,7 @@ type waiter struct {
 
 // NewPacer returns a Pacer that keeps all the limits at once: the organization's,
 // or a share of them if others need the rest; without any, the [DefaultLimits].
-// If a limit is not as [Limit] describes, New refuses the Pacer, and every Wait fails
+// If a limit is not as [Limit] describes, New refuses the Pacer, and every Acquire fails
 // and says so.
 func NewPacer(limits ...Limit) *Pacer {
 	p := &Pacer{limits: slices.Clone(limits)}
@@ -75,17 +79,29 @@ func (p *Pacer) check() string {
 	return p.problem
 }
 
-// Wait returns nil when a request may be sent; [Pacer.Done] must then be called
-// when it is over. If ctx ends before, Wait returns ctx's error. If ctx has a
-// deadline and no place can be free before it, Wait fails at once: an [*Error]
+// Acquire returns when a request may be sent; the [Release] must then be called
+// when it is over. If ctx ends before, Acquire returns ctx's error. If ctx has a
+// deadline and no place can be free before it, Acquire fails at once: an [*Error]
 // that matches [ErrRateLimited], whose RetryAfter is how long it would have
-// taken, at the least.
-func (p *Pacer) Wait(ctx context.Context) error {
+// taken, at the least. A Release that is called again does nothing.
+func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
+	if err := p.wait(ctx); err != nil {
+		return nil, err
+	}
+	var released atomic.Bool
+	return func(outcome LimitOutcome) {
+		if !released.Swap(true) {
+			p.release(outcome)
+		}
+	}, nil
+}
+
+func (p *Pacer) wait(ctx context.Context) error {
 	if problem := p.check(); problem != "" {
 		return invalid("%s", problem)
 	}
 	if ctx == nil {
-		return invalid("Pacer.Wait: the context is nil; pass context.Background() if there is no other")
+		return invalid("Pacer.Acquire: the context is nil; pass context.Background() if there is no other")
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -151,24 +167,18 @@ func (p *Pacer) try(w *waiter) (sleep time.Duration, err error) {
 	return 0, err
 }
 
-// Done tells that a request whose Wait returned nil is over: with what the reply
-// reported of the quota, and with the retryAfter of a 429, or zeros. A retryAfter
+// release gives back the place of a request that is over. A retryAfter
 // means that the request was refused: its place is free again, but until then (an
-// hour at most) no Wait returns nil. Where a report shows that others have used
+// hour at most) nobody acquires one. Where a report shows that others have used
 // part of a window, the Pacer leaves them so many places until reported.Reset, by
 // this machine's clock. Should that be wrong, one request tries first whether the
-// window is open again. A Done without a Wait does nothing.
-func (p *Pacer) Done(reported RateLimit, retryAfter time.Duration) {
-	if p == nil {
-		return
-	}
+// window is open again.
+func (p *Pacer) release(outcome LimitOutcome) {
+	reported, retryAfter := outcome.RateLimit, outcome.RetryAfter
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.book == nil {
-		return
-	}
 	now := p.now()
-	if !p.book.End(now, retryAfter > 0) {
+	if !p.book.End(now, retryAfter > 0 || !outcome.Sent) {
 		return
 	}
 	report := window.Report{Limit: reported.Limit, Remaining: reported.Remaining, RetryAfter: retryAfter}
@@ -189,7 +199,7 @@ func (p *Pacer) now() time.Duration {
 		}
 		limits := make([]window.Limit, len(p.limits))
 		for i, l := range p.limits {
-			limits[i] = window.Limit(l)
+			limits[i] = window.Limit{Requests: l.Requests, Window: l.Window}
 		}
 		p.book, p.epoch = window.New(limits), time.Now()
 	}

@@ -134,12 +134,12 @@ type WaitReason string
 
 // The reasons for a wait.
 const (
-	// WaitLimiter is a wait at the client's [Limiter] of a millisecond or more.
-	WaitLimiter WaitReason = "limiter"
-	// WaitRateLimited is a wait after a 429, of this call or of another one of the client.
-	WaitRateLimited WaitReason = "rate_limited"
-	// WaitBackoff is a wait before a retry, after anything but a 429.
-	WaitBackoff WaitReason = "backoff"
+	// WaitReasonLimiter is a wait at the client's [Limiter] of a millisecond or more.
+	WaitReasonLimiter WaitReason = "limiter"
+	// WaitReasonRateLimited is a wait after a 429, of this call or of another one of the client.
+	WaitReasonRateLimited WaitReason = "rate_limited"
+	// WaitReasonBackoff is a wait before a retry, after anything but a 429.
+	WaitReasonBackoff WaitReason = "backoff"
 )
 
 // WaitStart tells what a call waits for.

@@ -1,0 +1,309 @@
+package demeterrrtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// TestJournal tests an implementation of [bulk.Journal]: atomic claims, tokens,
+// durability, and what becomes of a sending when a step fails. A failure names
+// the rule and tells what to do. It makes about 300 calls of the journal, so a
+// database needs a second or two.
+//
+//	func TestMyJournal(t *testing.T) {
+//		db := openTestDatabase(t)
+//		demeterrrtest.TestJournal(t, func(t *testing.T, sequenceID string) bulk.Journal {
+//			return myjournal.New(db, sequenceID)
+//		})
+//	}
+//
+// Open returns the journal of a sequence as a process finds it. Each subtest has
+// a sequence of its own. The first journal of a sequence is empty. Every further
+// one is what another process gets, or the same program after a restart: it knows
+// what the others have recorded. Open runs on the goroutine of the subtest, so it
+// may call t.Fatal and t.Cleanup.
+//
+// Some subtests have several journals of a sequence open at once. If only one
+// process may have the journal open, as with a file, open calls t.Skip there.
+//
+// TestJournal closes journals that have a method Close() error, at the latest
+// when the subtest ends.
+func TestJournal(t *testing.T, open func(t *testing.T, sequenceID string) bulk.Journal) {
+	t.Helper()
+	if open == nil {
+		t.Fatal("demeterrrtest: TestJournal needs a function that opens the journal")
+	}
+	for _, c := range journalCases {
+		t.Run(c.name, func(t *testing.T) {
+			c.test(newJournalTest(t, func(sequenceID string) bulk.Journal { return open(t, sequenceID) }))
+		})
+	}
+}
+
+// journalCases are the subtests, in the order in which an implementer meets the rules.
+var journalCases = []struct {
+	name string
+	test func(*journalTest)
+}{
+	{"Lookup", testLookup},
+	{"Claim", testClaim},
+	{"ClaimOfTaken", testClaimOfTaken},
+	{"ClaimAgain", testClaimAgain},
+	{"Finish", testFinish},
+	{"FinishAgain", testFinishAgain},
+	{"FinishOfOthers", testFinishOfOthers},
+	{"FinishWithAnotherState", testFinishWithAnotherState},
+	{"GiveBack", testGiveBack},
+	{"Emails", testEmails},
+	{"LongEmails", testLongEmails},
+	{"Sequences", testSequences},
+	{"EndedContext", testEndedContext},
+	{"Reopen", testReopen},
+	{"ClaimAtOnce", testClaimAtOnce},
+	{"GiveBackAtOnce", testGiveBackAtOnce},
+	{"Processes", testProcesses},
+	{"ProcessesClaimAtOnce", testProcessesClaimAtOnce},
+	{"ProcessesGiveBackAtOnce", testProcessesGiveBackAtOnce},
+	{"Execute", testExecute},
+	{"ExecuteWhereTheJournalFails", testExecuteWhereTheJournalFails},
+	{"ExecuteWhereTheAPIFails", testExecuteWhereTheAPIFails},
+}
+
+// journalTest is one subtest of TestJournal.
+type journalTest struct {
+	testing.TB
+	sequenceID string
+	opener     func(sequenceID string) bulk.Journal
+	mark       string // of this subtest's emails: a database may keep those of other ones
+}
+
+// process is one process of a subtest, with its journal.
+type process struct {
+	*journalTest
+	journal bulk.Journal
+	closed  bool
+}
+
+const (
+	journalPatience = time.Minute      // with one call of a journal
+	contextPatience = 10 * time.Second // with a call whose context has ended
+	clockPatience   = 10 * time.Minute // with the clock of a database
+)
+
+func newJournalTest(t testing.TB, opener func(sequenceID string) bulk.Journal) *journalTest {
+	t.Helper()
+	return &journalTest{TB: t, sequenceID: newSequenceID(), opener: opener, mark: strings.ToLower(rand.Text()[:8])}
+}
+
+// newSequenceID returns a random UUID.
+func newSequenceID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
+
+// open starts a process.
+func (t *journalTest) open() *process {
+	t.Helper()
+	p := &process{journalTest: t, journal: t.opener(t.sequenceID)}
+	if p.journal == nil {
+		t.Fatal("open returned nil; return a journal, or call t.Fatal")
+	}
+	t.Cleanup(p.close)
+	return p
+}
+
+// reopen ends a process and starts another one.
+func (t *journalTest) reopen(p *process) *process {
+	t.Helper()
+	p.close()
+	return t.open()
+}
+
+func (p *process) close() {
+	p.Helper()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	if closer, ok := p.journal.(io.Closer); ok {
+		if err := closer.Close(); err != nil {
+			p.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// email returns an email of this subtest.
+func (t *journalTest) email(name string) string { return t.mark + "." + name + "@example.com" }
+
+// emails returns n emails of this subtest.
+func (t *journalTest) emails(name string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = t.email(fmt.Sprintf("%s%d", name, i))
+	}
+	return list
+}
+
+// newToken returns a token as Execute makes it.
+func newToken() string { return rand.Text() }
+
+// entriesOf is what a call of a journal returned, by email.
+type entriesOf map[string]bulk.JournalEntry
+
+// tryLookup is Lookup, with an error for entries that no journal may return.
+func (p *process) tryLookup(emails []string) (entriesOf, error) {
+	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
+	defer cancel()
+	entries, err := p.journal.Lookup(ctx, p.sequenceID, emails)
+	if err != nil {
+		return nil, fmt.Errorf("Lookup: %w", err)
+	}
+	return checkEntries("Lookup", emails, entries)
+}
+
+func (p *process) lookup(emails ...string) entriesOf {
+	p.Helper()
+	known, err := p.tryLookup(emails)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return known
+}
+
+// tryClaim is Claim, with an error for entries that no journal may return.
+func (p *process) tryClaim(token string, emails []string) (entriesOf, error) {
+	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
+	defer cancel()
+	taken, err := p.journal.Claim(ctx, p.sequenceID, token, emails)
+	if err != nil {
+		return nil, fmt.Errorf("Claim: %w; return taken emails, and repeat what a conflict, a deadlock or a busy database has stopped", err)
+	}
+	return checkEntries("Claim", emails, taken)
+}
+
+func (p *process) claim(token string, emails ...string) (taken entriesOf) {
+	p.Helper()
+	taken, err := p.tryClaim(token, emails)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return taken
+}
+
+// claimNew claims emails that nobody has.
+func (p *process) claimNew(token string, emails ...string) {
+	p.Helper()
+	if taken := p.claim(token, emails...); len(taken) > 0 {
+		p.Fatalf("Claim returned %s as taken, which nobody has claimed; claim every email that the journal does not know", taken)
+	}
+}
+
+func (p *process) tryFinish(token string, entries []bulk.JournalEntry) error {
+	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
+	defer cancel()
+	if err := p.journal.Finish(ctx, p.sequenceID, token, entries); err != nil {
+		return fmt.Errorf("Finish: %w; ignore emails that are not begun under the token, and repeat what a deadlock or a busy database has stopped", err)
+	}
+	return nil
+}
+
+func (p *process) finish(token string, entries ...bulk.JournalEntry) {
+	p.Helper()
+	if err := p.tryFinish(token, entries); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// inState makes an entry for Finish of each email.
+func inState(state bulk.JournalState, emails ...string) []bulk.JournalEntry {
+	entries := make([]bulk.JournalEntry, len(emails))
+	for i, email := range emails {
+		entries[i] = bulk.JournalEntry{Email: email, State: state}
+	}
+	return entries
+}
+
+// checkEntries holds what a method returned to the rules of [bulk.JournalEntry].
+func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (entriesOf, error) {
+	missing := make(map[string]bool, len(asked))
+	for _, email := range asked {
+		missing[email] = true
+	}
+	found := make(entriesOf, len(entries))
+	for _, e := range entries {
+		_, twice := found[e.Email]
+		switch off := time.Since(e.At); {
+		case twice:
+			return nil, fmt.Errorf("%s returned two entries of %q; return one", method, e.Email)
+		case !missing[e.Email]:
+			return nil, fmt.Errorf("%s returned an entry of %q, which was not asked for; return the emails byte by byte as they were given", method, e.Email)
+		case e.State == bulk.JournalNew:
+			return nil, fmt.Errorf("%s returned an entry of %q with the state JournalNew; leave out emails that the journal does not know", method, e.Email)
+		case e.State != bulk.JournalBegun && e.State != bulk.JournalUnknown && e.State != bulk.JournalDone:
+			return nil, fmt.Errorf("%s returned %q with the state %q; keep the states that Claim and Finish have recorded", method, e.Email, e.State)
+		case e.Live && e.State != bulk.JournalBegun:
+			return nil, fmt.Errorf("%s returned %q as %s and Live; nobody is at an email that is finished", method, e.Email, e.State)
+		case (e.Status != "" || e.ContactID != "") && e.State != bulk.JournalDone:
+			return nil, fmt.Errorf("%s returned %q as %s with a Status or a ContactID; only JournalDone has these", method, e.Email, e.State)
+		case !e.At.IsZero() && (off < -clockPatience || off > clockPatience):
+			return nil, fmt.Errorf("%s returned %q with an At that is %v off; keep it in UTC, or leave it zero", method, e.Email, off.Round(time.Minute))
+		}
+		found[e.Email] = e
+	}
+	return found, nil
+}
+
+// want fails the subtest unless exactly the emails have entries, with that state.
+func (found entriesOf) want(t testing.TB, where string, state bulk.JournalState, rule string, emails ...string) {
+	t.Helper()
+	if err := found.check(state, emails...); err != nil {
+		t.Fatalf("%s: %v; %s", where, err, rule)
+	}
+}
+
+func (found entriesOf) check(state bulk.JournalState, emails ...string) error {
+	for _, email := range emails {
+		switch e, ok := found[email]; {
+		case !ok:
+			return fmt.Errorf("no entry of %q, want it as %q", email, state)
+		case e.State != state:
+			return fmt.Errorf("%q is %q, want %q", email, e.State, state)
+		}
+	}
+	if len(found) != len(emails) {
+		return fmt.Errorf("%d entries, want %d: %s", len(found), len(emails), found)
+	}
+	return nil
+}
+
+// none fails the subtest if there is an entry.
+func (found entriesOf) none(t testing.TB, where, rule string) {
+	t.Helper()
+	if len(found) > 0 {
+		t.Fatalf("%s: got %s, want no entry; %s", where, found, rule)
+	}
+}
+
+// String lists some of the entries.
+func (found entriesOf) String() string {
+	var texts []string
+	for _, email := range slices.Sorted(maps.Keys(found)) {
+		if len(texts) == 3 {
+			texts = append(texts, fmt.Sprintf("and %d more", len(found)-3))
+			break
+		}
+		texts = append(texts, fmt.Sprintf("%q (%s)", email, found[email].State))
+	}
+	return strings.Join(texts, ", ")
+}

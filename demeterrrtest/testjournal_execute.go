@@ -1,0 +1,189 @@
+package demeterrrtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	demeterrr "github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// campaign is a sequence of a fake, and the people it is sent to.
+type campaign struct {
+	*journalTest
+	server *Server
+	people []demeterrr.ExecuteContact
+}
+
+// newCampaign returns a campaign for n people.
+func (t *journalTest) newCampaign(name string, n int) *campaign {
+	c := &campaign{journalTest: t, server: NewServer()}
+	c.server.AddSequence(demeterrr.Sequence{ID: t.sequenceID, Name: "Survey"})
+	for _, email := range t.emails(name, n) {
+		c.people = append(c.people, demeterrr.ExecuteContact{Email: email})
+	}
+	return c
+}
+
+// execute sends to the people through a journal.
+func (c *campaign) execute(j bulk.Journal, people []demeterrr.ExecuteContact) (*bulk.ExecuteReport, error) {
+	client := c.server.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MaxWait: time.Nanosecond}))
+	return bulk.Execute(c.Context(), client, c.sequenceID, bulk.Slice(people), &bulk.ExecuteOptions{Journal: j})
+}
+
+// settled ends the subtest unless a run after the fault left everybody sent to
+// once, or in doubt. Doubt is allowed only where the API may have acted.
+func (c *campaign) settled(where string, p *process, doubt bool) {
+	c.Helper()
+	report, err := c.execute(p.journal, c.people)
+	if err != nil {
+		c.Fatalf("%s: the next run fails: %v", where, err)
+	}
+	if twice := c.server.SentTwice(); len(twice) > 0 {
+		c.Fatalf("%s: the next run sent to %d of %d people a second time", where, len(twice), len(c.people))
+	}
+	doubted := map[string]bool{}
+	for _, failure := range report.Unknown {
+		doubted[failure.Contact.Email] = true
+	}
+	sent := map[string]bool{}
+	for _, s := range c.server.Sendings() {
+		sent[s.Email] = true
+	}
+	for _, to := range c.people {
+		switch {
+		case !sent[to.Email] && !doubted[to.Email]:
+			c.Fatalf("%s: %q was lost: nothing was sent, and the next run does not report it; %s", where, to.Email, ruleGiveBack)
+		case doubted[to.Email] && !doubt:
+			c.Fatalf("%s: the next run reports %q as unknown, and the journal can know better; %s", where, to.Email, ruleGiveBack)
+		}
+	}
+	if again, err := c.execute(p.journal, c.people); err != nil || len(c.server.SentTwice()) > 0 || again.AlreadySent+len(again.Unknown) != len(c.people) {
+		c.Fatalf("%s: a third run sends to %d people and ends with %v; %s", where, again.Sent, err, ruleStays)
+	}
+}
+
+func testExecute(t *journalTest) {
+	p := t.open()
+	c := t.newCampaign("execute", 150)
+	report, err := c.execute(p.journal, c.people[:100])
+	if err != nil || report.Sent != 100 {
+		t.Fatalf("bulk.Execute to 100 people sent to %d of them and returned %v", report.Sent, err)
+	}
+	p = t.reopen(p)
+	report, err = c.execute(p.journal, c.people[50:])
+	if err != nil || report.Sent != 50 || report.AlreadySent != 50 {
+		t.Fatalf("bulk.Execute to 50 of them and 50 others, after reopening, sent to %d, had sent to %d, and returned %v; want 50 and 50; %s", report.Sent, report.AlreadySent, err, ruleDurable)
+	}
+	c.settled("after two runs", p, false)
+}
+
+// The methods of a journal, as a fault names them.
+const (
+	stepLookup = "Lookup"
+	stepClaim  = "Claim"
+	stepFinish = "Finish"
+)
+
+var errInjected = errors.New("demeterrrtest: TestJournal lets this call of the journal fail")
+
+// failingJournal fails once, before or after a step of another journal.
+type failingJournal struct {
+	bulk.Journal
+	step   string
+	after  bool
+	failed atomic.Bool
+}
+
+// at performs a step, and fails before or after it if that is the fault's turn.
+func (j *failingJournal) at(step string, do func() error) error {
+	if step != j.step || j.failed.Swap(true) {
+		return do()
+	}
+	if j.after {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return errInjected
+}
+
+func (j *failingJournal) Lookup(ctx context.Context, sequenceID string, emails []string) (known []bulk.JournalEntry, err error) {
+	err = j.at(stepLookup, func() error {
+		known, err = j.Journal.Lookup(ctx, sequenceID, emails)
+		return err
+	})
+	return known, err
+}
+
+func (j *failingJournal) Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []bulk.JournalEntry, err error) {
+	err = j.at(stepClaim, func() error {
+		taken, err = j.Journal.Claim(ctx, sequenceID, token, emails)
+		return err
+	})
+	return taken, err
+}
+
+func (j *failingJournal) Finish(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
+	return j.at(stepFinish, func() error { return j.Journal.Finish(ctx, sequenceID, token, entries) })
+}
+
+func testExecuteWhereTheJournalFails(t *journalTest) {
+	p := t.open()
+	for _, step := range []string{stepLookup, stepClaim, stepFinish} {
+		for _, after := range []bool{false, true} {
+			where := fmt.Sprintf("%s failed before it did anything", step)
+			if after {
+				where = fmt.Sprintf("the answer of %s was lost", step)
+			}
+			c := t.newCampaign(fmt.Sprintf("%s-%t-", bulk.EmailKey(step), after), 5)
+			j := &failingJournal{Journal: p.journal, step: step, after: after}
+			report, err := c.execute(j, c.people)
+			if !j.failed.Load() {
+				t.Fatalf("%s: bulk.Execute did not call it; it sent to %d of 5 and returned %v", where, report.Sent, err)
+			}
+			p = t.reopen(p)
+			c.settled(where, p, step == stepFinish && !after)
+		}
+	}
+}
+
+func testExecuteWhereTheAPIFails(t *journalTest) {
+	p := t.open()
+	const route = "POST /sequences/{id}/execute"
+	for _, fault := range []struct {
+		where string
+		fault Fault
+		doubt bool
+	}{
+		{"a 429", Fault{Route: route, Status: http.StatusTooManyRequests, Times: 2}, false},
+		{"no connection", Fault{Route: route, Drop: NoConnection, Times: Always}, false},
+		{"a lost reply", Fault{Route: route, Drop: DropAfter}, true},
+	} {
+		c := t.newCampaign(fmt.Sprintf("api-%t-%d-", fault.doubt, fault.fault.Status), 5)
+		c.server.Inject(fault.fault)
+		report, err := c.execute(p.journal, c.people)
+		c.server.ClearFaults()
+		if fault.doubt && len(report.Unknown) != len(c.people) {
+			t.Fatalf("%s: bulk.Execute reports %d of 5 as unknown and returns %v", fault.where, len(report.Unknown), err)
+		}
+		p = t.reopen(p)
+		c.settled(fault.where, p, fault.doubt)
+		if known := p.lookup(t.contactEmails(c.people)...); fault.doubt {
+			known.want(t, "Lookup after a lost reply and two more runs", bulk.JournalUnknown, ruleStays, t.contactEmails(c.people)...)
+		}
+	}
+}
+
+func (t *journalTest) contactEmails(people []demeterrr.ExecuteContact) []string {
+	var emails []string
+	for _, to := range people {
+		emails = append(emails, to.Email)
+	}
+	return slices.Clip(emails)
+}
