@@ -6,6 +6,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if settings := os.Getenv(workerEnv); settings != "" {
+		work(settings)
+		return
+	}
 	code := m.Run()
 	stopServers()
 	os.Exit(code)
