@@ -19,13 +19,17 @@ import (
 // TestACampaignIsAJournal has a pool for each process, as processes do.
 func TestACampaignIsAJournal(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		d.migrated(t)
-		demeterrrtest.TestJournal(t, func(t *testing.T, sequenceID string) bulk.Journal {
-			t.Helper()
-			return d.openStore(t, d.open(t, d.dsn)).Campaign("survey " + sequenceID)
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			d.migrated(t)
+			demeterrrtest.TestJournal(t, func(t *testing.T, sequenceID string) bulk.Journal {
+				t.Helper()
+				return d.openStore(t, d.open(t, d.dsn)).Campaign("survey " + sequenceID)
+			})
 		})
-	})
+	}
 }
 
 // oneStatement is a campaign with a claim that is wrong: its SELECT sees the table

@@ -45,6 +45,7 @@ func (j job) emails() []string {
 
 // work is the main function of a process.
 func work(settings string) {
+	_ = mysql.SetLogger(&mysql.NopLogger{}) // it prints each cut connection
 	var j job
 	err := json.Unmarshal([]byte(settings), &j)
 	var db *sql.DB
@@ -56,7 +57,6 @@ func work(settings string) {
 		return
 	}
 	defer db.Close()
-	_ = mysql.SetLogger(&mysql.NopLogger{}) // it prints each cut connection
 	var store *sqlstore.Store
 	for range 100 { // a cut connection fails Open
 		if store, err = sqlstore.Open(ctx, db, j.Dialect); err == nil {
@@ -178,41 +178,45 @@ func (o *outcome) run(t *testing.T, j job, kill time.Duration) {
 // middle of claims and of a COMMIT. No email may be sent twice, and none be lost.
 func TestFourProcesses(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		store := d.store(t)
-		j := job{d.dialect, d.driver, d.dsn, 300}
-		if d.server == nil {
-			j.Emails = 2000 // a file is faster
-		}
-		var cuts *proxy
-		if d.server != nil {
-			cuts = startProxy(t, d.server.addr)
-			cuts.cutting.Store(true)
-			j.DSN = d.server.dsn(cuts.addr, d.name)
-		}
-		o := &outcome{sent: map[string]int{}}
-		var fleet sync.WaitGroup
-		const processes, kills = 4, 3
-		for range processes {
-			fleet.Go(func() {
-				for range kills {
-					o.run(t, j, 100*time.Millisecond+rand.N(200*time.Millisecond))
-				}
-				o.run(t, j, 0)
-			})
-		}
-		fleet.Wait()
-		for _, err := range o.errors {
-			t.Error(err)
-		}
-		if cuts != nil {
-			t.Logf("cut in a statement %d, before a COMMIT %d, after it %d", cuts.inStatement.Load(), cuts.beforeCommit.Load(), cuts.afterCommit.Load())
-			if cuts.inStatement.Load() == 0 || cuts.beforeCommit.Load() == 0 || cuts.afterCommit.Load() == 0 {
-				t.Error("too few connections were cut")
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			store := d.store(t)
+			j := job{d.dialect, d.driver, d.dsn, 200}
+			if d.server == nil {
+				j.Emails = 2000 // a file is faster
 			}
-		}
-		o.check(t, store.Campaign("fleet"), j.emails())
-	})
+			var cuts *proxy
+			if d.server != nil {
+				cuts = startProxy(t, d.server.addr)
+				cuts.cutting.Store(true)
+				j.DSN = d.server.dsn(cuts.addr, d.name)
+			}
+			o := &outcome{sent: map[string]int{}}
+			var fleet sync.WaitGroup
+			const processes, kills = 4, 3
+			for range processes {
+				fleet.Go(func() {
+					for range kills {
+						o.run(t, j, 100*time.Millisecond+rand.N(200*time.Millisecond))
+					}
+					o.run(t, j, 0)
+				})
+			}
+			fleet.Wait()
+			for _, err := range o.errors {
+				t.Error(err)
+			}
+			if cuts != nil {
+				t.Logf("cut in a statement %d, before a COMMIT %d, after it %d", cuts.inStatement.Load(), cuts.beforeCommit.Load(), cuts.afterCommit.Load())
+				if cuts.inStatement.Load() == 0 || cuts.beforeCommit.Load() == 0 || cuts.afterCommit.Load() == 0 {
+					t.Error("too few connections were cut")
+				}
+			}
+			o.check(t, store.Campaign("fleet"), j.emails())
+		})
+	}
 }
 
 // check compares what was sent with the journal.

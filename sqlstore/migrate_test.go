@@ -13,47 +13,55 @@ import (
 
 func TestMigrateByManyAtOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		var group sync.WaitGroup
-		for range 8 {
-			db := d.open(t, d.dsn)
-			group.Go(func() {
-				for range 2 {
-					if err := sqlstore.Migrate(t.Context(), db, d.dialect); err != nil {
-						t.Error(err)
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			var group sync.WaitGroup
+			for range 8 {
+				db := d.open(t, d.dsn)
+				group.Go(func() {
+					for range 2 {
+						if err := sqlstore.Migrate(t.Context(), db, d.dialect); err != nil {
+							t.Error(err)
+						}
 					}
-				}
-			})
-		}
-		group.Wait()
-		claim(t, d.store(t).Campaign("survey"), "token", []string{"a@example.com"})
-	})
+				})
+			}
+			group.Wait()
+			claim(t, d.store(t).Campaign("survey"), "token", []string{"a@example.com"})
+		})
+	}
 }
 
 // TestSchemaIsWhatMigrateRuns applies the files as a migration tool does, twice.
 func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		db := d.open(t, d.dsn)
-		for range 2 {
-			files, err := fs.Glob(sqlstore.Schema(), string(d.dialect)+"/*.up.sql")
-			if err != nil || len(files) == 0 {
-				t.Fatal(files, err)
-			}
-			for _, file := range files {
-				text, err := fs.ReadFile(sqlstore.Schema(), file)
-				if err != nil {
-					t.Fatal(err)
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			db := d.open(t, d.dsn)
+			for range 2 {
+				files, err := fs.Glob(sqlstore.Schema(), string(d.dialect)+"/*.up.sql")
+				if err != nil || len(files) == 0 {
+					t.Fatal(files, err)
 				}
-				for statement := range strings.SplitSeq(strings.TrimSpace(string(text)), ";\n") {
-					if _, err := db.ExecContext(t.Context(), strings.TrimSuffix(statement, ";")); err != nil {
-						t.Fatal(file, err)
+				for _, file := range files {
+					text, err := fs.ReadFile(sqlstore.Schema(), file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for statement := range strings.SplitSeq(strings.TrimSpace(string(text)), ";\n") {
+						if _, err := db.ExecContext(t.Context(), strings.TrimSuffix(statement, ";")); err != nil {
+							t.Fatal(file, err)
+						}
 					}
 				}
 			}
-		}
-		claim(t, d.openStore(t, db).Campaign("survey"), "token", []string{"a@example.com"})
-	})
+			claim(t, d.openStore(t, db).Campaign("survey"), "token", []string{"a@example.com"})
+		})
+	}
 }
 
 // TestEachDialectHasTheSameFiles keeps one version for all.

@@ -76,10 +76,10 @@ func (p *proxy) requests(client, server net.Conn) {
 		if p.cutting.Load() && n > 0 {
 			commit, chance := bytes.Contains(bytes.ToLower(some), []byte("commit")), rand.N(100)
 			switch {
-			case commit && chance < 15:
+			case commit && chance < 10:
 				p.beforeCommit.Add(1)
 				return
-			case commit && chance < 30:
+			case commit && chance < 20:
 				p.afterCommit.Add(1)
 				client.Close()
 				_, _ = server.Write(some)

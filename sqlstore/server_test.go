@@ -228,7 +228,7 @@ func (d *testDB) open(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-var databases struct {
+var created struct {
 	sync.Mutex
 	n int
 }
@@ -236,10 +236,10 @@ var databases struct {
 // database makes an empty database on a server.
 func (s *server) database(t testing.TB) *testDB {
 	t.Helper()
-	databases.Lock() // PostgreSQL copies one database at a time
-	defer databases.Unlock()
-	databases.n++
-	name := fmt.Sprintf("test%d", databases.n)
+	created.Lock() // PostgreSQL copies one database at a time
+	defer created.Unlock()
+	created.n++
+	name := fmt.Sprintf("test%d", created.n)
 	first := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "postgres", sqlstore.MySQL: "mysql"}[s.dialect]
 	db, err := sql.Open(s.driver, s.dsn(s.addr, first))
 	if err == nil {
@@ -256,21 +256,17 @@ func sqliteDSN(path string) string {
 	return "file:" + filepath.ToSlash(path) + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 }
 
-// each runs a test on an empty database of each kind, side by side.
-func each(t *testing.T, test func(t *testing.T, d *testDB)) {
+// databases make an empty database of each kind, or skip the test.
+var databases = map[string]func(t *testing.T) *testDB{
+	"SQLite":     sqliteFile,
+	"PostgreSQL": func(t *testing.T) *testDB { t.Helper(); return wanted(t, postgresServer).database(t) },
+	"MariaDB":    func(t *testing.T) *testDB { t.Helper(); return wanted(t, mariaServer).database(t) },
+}
+
+// sqliteFile is a database in a new file.
+func sqliteFile(t *testing.T) *testDB {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, &testDB{sqlstore.SQLite, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "journal.db")), nil, "main"})
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, wanted(t, postgresServer).database(t))
-	})
-	t.Run("MariaDB", func(t *testing.T) {
-		t.Parallel()
-		test(t, wanted(t, mariaServer).database(t))
-	})
+	return &testDB{sqlstore.SQLite, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "journal.db")), nil, "main"}
 }
 
 // with returns the DSN with a setting: a parameter of PostgreSQL, a variable of MySQL, a pragma of SQLite.
@@ -317,9 +313,9 @@ func (d *testDB) migrated(t testing.TB) *sql.DB {
 }
 
 // store opens the database as a Store.
-func (d *testDB) store(t testing.TB, opts ...sqlstore.Option) *sqlstore.Store {
+func (d *testDB) store(t testing.TB) *sqlstore.Store {
 	t.Helper()
-	return d.openStore(t, d.migrated(t), opts...)
+	return d.openStore(t, d.migrated(t))
 }
 
 func (d *testDB) openStore(t testing.TB, db *sql.DB, opts ...sqlstore.Option) *sqlstore.Store {

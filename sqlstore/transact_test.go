@@ -167,110 +167,126 @@ var lasting = map[sqlstore.Dialect][]error{
 // before and after it is done.
 func TestEveryStepIsRepeated(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		f, s := faultyStore(t, d)
-		emails := []string{"a@example.com", "b@example.com"}
-		done := bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalDone}
-		for i, fault := range passing[d.dialect] {
-			for _, after := range []bool{false, true} {
-				for step := 0; ; step++ {
-					c := s.Campaign(fmt.Sprintf("survey%d/%v/%d", i, after, step))
-					failed := false
-					once := func(n int, _ string, now bool) error {
-						if n == step && now == after {
-							failed = true
-							return fault
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			f, s := faultyStore(t, d)
+			emails := []string{"a@example.com", "b@example.com"}
+			done := bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalDone}
+			for i, fault := range passing[d.dialect] {
+				for _, after := range []bool{false, true} {
+					for step := 0; ; step++ {
+						c := s.Campaign(fmt.Sprintf("survey%d/%v/%d", i, after, step))
+						failed := false
+						once := func(n int, _ string, now bool) error {
+							if n == step && now == after {
+								failed = true
+								return fault
+							}
+							return nil
 						}
-						return nil
-					}
-					f.inject(once)
-					claim(t, c, "token", emails)
-					claimFailed := failed
-					failed = false
-					f.inject(once)
-					finish(t, c, "token", done, bulk.JournalEntry{Email: "b@example.com"})
-					finishFailed := failed
-					failed = false
-					f.inject(once)
-					knows(t, c, emails, done)
-					f.inject(nil)
-					claim(t, c, "token2", emails, done)
-					if !claimFailed && !finishFailed {
-						if step < 4 {
-							t.Fatalf("only %d steps", step)
+						f.inject(once)
+						claim(t, c, "token", emails)
+						claimFailed := failed
+						failed = false
+						f.inject(once)
+						finish(t, c, "token", done, bulk.JournalEntry{Email: "b@example.com"})
+						finishFailed := failed
+						failed = false
+						f.inject(once)
+						knows(t, c, emails, done)
+						f.inject(nil)
+						claim(t, c, "token2", emails, done)
+						if !claimFailed && !finishFailed {
+							if step < 4 {
+								t.Fatalf("only %d steps", step)
+							}
+							break
 						}
-						break
 					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // TestALastingErrorIsReturnedAtOnce and records nothing.
 func TestALastingErrorIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		f, s := faultyStore(t, d)
-		c := s.Campaign("survey")
-		claim(t, c, "token", []string{"known@example.com"})
-		for _, fault := range lasting[d.dialect] {
-			f.inject(func(_ int, step string, after bool) error {
-				if strings.Contains(step, "INSERT INTO demeterrr_journal") && after {
-					return fault
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			f, s := faultyStore(t, d)
+			c := s.Campaign("survey")
+			claim(t, c, "token", []string{"known@example.com"})
+			for _, fault := range lasting[d.dialect] {
+				f.inject(func(_ int, step string, after bool) error {
+					if strings.Contains(step, "INSERT INTO demeterrr_journal") && after {
+						return fault
+					}
+					return nil
+				})
+				_, err := c.Claim(t.Context(), surveyID, "token2", []string{"a@example.com"})
+				if !errors.Is(err, fault) || f.steps() > 6 {
+					t.Errorf("%v after %d steps, want %v", err, f.steps(), fault)
 				}
-				return nil
-			})
-			_, err := c.Claim(t.Context(), surveyID, "token2", []string{"a@example.com"})
-			if !errors.Is(err, fault) || f.steps() > 6 {
-				t.Errorf("%v after %d steps, want %v", err, f.steps(), fault)
+				wantError(t, err, `campaign "survey": `)
+				f.inject(nil)
+				knows(t, c, []string{"a@example.com"})
 			}
-			wantError(t, err, `campaign "survey": `)
-			f.inject(nil)
-			knows(t, c, []string{"a@example.com"})
-		}
-	})
+		})
+	}
 }
 
 // TestRepeatingEndsWithTheContext has a database that fails for good with errors that pass.
 func TestRepeatingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		f, s := faultyStore(t, d)
-		c := s.Campaign("survey")
-		fault := passing[d.dialect][0]
-		f.inject(func(int, string, bool) error { return fault })
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		_, err := c.Claim(ctx, surveyID, "token", []string{"a@example.com"})
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fault) || f.steps() < 3 {
-			t.Errorf("%v after %d steps", err, f.steps())
-		}
-		wantError(t, err, "deadline exceeded")
-		f.inject(nil)
-		claim(t, c, "token2", []string{"a@example.com"})
-	})
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			f, s := faultyStore(t, d)
+			c := s.Campaign("survey")
+			fault := passing[d.dialect][0]
+			f.inject(func(int, string, bool) error { return fault })
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := c.Claim(ctx, surveyID, "token", []string{"a@example.com"})
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fault) || f.steps() < 3 {
+				t.Errorf("%v after %d steps", err, f.steps())
+			}
+			wantError(t, err, "deadline exceeded")
+			f.inject(nil)
+			claim(t, c, "token2", []string{"a@example.com"})
+		})
+	}
 }
 
 // TestForgetIsRepeated after its COMMIT, when there is nothing to forget any more.
 func TestForgetIsRepeated(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *testDB) {
-		f, s := faultyStore(t, d)
-		c := s.Campaign("survey")
-		claim(t, c, "token", []string{"a@example.com"})
-		finish(t, c, "token", bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
-		failed := false
-		f.inject(func(_ int, step string, after bool) error {
-			if step == "COMMIT" && after && !failed {
-				failed = true
-				return passing[d.dialect][0]
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			f, s := faultyStore(t, d)
+			c := s.Campaign("survey")
+			claim(t, c, "token", []string{"a@example.com"})
+			finish(t, c, "token", bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
+			failed := false
+			f.inject(func(_ int, step string, after bool) error {
+				if step == "COMMIT" && after && !failed {
+					failed = true
+					return passing[d.dialect][0]
+				}
+				return nil
+			})
+			if err := c.Forget(t.Context(), "a@example.com"); err != nil || !failed {
+				t.Error(err, failed)
 			}
-			return nil
+			knows(t, c, []string{"a@example.com"})
 		})
-		if err := c.Forget(t.Context(), "a@example.com"); err != nil || !failed {
-			t.Error(err, failed)
-		}
-		knows(t, c, []string{"a@example.com"})
-	})
+	}
 }
