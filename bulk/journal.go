@@ -44,7 +44,9 @@ type Journal interface {
 	//
 	// Claim is atomic for each email: of any number of concurrent claims, in any
 	// process, exactly one gets it. A claim that looks first and writes later is
-	// wrong. One email that is taken does not keep the others from being claimed.
+	// wrong. One email that is taken does not keep the others from being claimed. An
+	// email that is given back while Claim runs is claimed, or returned as begun. So
+	// taken is what was asked for, minus what is read back under the token.
 	//
 	// Claim is durable: it returns when the record survives a crash of the machine.
 	//
@@ -94,8 +96,8 @@ type JournalEntry struct {
 	// Email is a key, as [EmailKey] makes it: one of those that were asked for.
 	Email string
 	State JournalState
-	// Live is the journal's word that the process which began this may still be at it. It is false unless State is
-	// JournalBegun, and turns false when the process cannot be at it any more.
+	// Live is the journal's word that the process which began this may still be at it. It is true right after Claim, for
+	// every process. It is false unless State is JournalBegun, and turns false when the process cannot be at it any more.
 	Live bool
 	// Status is what the API said, if State is JournalDone; empty if its reply did not name the contact.
 	Status demeterrr.ExecutionStatus

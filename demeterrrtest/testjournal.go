@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +17,8 @@ import (
 
 // TestJournal tests an implementation of [bulk.Journal]: atomic claims, tokens,
 // durability, and what becomes of a sending when a step fails. A failure names
-// the rule and tells what to do. It makes about 300 calls of the journal, so a
-// database needs a second or two.
+// the rule and tells what to do. It makes about 600 calls of the journal, which
+// take a database some seconds.
 //
 //	func TestMyJournal(t *testing.T) {
 //		db := openTestDatabase(t)
@@ -245,19 +246,19 @@ func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (e
 		_, twice := found[e.Email]
 		switch off := time.Since(e.At); {
 		case twice:
-			return nil, fmt.Errorf("%s returned two entries of %q; return one", method, e.Email)
+			return nil, fmt.Errorf("%s returned two entries of %s; return one", method, quoted(e.Email))
 		case !missing[e.Email]:
-			return nil, fmt.Errorf("%s returned an entry of %q, which was not asked for; return the emails byte by byte as they were given", method, e.Email)
+			return nil, fmt.Errorf("%s returned an entry of %s, which was not asked for; return the emails byte by byte as they were given", method, quoted(e.Email))
 		case e.State == bulk.JournalNew:
-			return nil, fmt.Errorf("%s returned an entry of %q with the state JournalNew; leave out emails that the journal does not know", method, e.Email)
+			return nil, fmt.Errorf("%s returned an entry of %s with the state JournalNew; leave out emails that the journal does not know", method, quoted(e.Email))
 		case e.State != bulk.JournalBegun && e.State != bulk.JournalUnknown && e.State != bulk.JournalDone:
-			return nil, fmt.Errorf("%s returned %q with the state %q; keep the states that Claim and Finish have recorded", method, e.Email, e.State)
+			return nil, fmt.Errorf("%s returned %s with the state %q; keep the states that Claim and Finish have recorded", method, quoted(e.Email), e.State)
 		case e.Live && e.State != bulk.JournalBegun:
-			return nil, fmt.Errorf("%s returned %q as %s and Live; nobody is at an email that is finished", method, e.Email, e.State)
+			return nil, fmt.Errorf("%s returned %s as %s and Live; nobody is at an email that is finished", method, quoted(e.Email), e.State)
 		case (e.Status != "" || e.ContactID != "") && e.State != bulk.JournalDone:
-			return nil, fmt.Errorf("%s returned %q as %s with a Status or a ContactID; only JournalDone has these", method, e.Email, e.State)
+			return nil, fmt.Errorf("%s returned %s as %s with a Status or a ContactID; only JournalDone has these", method, quoted(e.Email), e.State)
 		case !e.At.IsZero() && (off < -clockPatience || off > clockPatience):
-			return nil, fmt.Errorf("%s returned %q with an At that is %v off; keep it in UTC, or leave it zero", method, e.Email, off.Round(time.Minute))
+			return nil, fmt.Errorf("%s returned %s with an At that is %v off; keep it in UTC, or leave it zero", method, quoted(e.Email), off.Round(time.Minute))
 		}
 		found[e.Email] = e
 	}
@@ -276,9 +277,9 @@ func (found entriesOf) check(state bulk.JournalState, emails ...string) error {
 	for _, email := range emails {
 		switch e, ok := found[email]; {
 		case !ok:
-			return fmt.Errorf("no entry of %q, want it as %q", email, state)
+			return fmt.Errorf("no entry of %s, want it as %s", quoted(email), state)
 		case e.State != state:
-			return fmt.Errorf("%q is %q, want %q", email, e.State, state)
+			return fmt.Errorf("%s is %s, want it %s", quoted(email), e.State, state)
 		}
 	}
 	if len(found) != len(emails) {
@@ -295,15 +296,27 @@ func (found entriesOf) none(t testing.TB, where, rule string) {
 	}
 }
 
+// quoted shows an email, a long one by its ends.
+func quoted(email string) string {
+	const end = 24
+	if letters := []rune(email); len(letters) > 3*end {
+		return fmt.Sprintf("%q…%q (%d bytes)", string(letters[:end]), string(letters[len(letters)-end:]), len(email))
+	}
+	return strconv.Quote(email)
+}
+
 // String lists some of the entries.
 func (found entriesOf) String() string {
+	if len(found) == 0 {
+		return "no entry"
+	}
 	var texts []string
 	for _, email := range slices.Sorted(maps.Keys(found)) {
 		if len(texts) == 3 {
 			texts = append(texts, fmt.Sprintf("and %d more", len(found)-3))
 			break
 		}
-		texts = append(texts, fmt.Sprintf("%q (%s)", email, found[email].State))
+		texts = append(texts, fmt.Sprintf("%s (%s)", quoted(email), found[email].State))
 	}
 	return strings.Join(texts, ", ")
 }

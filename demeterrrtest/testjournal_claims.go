@@ -154,7 +154,7 @@ func (b *claimBook) holdAndGiveBack(p *process, list []string) error {
 		return err
 	}
 	if err := known.check(bulk.JournalBegun, got...); err != nil {
-		return fmt.Errorf("Lookup of emails that a Claim got a moment ago: %w; an email that was taken when Claim tried, and was given back before Claim read it, is returned as begun: %s", err, ruleAskMinus)
+		return fmt.Errorf("Lookup of emails that a Claim got a moment ago: %w; %s, and an email that was given back meanwhile is returned as begun", err, ruleAskMinus)
 	}
 	b.release(token, got)
 	return p.tryFinish(token, inState(bulk.JournalNew, got...))
@@ -165,7 +165,7 @@ func (b *claimBook) hold(token string, emails []string) error {
 	defer b.mu.Unlock()
 	for _, email := range emails {
 		if b.tokens[email] != "" {
-			return fmt.Errorf("two claims have %q at the same time, so it is sent to twice; %s", email, ruleOneGets)
+			return fmt.Errorf("two claims have %q at the same time, so it is sent to twice; %s; %s", email, ruleOneGets, ruleAskMinus)
 		}
 		b.tokens[email] = token
 	}

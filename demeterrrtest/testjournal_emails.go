@@ -52,7 +52,7 @@ func testEmails(t *journalTest) {
 	p := t.open()
 	var these, those []string
 	for _, pair := range differentPeople {
-		these, those = append(these, bulk.EmailKey(t.mark+pair[0])), append(those, bulk.EmailKey(t.mark+pair[1]))
+		these, those = append(these, t.mark+pair[0]), append(those, t.mark+pair[1])
 	}
 	token := newToken()
 	p.claim(token, these...).none(t, "Claim of different emails in one call", rule)

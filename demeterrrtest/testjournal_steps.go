@@ -60,7 +60,7 @@ func testClaimOfTaken(t *journalTest) {
 		case !ok:
 			t.Fatalf("Claim did not return %q, which another claim had recorded as %s: its caller sends to it a second time; %s", email, state, ruleTaken)
 		case e.State != state:
-			t.Fatalf("Claim returned %q as %q, want %q; return the entry as Lookup does", email, e.State, state)
+			t.Fatalf("Claim returned %q as %s, want it %s; return the entry as Lookup does", email, e.State, state)
 		}
 	}
 	if e := taken[emails[0]]; e.Status != demeterrr.ExecutionQueued || e.ContactID != contactID {
@@ -130,8 +130,8 @@ func (found entriesOf) wantDone(t testing.TB, where, rule string, done ...bulk.J
 	for _, want := range done {
 		got := found[want.Email]
 		if got.State != bulk.JournalDone || got.Status != want.Status || got.ContactID != want.ContactID {
-			t.Fatalf("%s: %q is %s with status %q and contact %q, want it done with %q and %q; %s",
-				where, want.Email, stateText(got.State), got.Status, got.ContactID, want.Status, want.ContactID, rule)
+			t.Fatalf("%s: %s is %s with status %q and contact %q, want it done with %q and %q; %s",
+				where, quoted(want.Email), stateText(got.State), got.Status, got.ContactID, want.Status, want.ContactID, rule)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (found entriesOf) wantStates(t testing.TB, where, rule string, states ...bu
 	t.Helper()
 	for _, want := range states {
 		if got := found[want.Email].State; got != want.State {
-			t.Fatalf("%s: %q is %s, want it %s; %s", where, want.Email, stateText(got), stateText(want.State), rule)
+			t.Fatalf("%s: %s is %s, want it %s; %s", where, quoted(want.Email), stateText(got), stateText(want.State), rule)
 		}
 	}
 }
@@ -240,14 +240,14 @@ func testSequences(t *journalTest) {
 	known.none(t, "Lookup in another sequence", rule)
 	taken, claimErr := q.tryClaim(newToken(), []string{email})
 	if (lookupErr == nil) != (claimErr == nil) {
-		t.Fatalf("of another sequence Lookup says %v and Claim says %v; %s", lookupErr, claimErr, rule)
+		t.Fatalf("of another sequence Lookup returned the error %v, and Claim the error %v; %s", lookupErr, claimErr, rule)
 	}
 	if claimErr == nil {
 		taken.none(t, "Claim in another sequence", rule)
 	}
 	finishErr := q.tryFinish(token, inState(bulk.JournalNew, email))
 	if (lookupErr == nil) != (finishErr == nil) {
-		t.Fatalf("of another sequence Lookup says %v and Finish says %v; %s", lookupErr, finishErr, rule)
+		t.Fatalf("of another sequence Lookup returned the error %v, and Finish the error %v; %s", lookupErr, finishErr, rule)
 	}
 	p.lookup(email).want(t, "Lookup in sequence "+own+" after Finish with its token in another one", bulk.JournalBegun, rule, email)
 }
