@@ -26,13 +26,15 @@ func BenchmarkKnownContacts(b *testing.B) {
 	for i := range emails {
 		emails[i] = fmt.Sprintf("customer%06d@example.com", i)
 	}
-	for batch := range slices.Chunk(emails, 100) {
-		claim(b, c, batch[0][:20], batch)
-		var entries []bulk.JournalEntry
-		for _, email := range batch {
-			entries = append(entries, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: "queued", ContactID: "550e8400-e29b-41d4-a716-446655440000"})
-		}
-		finish(b, c, batch[0][:20], entries...)
+	claim(b, c, "token", emails[:1])
+	finish(b, c, "token", bulk.JournalEntry{Email: emails[0]})
+	if _, err := db.ExecContext(b.Context(), `INSERT INTO demeterrr_journal (campaign, email_key, email, state, status, contact_id, token, owner, changed_at)
+		SELECT 'survey', sha256(convert_to(email, 'UTF8')), email, 'done', 'queued', gen_random_uuid(), md5(email), 'shop-7d9f8b6c5-x2x4k:1', now()
+		FROM (SELECT 'customer' || lpad(n::text, 6, '0') || '@example.com' AS email FROM generate_series(0, $1 - 1) n) emails`, contacts); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := db.ExecContext(b.Context(), "VACUUM ANALYZE demeterrr_journal"); err != nil {
+		b.Fatal(err)
 	}
 	var query strings.Builder
 	query.WriteString("SELECT email_key, state, status, contact_id, owner FROM demeterrr_journal WHERE campaign = $1 AND email_key IN ($2")

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
-	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
@@ -154,7 +152,7 @@ func (c *Campaign) claim(ctx context.Context, q queryer, sequenceID, token strin
 		}
 		taken = nil
 		missing, err = c.read(ctx, q, sequenceID, keys, func(_ int, r *row) {
-			if r.token != token || r.entry.State != bulk.JournalBegun {
+			if string(r.token) != token || r.entry.State != bulk.JournalBegun {
 				taken = append(taken, r.entry)
 			}
 		})
@@ -214,31 +212,40 @@ func (s *Store) readable(email string) any {
 
 // row is a row of the journal.
 type row struct {
-	hash  []byte
-	token string
+	hash  []byte // nil: no row. It is valid until the next one, as are the others
+	email sql.RawBytes
+	token sql.RawBytes
 	entry bulk.JournalEntry
 }
 
 const rowColumns = "j.email_key, j.email, j.state, j.token, j.status, j.contact_id, j.owner, MICROS(j.changed_at), MICROS(NOW)"
 
-// scan reads rowColumns. Before them stand columns of the caller's.
+// scan reads rowColumns. Before them stand columns of the caller's. Texts that are
+// equal in the row before are kept.
 func (s *Store) scan(rows *sql.Rows, r *row, before ...any) error {
 	var (
-		email, state, token, status, contactID, owner sql.NullString
-		changed                                       sql.NullInt64
-		now                                           int64
+		hash, state, status, contactID, owner sql.RawBytes
+		changed, now                          dbTime
 	)
-	if err := rows.Scan(append(before, &r.hash, &email, &state, &token, &status, &contactID, &owner, &changed, &now)...); err != nil {
+	if err := rows.Scan(append(before, &hash, &r.email, &state, &r.token, &status, &contactID, &owner, &changed, &now)...); err != nil {
 		return err
 	}
-	r.token = token.String
-	r.entry = bulk.JournalEntry{
-		Email: email.String, State: bulk.JournalState(state.String), Status: demeterrr.ExecutionStatus(status.String),
-		ContactID: contactID.String, Owner: owner.String, At: time.UnixMicro(changed.Int64).UTC(),
-	}
-	age := time.Duration(now-changed.Int64) * time.Microsecond
-	r.entry.Live = r.entry.State == bulk.JournalBegun && age < s.inFlight
+	r.hash = hash
+	e := &r.entry
+	keep(&e.State, state)
+	keep(&e.Status, status)
+	keep(&e.ContactID, contactID)
+	keep(&e.Owner, owner)
+	e.At = changed.Time
+	e.Live = e.State == bulk.JournalBegun && now.Sub(e.At) < s.inFlight
 	return nil
+}
+
+// keep sets a text, unless it is the same already.
+func keep[T ~string](text *T, raw sql.RawBytes) {
+	if string(*text) != string(raw) {
+		*text = T(raw)
+	}
 }
 
 // read calls f for the row of each key that the campaign knows, and returns the
@@ -255,15 +262,14 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 			" LEFT JOIN demeterrr_journal j ON j.campaign = ? AND j.email_key IN (" + list(len(some), "?") + ") WHERE c.campaign = ?"
 		found := make([]bool, len(some))
 		var (
-			r           row
-			sequence    string
-			secretCheck []byte
+			r                     row
+			sequence, secretCheck sql.RawBytes
 		)
 		err := each(ctx, q, s.sql(query), append(args, s.bytes(c.name)), func(rows *sql.Rows) error {
 			if err := s.scan(rows, &r, &sequence, &secretCheck); err != nil {
 				return err
 			}
-			if err := c.same(sequence, sequenceID, secretCheck); err != nil || r.hash == nil {
+			if err := c.same(string(sequence), sequenceID, secretCheck); err != nil || r.hash == nil {
 				return err
 			}
 			i, ok := slices.BinarySearchFunc(some, r.hash, func(k hashed, hash []byte) int { return bytes.Compare(k.hash[:], hash) })

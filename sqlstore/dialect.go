@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ type syntax struct {
 	version   string // a query for the version, as text
 	tableList string // a query that counts the tables with a name
 	now       string // the time by the database's clock
-	micros    string // a time as microseconds since 1970; % stands for it
+	micros    string // a time in the form that dbTime reads; % stands for it
 	keepOld   string // ends an INSERT: a row that exists already stays as it is
 	forShare  string // ends a SELECT: nobody deletes the row until the transaction ends
 	forUpdate string // ends a SELECT: nobody else reads the row with forShare or forUpdate until then
@@ -39,7 +40,7 @@ var syntaxes = map[Dialect]*syntax{
 		version:   "SELECT version()",
 		tableList: "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END",
 		now:       "clock_timestamp()",
-		micros:    "CAST(extract(epoch FROM %) * 1000000 AS bigint)",
+		micros:    "%",
 		keepOld:   "ON CONFLICT DO NOTHING",
 		forShare:  "FOR KEY SHARE",
 		forUpdate: "FOR UPDATE",
@@ -67,7 +68,7 @@ var syntaxes = map[Dialect]*syntax{
 }
 
 // sql is a query of this dialect. It writes ? for a parameter, NOW for the time,
-// and MICROS(column) for a time as a number.
+// and MICROS(column) for a time to be read as a dbTime.
 func (s *syntax) sql(query string) string {
 	for {
 		before, rest, found := strings.Cut(query, "MICROS(")
@@ -107,6 +108,28 @@ func (s *syntax) time(t time.Time) any {
 		return t
 	}
 	return t.UTC().Format(s.layout)
+}
+
+// dbTime is a time that a query returns: as such, or as microseconds since 1970.
+type dbTime struct{ time.Time }
+
+// Scan makes dbTime a sql.Scanner.
+func (t *dbTime) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		t.Time = time.Time{}
+	case time.Time:
+		t.Time = v.UTC()
+	case int64:
+		t.Time = time.UnixMicro(v).UTC()
+	case []byte:
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		t.Time = time.UnixMicro(n).UTC()
+		return err
+	default:
+		return fmt.Errorf("the driver returned a time as %T", value)
+	}
+	return nil
 }
 
 // list is n times the text, with commas.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"iter"
@@ -100,11 +101,12 @@ func (s *Store) list(ctx context.Context, campaign string, inDoubt bool) iter.Se
 			query += " ORDER BY j.campaign, j.email_key LIMIT ?"
 			err := s.repeat(ctx, func(ctx context.Context) error {
 				page = page[:0]
+				var r row
 				return each(ctx, s.db, s.sql(query), append(args, pageSize), func(rows *sql.Rows) error {
 					var k keyed
-					var r row
 					err := s.scan(rows, &r, &k.Campaign, &k.SequenceID)
-					k.JournalEntry, k.hash = r.entry, r.hash
+					k.JournalEntry, k.hash = r.entry, bytes.Clone(r.hash)
+					k.Email = string(r.email)
 					page = append(page, k)
 					return err
 				})
@@ -164,8 +166,8 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 	}
 	where := " WHERE j.campaign = ? AND j.email_key IN (" + list(len(keys), "?") + ")"
 	known := 0
+	var r row
 	err := each(ctx, q, s.sql("SELECT "+rowColumns+" FROM demeterrr_journal j"+where+" ORDER BY j.email_key "+s.forUpdate), args, func(rows *sql.Rows) error {
-		var r row
 		if err := s.scan(rows, &r); err != nil {
 			return err
 		}
@@ -272,9 +274,9 @@ func (s *Store) exec(ctx context.Context, query string, args []any) (changed int
 func (s *Store) sweep(ctx context.Context, before time.Time, statement string) (changed int64, err error) {
 	after := time.Unix(0, 0)
 	for {
-		var last sql.NullInt64
+		var last dbTime
 		err := s.repeat(ctx, func(ctx context.Context) (err error) {
-			last, err = one[sql.NullInt64](ctx, s.db, s.sql("SELECT MICROS(changed_at) FROM demeterrr_journal"+
+			last, err = one[dbTime](ctx, s.db, s.sql("SELECT MICROS(changed_at) FROM demeterrr_journal"+
 				" WHERE state = 'done' AND changed_at > ? AND changed_at < ? ORDER BY changed_at LIMIT 1 OFFSET ?"), s.time(after), s.time(before), pageSize-1)
 			return err
 		})
@@ -282,14 +284,14 @@ func (s *Store) sweep(ctx context.Context, before time.Time, statement string) (
 			return changed, err
 		}
 		args, upTo := []any{s.time(after), s.time(before)}, ""
-		if last.Valid {
+		if !last.IsZero() {
 			upTo = " AND changed_at <= ?"
-			after = time.UnixMicro(last.Int64)
+			after = last.Time
 			args = append(args, s.time(after))
 		}
 		n, err := s.exec(ctx, statement+"state = 'done' AND changed_at > ? AND changed_at < ?"+upTo, args)
 		changed += n
-		if err != nil || !last.Valid {
+		if err != nil || last.IsZero() {
 			return changed, err
 		}
 	}
