@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -297,7 +298,7 @@ func (d *testDB) with(t testing.TB, settings ...[2]string) string {
 			}
 			query.Set(s[0], s[1])
 		}
-		u.RawQuery = query.Encode()
+		u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 		return u.String()
 	}
 }
