@@ -1,0 +1,136 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Dialect names the kind of a database.
+type Dialect string
+
+const (
+	// PostgreSQL is PostgreSQL 13 or later, with any driver for it.
+	PostgreSQL Dialect = "postgresql"
+	// MySQL is MySQL 8.0 or later, or MariaDB 10.6 or later, with github.com/go-sql-driver/mysql.
+	MySQL Dialect = "mysql"
+	// SQLite is SQLite 3.24 or later, with any driver for it.
+	SQLite Dialect = "sqlite"
+)
+
+// syntax is what the dialects write differently.
+type syntax struct {
+	name      string // of the database, for people
+	numbered  bool   // placeholders are $1, $2, … rather than ?
+	version   string // a query for the version, as text
+	tableList string // a query that counts the tables with a name
+	now       string // the time by the database's clock
+	micros    string // a time in the form that dbTime reads; % stands for it
+	keepOld   string // ends an INSERT: a row that exists already stays as it is
+	forShare  string // ends a SELECT: nobody deletes the row until the transaction ends
+	forUpdate string // ends a SELECT: nobody else reads the row with forShare or forUpdate until then
+	layout    string // of a time that is a parameter; empty: the driver's own
+}
+
+var syntaxes = map[Dialect]*syntax{
+	PostgreSQL: {
+		name:      "PostgreSQL",
+		numbered:  true,
+		version:   "SELECT version()",
+		tableList: "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END",
+		now:       "clock_timestamp()",
+		micros:    "%",
+		keepOld:   "ON CONFLICT DO NOTHING",
+		forShare:  "FOR KEY SHARE",
+		forUpdate: "FOR UPDATE",
+	},
+	MySQL: {
+		name:      "MySQL",
+		version:   "SELECT version()",
+		tableList: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+		now:       "UTC_TIMESTAMP(6)",
+		micros:    "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', %)",
+		keepOld:   "ON DUPLICATE KEY UPDATE campaign = campaign",
+		forShare:  "LOCK IN SHARE MODE",
+		forUpdate: "FOR UPDATE",
+		layout:    "2006-01-02 15:04:05.000000",
+	},
+	SQLite: {
+		name:      "SQLite",
+		version:   "SELECT sqlite_version()",
+		tableList: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+		now:       "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+		micros:    "CAST(round((julianday(%) - 2440587.5) * 86400000) AS INTEGER) * 1000",
+		keepOld:   "ON CONFLICT DO NOTHING",
+		layout:    "2006-01-02T15:04:05.000Z",
+	},
+}
+
+// sql is a query of this dialect. It writes ? for a parameter, NOW for the time,
+// and MICROS(column) for a time to be read as a dbTime.
+func (s *syntax) sql(query string) string {
+	for {
+		before, rest, found := strings.Cut(query, "MICROS(")
+		if !found {
+			break
+		}
+		column, after, _ := strings.Cut(rest, ")")
+		query = before + strings.ReplaceAll(s.micros, "%", column) + after
+	}
+	query = strings.ReplaceAll(query, "NOW", s.now)
+	if !s.numbered {
+		return query
+	}
+	out := make([]byte, 0, len(query)+len(query)/4)
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(query, "?")
+		out = append(out, before...)
+		if !found {
+			return string(out)
+		}
+		out = strconv.AppendInt(append(out, '$'), int64(n), 10)
+		query = after
+	}
+}
+
+// bytes is the parameter for a column that compares text byte by byte.
+func (s *syntax) bytes(text string) any {
+	if s.numbered || s.forShare == "" {
+		return text
+	}
+	return []byte(text) // VARBINARY: a string would pass through the character set of the connection
+}
+
+// time is the parameter for a time.
+func (s *syntax) time(t time.Time) any {
+	if s.layout == "" {
+		return t
+	}
+	return t.UTC().Format(s.layout)
+}
+
+// dbTime is a time that a query returns: as such, or as microseconds since 1970.
+type dbTime struct{ time.Time }
+
+// Scan makes dbTime a sql.Scanner.
+func (t *dbTime) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		t.Time = time.Time{}
+	case time.Time:
+		t.Time = v.UTC()
+	case int64:
+		t.Time = time.UnixMicro(v).UTC()
+	case []byte:
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		t.Time = time.UnixMicro(n).UTC()
+		return err
+	default:
+		return fmt.Errorf("the driver returned a time as %T", value)
+	}
+	return nil
+}
+
+// list is n times the text, with commas.
+func list(n int, text string) string { return strings.Repeat(text+", ", n-1) + text }

@@ -1,0 +1,27 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// invalid is the error for bad input. It matches demeterrr.ErrValidation.
+func invalid(format string, args ...any) *demeterrr.Error {
+	return &demeterrr.Error{Code: demeterrr.CodeValidation, Message: fmt.Sprintf(format, args...)}
+}
+
+// isOurs reports whether an error is about the input, not from the database.
+func isOurs(err error) bool {
+	_, ok := errors.AsType[*demeterrr.Error](err)
+	return ok
+}
+
+// because is the error for a database that failed.
+func because(doing string, err error) error {
+	if isOurs(err) {
+		return err
+	}
+	return fmt.Errorf("demeterrr: %s: %w", doing, err)
+}

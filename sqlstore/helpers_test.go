@@ -1,0 +1,16 @@
+package sqlstore_test
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(workerEnv); settings != "" {
+		work(settings)
+		return
+	}
+	code := m.Run()
+	stopServers()
+	os.Exit(code)
+}

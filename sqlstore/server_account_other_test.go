@@ -1,0 +1,17 @@
+//go:build !unix
+
+package sqlstore_test
+
+import (
+	"os"
+	"os/exec"
+)
+
+// account is the user who runs a server: here that of the tests.
+type account struct{}
+
+func notRoot(string) (*account, error) { return &account{}, nil }
+
+func (*account) run(*exec.Cmd) {}
+
+func (*account) tempDir() (string, error) { return os.MkdirTemp("", "sqlstore") }
