@@ -94,9 +94,11 @@ func IsLowPriority(ctx context.Context) bool {
 
 type lowPriorityKey struct{}
 
-// ReportWait tells tracers and progress that a [Limiter] waits, and until when; a
-// zero until is unknown. A limiter calls it inside Acquire, with the context of
-// Acquire or one derived from it. Without a listener it does nothing.
+// ReportWait tells that a [Limiter] waits, and until when; a zero until is unknown.
+// It reaches [WaitTracer], [WithOnWait] and the log. A limiter calls it inside
+// Acquire, with the context of Acquire or one derived from it. Each Acquire is one
+// wait: the first report counts. Without a listener it does nothing. If a listener
+// panics, the context of Acquire ends, and the panic goes on after Acquire.
 func ReportWait(ctx context.Context, until time.Time) {
 	if ctx == nil {
 		return

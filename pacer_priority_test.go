@@ -3,7 +3,6 @@ package demeterrr_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -463,22 +462,4 @@ func TestThePacerKeepsItsLimitWhenA429HeldBackFiftyGoroutines(t *testing.T) {
 			t.Errorf("the 429 held nobody back: %v between two requests", pause)
 		}
 	})
-}
-
-func ExampleLimit_reserve() {
-	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20})
-	nightly := demeterrr.LowPriority(context.Background()) // package bulk does this for its calls
-
-	jobs := 0
-	for ; ; jobs++ {
-		ctx, cancel := context.WithTimeout(nightly, time.Second)
-		_, err := pacer.Acquire(ctx)
-		cancel()
-		if err != nil {
-			break
-		}
-	}
-	_, err := pacer.Acquire(context.Background()) // of the website
-	fmt.Println(jobs, "places for the job, then one for the website:", err == nil)
-	// Output: 80 places for the job, then one for the website: true
 }

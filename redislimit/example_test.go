@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
@@ -17,7 +18,7 @@ func ExampleNew() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
 
-	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{
+	limiter, err := redislimit.New(rdb, "acme", []demeterrr.Limit{
 		{Requests: 100, Window: time.Minute},
 		{Requests: 1000, Window: time.Hour},
 	})
@@ -28,26 +29,29 @@ func ExampleNew() {
 	_ = limiter
 }
 
-func ExampleLimiter_Wait() {
+// The client does this for each attempt.
+func ExampleLimiter_Acquire() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}})
+	limiter, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}})
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := limiter.Wait(ctx); err != nil {
+	release, err := limiter.Acquire(ctx)
+	if err != nil {
 		log.Fatal(err) // no place: send nothing
 	}
 	// Send one request now.
+	release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200})
 }
 
 func ExampleDeadlineError() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	limiter, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}})
+	limiter, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -55,7 +59,7 @@ func ExampleDeadlineError() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var late *redislimit.DeadlineError
-	if err := limiter.Wait(ctx); errors.As(err, &late) {
+	if _, err := limiter.Acquire(ctx); errors.As(err, &late) {
 		fmt.Println("put the job back for", late.Wait)
 	}
 }
@@ -69,7 +73,7 @@ func ExampleDeadlineError_Error() {
 func ExampleWithMargin() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 1000, Window: time.Hour}},
+	_, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 1000, Window: time.Hour}},
 		redislimit.WithMargin(12*time.Second))
 	if err != nil {
 		log.Fatal(err)
@@ -79,7 +83,7 @@ func ExampleWithMargin() {
 func ExampleWithMargin_refused() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}},
+	_, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}},
 		redislimit.WithMargin(-time.Second))
 	fmt.Println(err)
 	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
@@ -89,7 +93,7 @@ func ExampleWithMargin_refused() {
 func ExampleWithColdStartHold() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
-	_, err := redislimit.New(rdb, "acme", []redislimit.Limit{{Requests: 100, Window: time.Minute}},
+	_, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}},
 		redislimit.WithColdStartHold())
 	if err != nil {
 		log.Fatal(err)

@@ -5,9 +5,30 @@ import (
 	"time"
 )
 
-// Reserve and GiveBack show the two scripts to the tests, so that hours can be tested without waiting.
+// Reserve and its like show the script to the tests, so that hours can be tested
+// without waiting. Reserve returns how far away the place is, or would be.
 func (l *Limiter) Reserve(ctx context.Context, id string) (time.Duration, error) {
-	return l.reserve(ctx, id)
+	wait, _, err := l.Ask(ctx, id, false)
+	return wait, err
 }
 
-func (l *Limiter) GiveBack(ctx context.Context, id string) { l.giveBack(ctx, id) }
+// Ask takes a place, and says whether it did.
+func (l *Limiter) Ask(ctx context.Context, id string, low bool) (wait time.Duration, taken bool, err error) {
+	p, taken, err := l.ask(ctx, id, low)
+	if err != nil {
+		return 0, false, err
+	}
+	return max(0, p.wait), taken, nil
+}
+
+// GiveBack frees a place.
+func (l *Limiter) GiveBack(ctx context.Context, id string) { l.giveBack(ctx, place{id: id}) }
+
+// Outlast tells that the attempt at a place ended at a moment of Redis's clock.
+func (l *Limiter) Outlast(ctx context.Context, id string, low bool, end time.Duration) {
+	l.tell(place{id: id, low: low}, (end - l.margin).Microseconds(), 0)
+	_ = l.settle(ctx)
+}
+
+// Settle waits until Redis knows what was released.
+func (l *Limiter) Settle(ctx context.Context) error { return l.settle(ctx) }

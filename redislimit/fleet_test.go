@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 // job is what one worker does: Waits requests by Goroutines goroutines, each lasting up to Request.
 type job struct {
 	Addr              string
-	Limits            []redislimit.Limit
+	Limits            []demeterrr.Limit
 	Margin, Request   time.Duration
 	Waits, Goroutines int
 }
@@ -52,14 +54,14 @@ func work(settings string) {
 	rdb := redis.NewClient(&redis.Options{Addr: j.Addr})
 	defer rdb.Close()
 	l, err1 := redislimit.New(rdb, "fleet", j.Limits, redislimit.WithMargin(j.Margin))
-	warm, err2 := redislimit.New(rdb, "warm", []redislimit.Limit{{Requests: 1 << 30, Window: time.Millisecond}})
+	warm, err2 := redislimit.New(rdb, "warm", []demeterrr.Limit{{Requests: 1 << 30, Window: time.Millisecond}})
 	if err := errors.Join(err1, err2); err != nil {
 		fmt.Println("error", err)
 		return
 	}
 	var group sync.WaitGroup
 	for range j.Goroutines { // opens the connections and loads the script
-		group.Go(func() { _ = warm.Wait(ctx) })
+		group.Go(func() { _ = take(ctx, warm) })
 	}
 	group.Wait()
 	fmt.Println("ready")
@@ -70,13 +72,15 @@ func work(settings string) {
 	for range j.Goroutines {
 		group.Go(func() {
 			for taken.Add(1) <= int64(j.Waits) {
-				if err := l.Wait(ctx); err != nil {
+				release, err := l.Acquire(ctx)
+				if err != nil {
 					fmt.Println("error", err)
 					return
 				}
 				start, lasts := time.Now(), rand.N(j.Request)
 				fmt.Println(start.UnixNano(), start.Add(rand.N(lasts+1)).UnixNano())
 				time.Sleep(lasts)
+				release(demeterrr.LimitOutcome{Sent: true, StatusCode: http.StatusOK})
 			}
 		})
 	}
@@ -189,7 +193,7 @@ func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
 }
 
 // minimum returns when the last of so many requests can start at the soonest, the first starting at 0.
-func minimum(limits []redislimit.Limit, margin time.Duration, requests int) time.Duration {
+func minimum(limits []demeterrr.Limit, margin time.Duration, requests int) time.Duration {
 	starts := make([]time.Duration, requests)
 	for i := range starts {
 		for _, limit := range limits {
@@ -206,7 +210,7 @@ func TestEightProcessesKeepTheLimits(t *testing.T) {
 	s := startServer(t)
 	j := job{
 		Addr:   s.addr,
-		Limits: []redislimit.Limit{{300, 8 * time.Second}, {500, 16 * time.Second}},
+		Limits: []demeterrr.Limit{{Requests: 300, Window: 8 * time.Second}, {Requests: 500, Window: 16 * time.Second}},
 		// The margin is what a machine that also runs other tests may stall for.
 		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
 		Waits: 250, Goroutines: 20,
@@ -231,7 +235,7 @@ func TestAKilledProcessLosesItsPlacesAndTheOthersGoOn(t *testing.T) {
 	s := startServer(t)
 	j := job{
 		Addr:   s.addr,
-		Limits: []redislimit.Limit{{30, time.Second}},
+		Limits: []demeterrr.Limit{{Requests: 30, Window: time.Second}},
 		Margin: 200 * time.Millisecond, Request: 100 * time.Millisecond,
 		Waits: 60, Goroutines: 12,
 	}
@@ -251,7 +255,7 @@ func passed(t *testing.T, l *redislimit.Limiter, d time.Duration) []time.Duratio
 	defer cancel()
 	var starts []time.Duration
 	for {
-		err := l.Wait(short)
+		err := take(short, l)
 		if _, ok := errors.AsType[*redislimit.DeadlineError](err); ok || errors.Is(err, context.DeadlineExceeded) {
 			return starts
 		}
@@ -265,8 +269,8 @@ func passed(t *testing.T, l *redislimit.Limiter, d time.Duration) []time.Duratio
 func TestRedisRestartedEmptyLetsAtMostOneMoreLimitPass(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	limit := redislimit.Limit{Requests: 20, Window: 2 * time.Second}
-	l := newLimiter(t, s.client(t), []redislimit.Limit{limit}, redislimit.WithMargin(500*time.Millisecond))
+	limit := demeterrr.Limit{Requests: 20, Window: 2 * time.Second}
+	l := newLimiter(t, s.client(t), []demeterrr.Limit{limit}, redislimit.WithMargin(500*time.Millisecond))
 	starts := passed(t, l, time.Second)
 	s.stop()
 	s.start(t)
@@ -284,8 +288,8 @@ func TestRedisRestartedEmptyLetsAtMostOneMoreLimitPass(t *testing.T) {
 func TestRedisRestartedEmptyLetsNothingMorePassWithTheHold(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	limit := redislimit.Limit{Requests: 20, Window: 2 * time.Second}
-	l := newLimiter(t, s.client(t), []redislimit.Limit{limit}, redislimit.WithMargin(500*time.Millisecond), redislimit.WithColdStartHold())
+	limit := demeterrr.Limit{Requests: 20, Window: 2 * time.Second}
+	l := newLimiter(t, s.client(t), []demeterrr.Limit{limit}, redislimit.WithMargin(500*time.Millisecond), redislimit.WithColdStartHold())
 	starts := passed(t, l, 4*time.Second) // the hold of the first start, and then the limit
 	before := len(starts)
 	s.stop()
@@ -304,14 +308,14 @@ func TestRedisRestartedEmptyLetsNothingMorePassWithTheHold(t *testing.T) {
 func TestTheHoldIsForAStateThatIsMissingNotForOneThatWasIdle(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	hour := []redislimit.Limit{{Requests: 5, Window: time.Hour}}
+	hour := []demeterrr.Limit{{Requests: 5, Window: time.Hour}}
 	wait, err := newLimiter(t, rdb, hour, redislimit.WithColdStartHold()).Reserve(ctx, "first")
 	if err != nil || wait.Round(time.Second) != time.Hour+time.Second {
 		t.Errorf("the first start waits %v, %v, want an hour and the margin", wait, err)
 	}
 
 	rdb.FlushDB(ctx)
-	short := newLimiter(t, rdb, []redislimit.Limit{{Requests: 5, Window: 50 * time.Millisecond}},
+	short := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 5, Window: 50 * time.Millisecond}},
 		redislimit.WithMargin(50*time.Millisecond), redislimit.WithColdStartHold())
 	if wait, err := short.Reserve(ctx, "first"); err != nil || wait != 100*time.Millisecond {
 		t.Fatalf("the first start waits %v, %v", wait, err)
@@ -328,20 +332,20 @@ func TestTheHoldIsForAStateThatIsMissingNotForOneThatWasIdle(t *testing.T) {
 func TestNothingPassesWhileRedisIsStopped(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	l := newLimiter(t, s.client(t), []redislimit.Limit{{Requests: 1 << 30, Window: time.Hour}})
-	if err := l.Wait(ctx); err != nil {
+	l := newLimiter(t, s.client(t), []demeterrr.Limit{{Requests: 1 << 30, Window: time.Hour}})
+	if err := take(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
 	for range 3 {
-		err := l.Wait(ctx)
+		err := take(ctx, l)
 		if err == nil || !strings.HasPrefix(err.Error(), `redislimit: no place under key "test": `) || errors.Unwrap(err) == nil {
 			t.Errorf("Wait = %v, want an error that says whose and why", err)
 		}
 		t.Log(err)
 	}
 	s.start(t)
-	if err := l.Wait(ctx); err != nil {
+	if err := take(ctx, l); err != nil {
 		t.Errorf("Redis is back: %v", err)
 	}
 }

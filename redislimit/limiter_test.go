@@ -6,26 +6,35 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
 var ctx = context.Background()
 
-func newLimiter(t testing.TB, rdb redis.UniversalClient, limits []redislimit.Limit, opts ...redislimit.Option) *redislimit.Limiter {
+func newLimiter(t testing.TB, rdb redis.UniversalClient, limits []demeterrr.Limit, opts ...redislimit.Option) *redislimit.Limiter {
 	t.Helper()
 	l, err := redislimit.New(rdb, "test", limits, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// take acquires a place and never releases it.
+func take(ctx context.Context, l *redislimit.Limiter) error {
+	_, err := l.Acquire(ctx)
+	return err
 }
 
 // reserve takes a place and returns its moment on Redis's clock, as Redis has it.
@@ -50,12 +59,12 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 	t.Cleanup(func() { _ = rdb.Close() })
-	good := []redislimit.Limit{{Requests: 100, Window: time.Minute}}
+	good := []demeterrr.Limit{{Requests: 100, Window: time.Minute}}
 	for _, tt := range []struct {
 		name   string
 		rdb    redis.UniversalClient
 		key    string
-		limits []redislimit.Limit
+		limits []demeterrr.Limit
 		opts   []redislimit.Option
 		want   string // in the error; empty: none
 	}{
@@ -66,11 +75,11 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"no key", rdb, "", good, nil, `key ""`},
 		{"braces", rdb, "{k}", good, nil, "no braces"},
 		{"no limits", rdb, "k", nil, nil, "no limits"},
-		{"no requests", rdb, "k", []redislimit.Limit{good[0], {Requests: 0, Window: time.Second}}, nil, "limit 1 is 0 requests"},
-		{"negative requests", rdb, "k", []redislimit.Limit{{Requests: -1, Window: time.Second}}, nil, "limit 0 is -1 requests"},
-		{"no window", rdb, "k", []redislimit.Limit{{Requests: 1}}, nil, "in 0s"},
-		{"negative window", rdb, "k", []redislimit.Limit{{Requests: 1, Window: -1}}, nil, "in -1ns"},
-		{"endless window", rdb, "k", []redislimit.Limit{{Requests: 1, Window: 1 << 62}}, nil, "at most 8784h"},
+		{"no requests", rdb, "k", []demeterrr.Limit{good[0], {Requests: 0, Window: time.Second}}, nil, "limit 1 is 0 requests"},
+		{"negative requests", rdb, "k", []demeterrr.Limit{{Requests: -1, Window: time.Second}}, nil, "limit 0 is -1 requests"},
+		{"no window", rdb, "k", []demeterrr.Limit{{Requests: 1}}, nil, "in 0s"},
+		{"negative window", rdb, "k", []demeterrr.Limit{{Requests: 1, Window: -1}}, nil, "in -1ns"},
+		{"endless window", rdb, "k", []demeterrr.Limit{{Requests: 1, Window: 1 << 62}}, nil, "at most 8784h"},
 		{"nil option", rdb, "k", good, []redislimit.Option{nil}, "option 0 is nil"},
 		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s"},
 		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
@@ -97,12 +106,12 @@ func TestWaitOfAnEmptyLimiterOrNilContextIsAnError(t *testing.T) {
 	defer rdb.Close()
 	var none *redislimit.Limiter
 	for _, err := range []error{
-		none.Wait(ctx),
-		new(redislimit.Limiter).Wait(ctx),
-		newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}}).Wait(nil), //nolint:staticcheck // the point of the test
+		take(ctx, none),
+		take(ctx, new(redislimit.Limiter)),
+		take(nil, newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})), //nolint:staticcheck // the point of the test
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), "redislimit: ") {
-			t.Errorf("Wait = %v, want an error that says what to do", err)
+			t.Errorf("Acquire = %v, want an error that says what to do", err)
 		}
 	}
 }
@@ -113,7 +122,7 @@ func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	const margin = time.Millisecond
-	limits := []redislimit.Limit{{5, 4 * time.Millisecond}, {30, 40 * time.Millisecond}, {3, time.Millisecond}}
+	limits := []demeterrr.Limit{{Requests: 5, Window: 4 * time.Millisecond}, {Requests: 30, Window: 40 * time.Millisecond}, {Requests: 3, Window: time.Millisecond}}
 	l := newLimiter(t, rdb, limits, redislimit.WithMargin(margin), redislimit.WithColdStartHold()) // so that nothing expires
 	kept := map[string]time.Duration{}
 	var reused int
@@ -172,7 +181,7 @@ func mostIn(moments []time.Duration, length time.Duration) int {
 func TestPlacesAreGivenInTheOrderOfAsking(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{2, time.Hour}, {3, 3 * time.Hour}}, redislimit.WithMargin(time.Minute))
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 2, Window: time.Hour}, {Requests: 3, Window: 3 * time.Hour}}, redislimit.WithMargin(time.Minute))
 	var got []time.Duration
 	first := reserve(t, rdb, l, "0")
 	for i := range 7 {
@@ -191,7 +200,7 @@ func TestPlacesAreGivenInTheOrderOfAsking(t *testing.T) {
 func TestAPlaceGivenBackGoesToTheNextToAskAndToNobodyElse(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	reserve(t, rdb, l, "a")
 	b, c := reserve(t, rdb, l, "b"), reserve(t, rdb, l, "c")
 	l.GiveBack(ctx, "b")
@@ -213,7 +222,7 @@ func TestAPlaceGivenBackThatNobodyTookNoLongerCounts(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	const window = 600 * time.Millisecond
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, window}}, redislimit.WithMargin(time.Microsecond))
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: window}}, redislimit.WithMargin(time.Microsecond))
 	reserve(t, rdb, l, "a")
 	reserve(t, rdb, l, "b")
 	l.GiveBack(ctx, "b")
@@ -227,7 +236,7 @@ func TestAPlaceGivenBackThatNobodyTookNoLongerCounts(t *testing.T) {
 func TestFreePlacesOfALostStateAreForgotten(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	reserve(t, rdb, l, "a")
 	reserve(t, rdb, l, "b")
 	l.GiveBack(ctx, "b")
@@ -244,31 +253,31 @@ func TestFreePlacesOfALostStateAreForgotten(t *testing.T) {
 func TestAskingAgainUnderTheSameNameIsTheSamePlace(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	reserve(t, rdb, l, "a")
 	b := reserve(t, rdb, l, "b")
 	if again := reserve(t, rdb, l, "b"); again != b {
 		t.Errorf("asked again: %v, want %v", again, b)
 	}
-	if n := rdb.ZCard(ctx, "{test}:places").Val(); n != 3 { // a, b and "since"
-		t.Errorf("%d members, want 3", n)
+	if n := rdb.ZCard(ctx, "{test}:places").Val(); n != 4 { // a, b and two facts
+		t.Errorf("%d members, want 4", n)
 	}
 }
 
 func TestAWaitPastTheDeadlineFailsAtOnceAndReservesNothing(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
-	if err := l.Wait(ctx); err != nil {
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
+	if err := take(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for range 3 { // the wait would grow if a place were taken
-		err := l.Wait(short)
+		err := take(short, l)
 		var deadline *redislimit.DeadlineError
 		if !errors.As(err, &deadline) || deadline.Wait > time.Hour+time.Second || deadline.Wait < 59*time.Minute {
-			t.Errorf("Wait = %v, want a DeadlineError of about an hour", err)
+			t.Errorf("Acquire = %v, want a DeadlineError of about an hour", err)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Error("matches context.DeadlineExceeded before the context ended")
@@ -279,19 +288,19 @@ func TestAWaitPastTheDeadlineFailsAtOnceAndReservesNothing(t *testing.T) {
 func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
-	if err := l.Wait(ctx); err != nil {
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
+	if err := take(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	done := make(chan error)
-	go func() { done <- l.Wait(cancelled) }()
-	for rdb.ZCard(ctx, "{test}:places").Val() < 3 { // "since", the first, and the one that waits
+	go func() { done <- take(cancelled, l) }()
+	for rdb.ZCard(ctx, "{test}:places").Val() < 4 { // two facts, the first, and the one that waits
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("Wait = %v, want context.Canceled", err)
+		t.Errorf("Acquire = %v, want context.Canceled", err)
 	}
 	if free := rdb.ZCard(ctx, "{test}:free").Val(); free != 1 {
 		t.Errorf("%d free places, want 1", free)
@@ -299,8 +308,8 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
 		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
 	}
-	if err := l.Wait(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("Wait with a dead context = %v", err)
+	if err := take(cancelled, l); !errors.Is(err, context.Canceled) {
+		t.Errorf("Acquire with a dead context = %v", err)
 	}
 }
 
@@ -314,37 +323,62 @@ func TestWaitEndsWithItsContextWhileRedisIsSilent(t *testing.T) {
 	defer silent.Close()
 	rdb := redis.NewClient(&redis.Options{Addr: silent.Addr().String(), ReadTimeout: -1, MaxRetries: -1})
 	defer rdb.Close()
-	l := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}})
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	if err := l.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Wait = %v, want context.DeadlineExceeded", err)
+	if err := take(short, l); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Acquire = %v, want context.DeadlineExceeded", err)
 	}
 }
 
-func TestAWaitIsOneRoundTrip(t *testing.T) {
+// A long sleep is followed by a second look, which the process shares.
+func TestAnAcquireIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{50, 200 * time.Millisecond}})
-	if err := l.Wait(ctx); err != nil { // loads the script
+	const margin = 300 * time.Millisecond
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 50, Window: 200 * time.Millisecond}}, redislimit.WithMargin(margin))
+	if err := take(ctx, l); err != nil { // loads the script
 		t.Fatal(err)
 	}
 	rdb.ConfigResetStat(ctx)
-	hook := &counter{}
-	rdb.AddHook(hook)
-	const waits = 120 // the last 71 have to wait
-	for range waits {
-		if err := l.Wait(ctx); err != nil {
-			t.Fatal(err)
+	acquireAndRelease := func() {
+		release, err := l.Acquire(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		release(demeterrr.LimitOutcome{Sent: true, StatusCode: http.StatusOK})
+	}
+	for range 49 {
+		acquireAndRelease()
+	}
+	if got := roundTrips(t, rdb); got != 49 {
+		t.Errorf("%d round trips for 49 places that were free", got)
+	}
+	start := time.Now()
+	var group sync.WaitGroup
+	for range 120 { // in three windows
+		group.Go(acquireAndRelease)
+	}
+	group.Wait()
+	got := roundTrips(t, rdb)
+	if most := 49 + 120 + int(time.Since(start)/margin); got > most || got < 49+120 {
+		t.Errorf("%d round trips for 169 places, want 169 and one more a margin, %d at most", got, most)
+	}
+	t.Logf("%d round trips for 169 places", got)
+}
+
+// roundTrips returns how often the script ran since the statistics were reset.
+func roundTrips(t testing.TB, rdb *redis.Client) (calls int) {
+	t.Helper()
+	for line := range strings.Lines(rdb.Info(ctx, "commandstats").Val()) {
+		if n, ok := strings.CutPrefix(line, "cmdstat_evalsha:calls="); ok {
+			if _, err := fmt.Sscanf(n, "%d,", &calls); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if hook.commands != waits {
-		t.Errorf("%d commands for %d waits", hook.commands, waits)
-	}
-	stats := rdb.Info(ctx, "commandstats").Val()
-	if want := fmt.Sprintf("cmdstat_evalsha:calls=%d,", waits); !strings.Contains(stats, want) {
-		t.Errorf("want %q in %s", want, stats)
-	}
+	return calls
 }
 
 func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
@@ -353,7 +387,7 @@ func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		slow         int // how many round trips are slow
-		wantCommands int
+		wantCommands int64
 		wantErr      string
 	}{
 		{"once", 1, 3, ""}, // reserve, give back, reserve
@@ -362,25 +396,28 @@ func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			rdb := startServer(t).client(t)
-			l := newLimiter(t, rdb, []redislimit.Limit{{10, time.Hour}}, redislimit.WithMargin(margin))
+			l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 10, Window: time.Hour}}, redislimit.WithMargin(margin))
 			if _, err := l.Reserve(ctx, "load"); err != nil {
 				t.Fatal(err)
 			}
 			l.GiveBack(ctx, "load")
 			reserves := 0
-			hook := &counter{before: func(n int) {
+			hook := &counter{before: func(n int64) {
 				if n%2 == 1 && reserves < tt.slow { // the odd ones reserve, the even ones give back
 					reserves++
 					time.Sleep(margin + 20*time.Millisecond)
 				}
 			}}
 			rdb.AddHook(hook)
-			err := l.Wait(ctx)
+			err := take(ctx, l)
 			if tt.wantErr == "" && err != nil || tt.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tt.wantErr)) {
-				t.Errorf("Wait = %v, want %q", err, tt.wantErr)
+				t.Errorf("Acquire = %v, want %q", err, tt.wantErr)
 			}
-			if hook.commands != tt.wantCommands {
-				t.Errorf("%d commands, want %d", hook.commands, tt.wantCommands)
+			if err := l.Settle(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if got := hook.commands.Load(); got != tt.wantCommands {
+				t.Errorf("%d commands, want %d", got, tt.wantCommands)
 			}
 		})
 	}
@@ -389,9 +426,9 @@ func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
 func TestRedisHoldsNoMoreThanTheLongestWindowAndForgetsIt(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
-	l := newLimiter(t, rdb, []redislimit.Limit{{20, 20 * time.Millisecond}}, redislimit.WithMargin(20*time.Millisecond))
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 20, Window: 20 * time.Millisecond}}, redislimit.WithMargin(20*time.Millisecond))
 	for i := range 200 {
-		if err := l.Wait(ctx); err != nil {
+		if err := take(ctx, l); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
@@ -399,7 +436,7 @@ func TestRedisHoldsNoMoreThanTheLongestWindowAndForgetsIt(t *testing.T) {
 			reserve(t, rdb, l, id)
 			l.GiveBack(ctx, id)
 		}
-		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 22 { // 20, the one given back, and "since"
+		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 23 { // 20, the one given back, and two facts
 			t.Fatalf("%d members after %d waits", n, i+1)
 		}
 	}
@@ -428,9 +465,9 @@ func TestWaitWorksOnACluster(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	l := newLimiter(t, rdb, []redislimit.Limit{{3, time.Hour}})
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 3, Window: time.Hour}})
 	for range 3 {
-		if err := l.Wait(ctx); err != nil {
+		if err := take(ctx, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -447,9 +484,9 @@ func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
 	for _, addr := range []string{s.addr, "127.0.0.1:1"} {
 		rdb := redis.NewClient(&redis.Options{Addr: addr, Username: "some-user", Password: "wrong-s3cret"})
 		defer rdb.Close()
-		err := newLimiter(t, rdb, []redislimit.Limit{{1, time.Hour}}).Wait(ctx)
+		err := take(ctx, newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}}))
 		if err == nil || errors.Unwrap(err) == nil || !strings.HasPrefix(err.Error(), `redislimit: no place under key "test": `) {
-			t.Errorf("Wait = %v", err)
+			t.Errorf("Acquire = %v", err)
 		}
 		if strings.Contains(err.Error(), "some-user") || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("credentials in %q", err)
@@ -460,7 +497,7 @@ func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
 
 func BenchmarkWait(b *testing.B) {
 	rdb := startServer(b).client(b)
-	limits := []redislimit.Limit{{1 << 30, time.Second}, {1 << 30, 2 * time.Second}}
+	limits := []demeterrr.Limit{{Requests: 1 << 30, Window: time.Second}, {Requests: 1 << 30, Window: 2 * time.Second}}
 	b.Run("ping", func(b *testing.B) { // what a round trip costs here
 		for b.Loop() {
 			if err := rdb.Ping(ctx).Err(); err != nil {
@@ -471,7 +508,7 @@ func BenchmarkWait(b *testing.B) {
 	b.Run("free", func(b *testing.B) {
 		l := newLimiter(b, rdb, limits)
 		for b.Loop() {
-			if err := l.Wait(ctx); err != nil {
+			if err := take(ctx, l); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -481,7 +518,7 @@ func BenchmarkWait(b *testing.B) {
 		b.SetParallelism(32)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if err := l.Wait(ctx); err != nil {
+				if err := take(ctx, l); err != nil {
 					b.Error(err)
 					return
 				}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,8 +91,8 @@ func freePort(t testing.TB) int {
 
 // counter is a go-redis hook that counts commands and may hold each one up.
 type counter struct {
-	commands int
-	before   func(n int) // called with the number of the command
+	commands atomic.Int64
+	before   func(n int64) // called with the number of the command
 }
 
 func (c *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -102,9 +103,9 @@ func (c *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 
 func (c *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		c.commands++
+		n := c.commands.Add(1)
 		if c.before != nil {
-			c.before(c.commands)
+			c.before(n)
 		}
 		return next(ctx, cmd)
 	}

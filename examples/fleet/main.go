@@ -70,7 +70,7 @@ type result struct {
 func work(ctx context.Context, redisAddr string, out io.Writer) error {
 	rdb := redis.NewClient(&redis.Options{Addr: redisAddr})
 	defer rdb.Close()
-	limiter, err := redislimit.New(rdb, "demeterrr", []redislimit.Limit{{Requests: requests, Window: window}}, redislimit.WithMargin(margin))
+	limiter, err := redislimit.New(rdb, "demeterrr", []demeterrr.Limit{{Requests: requests, Window: window}}, redislimit.WithMargin(margin))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,119 @@
+package redislimit
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+const (
+	// maxPause bounds what one 429 can ask of the fleet.
+	maxPause = time.Hour
+	// giveBackTimeout bounds what a cancelled Acquire still waits for its place to be given back.
+	giveBackTimeout = 500 * time.Millisecond
+	// releaseTimeout bounds the round trip that gives places back. Without it a
+	// place stays taken for its window and the margin, which is safe.
+	releaseTimeout = 5 * time.Second
+	// maxBatch is how many places one round trip gives back.
+	maxBatch = 1000
+)
+
+// releaseOf returns the Release of a place. It makes a round trip only for what
+// Redis does not expect: a place that was not used, a 429 that names a wait, and an
+// attempt that outlasted the margin.
+func (l *Limiter) releaseOf(p place) demeterrr.Release {
+	var released atomic.Bool
+	return func(outcome demeterrr.LimitOutcome) {
+		if released.Swap(true) {
+			return
+		}
+		took := time.Since(p.soonest)
+		end := p.moment + took.Microseconds() + 1
+		switch {
+		case !outcome.Sent:
+			l.tell(p, 0, 0)
+		case outcome.StatusCode == http.StatusTooManyRequests && outcome.RetryAfter > 0:
+			l.tell(p, 0, end+min(outcome.RetryAfter, maxPause).Microseconds())
+		case took > l.margin:
+			l.tell(p, end-l.margin.Microseconds(), 0)
+		}
+	}
+}
+
+// batch is what the next round trip tells Redis.
+type batch struct {
+	resume int64 // nothing may start before; 0 if nobody asked for it
+	places []any // three arguments of the script each: id, low, new moment
+	done   chan struct{}
+}
+
+// tell queues what became of a place, and starts a goroutine that tells Redis if
+// there is none. A moment is where the place counts from now on; 0 frees it.
+func (l *Limiter) tell(p place, moment, resume int64) {
+	low := 0
+	if p.low {
+		low = 1
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next == nil {
+		l.next = &batch{done: make(chan struct{})}
+		if l.underWay == nil {
+			go l.send()
+		}
+	}
+	l.next.resume = max(l.next.resume, resume)
+	l.next.places = append(l.next.places, p.id, low, moment)
+}
+
+// send tells Redis what is queued until nothing is.
+func (l *Limiter) send() {
+	for {
+		l.mu.Lock()
+		b := l.next
+		l.underWay, l.next = b, nil
+		l.mu.Unlock()
+		if b == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		for places := range slices.Chunk(b.places, 3*maxBatch) {
+			if _, err := l.run(ctx, "release", append([]any{b.resume}, places...)); err != nil {
+				break // these places stay taken
+			}
+		}
+		cancel()
+		close(b.done)
+	}
+}
+
+// settle waits until Redis knows, or cannot be told, what was queued before.
+func (l *Limiter) settle(ctx context.Context) error {
+	l.mu.Lock()
+	b := l.next
+	if b == nil {
+		b = l.underWay
+	}
+	l.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// giveBack frees a place of a caller that is about to leave, and waits a moment for it.
+func (l *Limiter) giveBack(ctx context.Context, p place) {
+	l.tell(p, 0, 0)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
+	defer cancel()
+	_ = l.settle(ctx) // a place that stays reserved is lost, and harms nobody
+}
