@@ -223,12 +223,29 @@ func TestAPlaceGivenBackThatNobodyTookNoLongerCounts(t *testing.T) {
 	rdb := startServer(t).client(t)
 	const window = 600 * time.Millisecond
 	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: window}}, redislimit.WithMargin(time.Microsecond))
-	reserve(t, rdb, l, "a")
-	reserve(t, rdb, l, "b")
+	for _, id := range []string{"a", "b", "c"} {
+		reserve(t, rdb, l, id)
+	}
 	l.GiveBack(ctx, "b")
 	time.Sleep(window + window/4) // the moment of b passes, its window has not
-	if wait, err := l.Reserve(ctx, "c"); err != nil || wait != 0 {
-		t.Errorf("c waits %v, %v, want no wait: a's window is over and b was not used", wait, err)
+	l.GiveBack(ctx, "c")
+	if wait, err := l.Reserve(ctx, "d"); err != nil || wait != 0 {
+		t.Errorf("d waits %v, %v, want no wait: a's window is over and b was not used", wait, err)
+	}
+}
+
+func TestFreePlacesThatNobodyIsBehindCountNoMore(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
+	for _, id := range []string{"a", "b", "c"} {
+		reserve(t, rdb, l, id)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		l.GiveBack(ctx, id)
+	}
+	if wait, err := l.Reserve(ctx, "d"); err != nil || wait != 0 {
+		t.Errorf("d waits %v, %v, want no wait: no place is used", wait, err)
 	}
 }
 
@@ -302,8 +319,8 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire = %v, want context.Canceled", err)
 	}
-	if free := rdb.ZCard(ctx, "{test}:free").Val(); free != 1 {
-		t.Errorf("%d free places, want 1", free)
+	if n := rdb.ZCard(ctx, "{test}:places").Val(); n != 3 {
+		t.Errorf("%d members, want the facts and the first", n)
 	}
 	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
 		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
@@ -472,6 +489,7 @@ func TestWaitWorksOnACluster(t *testing.T) {
 		}
 	}
 	reserve(t, rdb, l, "a")
+	reserve(t, rdb, l, "b")
 	l.GiveBack(ctx, "a")
 	if n := rdb.ZCard(ctx, "{test}:free").Val(); n != 1 {
 		t.Errorf("%d free places, want 1: the keys are not in one slot", n)

@@ -38,6 +38,15 @@ local function expire()
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, int(math.ceil(idle / 1000))) end
 end
 
+-- A free place that nobody is behind fills no gap: a new one would not come later.
+local function dropFreeTail()
+  while true do
+    local last = redis.call('ZRANGE', places, '-1', '-1')[1]
+    if not last or not moment(free, last) then return end
+    drop(last)
+  end
+end
+
 if not moment(places, 'since') then
   redis.call('DEL', free, low)
   keepFact('since', now)
@@ -62,6 +71,7 @@ if ARGV[1] == 'release' then
       drop(id)
     end
   end
+  dropFreeTail()
   if moved and redis.call('ZCOUNT', places, '(' .. int(now), '+inf') > 0 then
     keepFact('moved', fact('moved') + 1)
   end
