@@ -3,12 +3,14 @@ package redislimit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -190,27 +192,52 @@ func TestAnAttemptThatOutlastsTheMarginCountsFromItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, isLow := range []bool{false, true} {
 		rdb := startServer(t).client(t)
-		l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 2, Window: time.Hour, Reserve: 1}}, redislimit.WithMargin(time.Minute))
-		other := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 2, Window: time.Hour, Reserve: 1}}, redislimit.WithMargin(time.Minute))
+		limits := []demeterrr.Limit{{Requests: 2, Window: time.Hour, Reserve: 1}}
+		l, other := newLimiter(t, rdb, limits, redislimit.WithMargin(time.Minute)), newLimiter(t, rdb, limits, redislimit.WithMargin(time.Minute))
 		if _, taken := ask(t, l, "slow", isLow); !taken {
 			t.Fatal("no place")
 		}
-		began := place(t, rdb, "slow")
 		ask(t, l, "quick", false)
-		if wait, _ := ask(t, other, "behind", false); wait != time.Hour+time.Minute {
-			t.Errorf("the next waits %v, want an hour and the margin", wait)
-		}
-		l.Outlast(ctx, "slow", isLow, began+3*time.Minute)
-		// It is before "quick" no longer, which may end its window sooner.
-		if wait, _ := ask(t, other, "behind", false); wait != time.Hour+time.Minute {
-			t.Errorf("with one that outlasted before it: %v, want the window after the quick one", wait)
-		}
-		if wait, _ := ask(t, other, "last", false); wait != time.Hour+3*time.Minute {
-			t.Errorf("with both before it: %v, want an hour after the end", wait)
-		}
-		if wait, taken := ask(t, other, "low", true); isLow && (taken || wait < time.Hour+3*time.Minute) {
+		l.Outlast(ctx, "slow", isLow, place(t, rdb, "slow")+3*time.Minute)
+		if wait, taken := ask(t, other, "low", true); taken || isLow && wait != time.Hour+3*time.Minute {
 			t.Errorf("low: %v, %v, want an hour after the end", wait, taken)
 		}
+		// "quick" ends its window sooner.
+		for i, want := range []time.Duration{time.Hour + time.Minute, time.Hour + 3*time.Minute, 2*time.Hour + 2*time.Minute} {
+			if wait, _ := ask(t, other, fmt.Sprint(i), false); wait != want {
+				t.Errorf("normal %d: %v, want %v", i, wait, want)
+			}
+		}
+	}
+}
+
+func TestThoseBehindAnAttemptThatOutlastsTheMarginArePushedBackAndNotToTheEnd(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 2, Window: time.Hour}}, redislimit.WithMargin(time.Minute))
+	for _, id := range []string{"slow", "quick", "0", "1", "2", "3", "4", "5"} {
+		ask(t, l, id, false)
+	}
+	l.Outlast(ctx, "slow", false, place(t, rdb, "slow")+3*time.Minute)
+	var got []time.Duration
+	for i := range 6 {
+		wait, _ := ask(t, l, fmt.Sprint(i), false)
+		got = append(got, wait)
+	}
+	var want []time.Duration
+	for _, minutes := range []int{61, 63, 122, 124, 183, 185} {
+		want = append(want, time.Duration(minutes)*time.Minute)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Hour)
+	defer cancel()
+	if wait, taken, err := l.Ask(short, "0", false); taken || err == nil { // too late for it now
+		t.Errorf("%v, %v, %v, want a DeadlineError", wait, taken, err)
+	}
+	if err := rdb.ZScore(ctx, "{test}:places", "0").Err(); !errors.Is(err, redis.Nil) {
+		t.Errorf("a place that comes too late is kept: %v", err)
 	}
 }
 
