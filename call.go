@@ -33,8 +33,11 @@ type call struct {
 	unknown  bool          // a write may have taken effect in one of the attempts
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
+	pauses   int           // waits for a retryAfter that used up no retry
 	place    Release       // at the limiter; nil if there is nothing to give back
 	outcome  LimitOutcome  // of the attempt at that place
+
+	neverWaits bool // for the API, because of a WithMaxRetries(0)
 
 	// For tracers.
 	status     int // of the last attempt
@@ -82,6 +85,7 @@ func (k *call) prepareAndRun(opts []CallOption) *Error {
 	if k.encoded, err = k.encode(); err != nil {
 		return k.refuse(err)
 	}
+	k.neverWaits = k.maxRetries == 0
 	if k.maxRetries < 0 {
 		k.maxRetries = k.client.policy.MaxRetries
 	}

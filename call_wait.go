@@ -84,7 +84,7 @@ func (k *call) sleep(reason WaitReason, d time.Duration) error {
 
 // acquirePlace takes a place at the limiter. If anybody listens, it tells how long
 // that takes.
-func (k *call) acquirePlace() (err error) {
+func (k *call) acquirePlace() error {
 	limiter, listeners, log := k.client.limiter, k.waitListeners(), k.logTo()
 	if !log.enabled(slog.LevelInfo) {
 		if listeners.none() {
@@ -97,14 +97,11 @@ func (k *call) acquirePlace() (err error) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	defer cancel()
 	w.cancel = cancel
-	returned := false
 	defer func() {
-		if !returned {
-			err = k.died(false)
-		}
 		w.end()
-		k.tracedWait = w.traced
-		k.endWait(err)
+		if w.traced != nil { // the limiter or a hook panicked
+			k.tracedWait = w.traced
+		}
 	}()
 	place, err := limiter.Acquire(context.WithValue(ctx, limiterWaitKey{}, w))
 	err = k.take(place, err)
@@ -113,7 +110,8 @@ func (k *call) acquirePlace() (err error) {
 		panic(w.panicked)
 	}
 	k.reportAfterwards(w)
-	returned = true
+	k.tracedWait, w.traced = w.traced, nil
+	k.endWait(err)
 	return err
 }
 

@@ -28,7 +28,7 @@ func ExamplePacer() {
 	// Output: 12 requests for 12 calls
 }
 
-// A job that shall leave 30 % of the quota to others paces itself to its share.
+// A program that leaves 30 % of the quota to others paces itself to its share.
 func ExampleNewPacer() {
 	pacer := demeterrr.NewPacer(
 		demeterrr.Limit{Requests: 70, Window: time.Minute},
@@ -49,6 +49,25 @@ func ExampleDefaultLimits() {
 	// Output:
 	// 100 requests in 1m0s
 	// 1000 requests in 1h0m0s
+}
+
+// The Reserve of a limit is kept for calls of normal priority.
+func ExampleLimit_reserve() {
+	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20})
+	nightly := demeterrr.LowPriority(context.Background()) // package bulk does this for its calls
+
+	jobs := 0
+	for ; ; jobs++ {
+		ctx, cancel := context.WithTimeout(nightly, time.Second)
+		_, err := pacer.Acquire(ctx)
+		cancel()
+		if err != nil {
+			break
+		}
+	}
+	_, err := pacer.Acquire(context.Background()) // of the website
+	fmt.Println(jobs, "places for the job, then one for the website:", err == nil)
+	// Output: 80 places for the job, then one for the website: true
 }
 
 // A wait that would outlast the context is refused at once.

@@ -96,7 +96,8 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	return func(c *config) { c.policy = p }
 }
 
-// WithLimiter takes a place at l for every attempt. The default is to send at once.
+// WithLimiter takes a place at l for every attempt, retries included. New refuses a
+// nil limiter and a [Pacer] whose limits are wrong. The default is to send at once.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
 		if isNil(l) {
@@ -112,8 +113,8 @@ func WithLimiter(l Limiter) Option {
 
 // WithLogger logs every attempt at debug level and every wait before a retry at
 // warn level, with its reason: method, path, status, durations. Other waits of a
-// second and more are logged at info level: for the pause after a 429 when it
-// begins, for a [Limiter] when it has let the attempt pass. Neither the key nor a
+// second and more are logged at info level when they begin. A wait at a [Limiter]
+// that does not call [ReportWait] is logged when it is over. Neither the key nor a
 // query nor a body is logged. The default is to log nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
@@ -213,9 +214,9 @@ func withResponse(opts []CallOption, r *Response) []CallOption {
 }
 
 // WithMaxRetries limits how often this call is repeated, instead of the client's
-// [RetryPolicy]. With 0 it is never repeated and never waits for the API: while an
-// earlier 429 holds the client back, it fails at once. It still waits for its turn
-// at a [Limiter].
+// [RetryPolicy]. With 0 it is never repeated and never waits for the API, also with
+// [LowPriority]: while an earlier 429 holds the client back, it fails at once. It
+// still waits for its turn at a [Limiter].
 func WithMaxRetries(n int) CallOption {
 	return func(c *callConfig) {
 		if n < 0 {

@@ -157,10 +157,11 @@ func nominal(d time.Duration) string {
 
 // turnstile is a limiter that holds the first attempts back.
 type turnstile struct {
-	waits  []time.Duration
-	inside int
-	err    error
-	f      func(context.Context)
+	waits   []time.Duration
+	reports bool // the waits
+	inside  int
+	err     error
+	f       func(context.Context)
 }
 
 func (l *turnstile) Acquire(ctx context.Context) (demeterrr.Release, error) {
@@ -170,6 +171,9 @@ func (l *turnstile) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if len(l.waits) > 0 {
 		d := l.waits[0]
 		l.waits = l.waits[1:]
+		if l.reports && d > 0 {
+			demeterrr.ReportWait(ctx, time.Now().Add(d))
+		}
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():

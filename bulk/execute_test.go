@@ -191,12 +191,12 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 // held is a limiter that lets a number of requests pass, and then holds back until the context ends.
 type held struct{ left int }
 
-func (h *held) Wait(ctx context.Context) error {
+func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if h.left--; h.left >= 0 {
-		return nil
+		return func(demeterrr.LimitOutcome) {}, nil
 	}
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while a limiter holds

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -438,9 +437,10 @@ func (b brokenJournal) Finish(context.Context, string, []bulk.JournalEntry) erro
 // places is a limiter that counts the requests on their way.
 type places struct{ taken int }
 
-func (p *places) Wait(context.Context) error { p.taken++; return nil }
-
-func (p *places) Done(demeterrr.RateLimit, time.Duration) { p.taken-- }
+func (p *places) Acquire(context.Context) (demeterrr.Release, error) {
+	p.taken++
+	return func(demeterrr.LimitOutcome) { p.taken-- }, nil
+}
 
 // lostElsewhere is the error of another client's call, whose outcome is unknown.
 func lostElsewhere(t *testing.T) error {
