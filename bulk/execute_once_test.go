@@ -186,17 +186,14 @@ type failingJournal struct {
 	err    error
 	after  bool
 
-	failed sync.Once
+	failed bool
 }
 
 func (j *failingJournal) fail(method string, work func() error) (err error) {
-	failing := false
-	if method == j.method {
-		j.failed.Do(func() { failing = true })
-	}
-	if !failing {
+	if method != j.method || j.failed {
 		return work()
 	}
+	j.failed = true
 	if j.after {
 		_ = work()
 	}
