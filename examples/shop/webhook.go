@@ -66,7 +66,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A shop that hangs up does not cancel the survey. SIGTERM ends its waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), waitLimit)
 	defer cancel()
-	defer context.AfterFunc(h.stopping, cancel)()
+	defer context.AfterFunc(h.stopping, cancel)() //nolint:contextcheck // it is another's end
 
 	result, err := h.send(ctx, order)
 	answer(w, order, result, err)

@@ -30,13 +30,13 @@ func sign(secret, body string) string {
 }
 
 // newWebhook is a webhook on a fake, with journals in memory.
-func newWebhook(t *testing.T, srv *demeterrrtest.Server, opts ...demeterrr.Option) (h *webhook, stop context.CancelFunc) {
+func newWebhook(t *testing.T, srv *demeterrrtest.Server) (h *webhook, stop context.CancelFunc) {
 	t.Helper()
 	t.Cleanup(srv.Close)
 	stopping, stop := context.WithCancel(t.Context())
 	var journals sync.Map
 	return &webhook{
-		client: srv.Client(opts...), sequenceID: srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID,
+		client: srv.Client(), sequenceID: srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID,
 		secret: []byte(secret), stopping: stopping,
 		campaign: func(name string) bulk.Journal {
 			journal, _ := journals.LoadOrStore(name, demeterrrtest.NewJournal())
@@ -67,48 +67,66 @@ type outcome struct {
 	Requests, Sendings int // so far
 }
 
+// deliveries are an order that is delivered twice.
+var deliveries = map[string]struct {
+	faults      []demeterrrtest.Fault
+	order       string
+	first, then outcome
+}{
+	"all is well": {nil, janesOrder, outcome{204, "", 2, 1}, outcome{204, "", 2, 1}},
+	"lost reply": {
+		[]demeterrrtest.Fault{{Route: execute, Drop: demeterrrtest.DropAfter}},
+		janesOrder,
+		outcome{204, "", 2, 1},
+		outcome{204, "", 2, 1},
+	},
+	"500": {
+		[]demeterrrtest.Fault{{Route: execute, Status: 500}},
+		janesOrder,
+		outcome{204, "", 2, 0},
+		outcome{204, "", 2, 0}, // in doubt: a person looks
+	},
+	"an hour's 429": {
+		[]demeterrrtest.Fault{{Route: execute, Status: 429, RetryAfter: time.Hour}},
+		janesOrder,
+		outcome{503, "3601", 2, 0},
+		outcome{503, "3601", 2, 0}, // the client waits, too
+	},
+	"short 429": {
+		[]demeterrrtest.Fault{{Route: execute, Status: 429, RetryAfter: time.Second}},
+		janesOrder,
+		outcome{204, "", 3, 1},
+		outcome{204, "", 3, 1},
+	},
+	"expired key": {
+		[]demeterrrtest.Fault{{Code: demeterrr.CodeExpiredAPIKey}},
+		janesOrder,
+		outcome{503, "", 1, 0},
+		outcome{204, "", 3, 1},
+	},
+	"expired key between the two": {
+		[]demeterrrtest.Fault{{Route: execute, Code: demeterrr.CodeExpiredAPIKey}},
+		janesOrder,
+		outcome{503, "", 2, 0},
+		outcome{204, "", 5, 1},
+	},
+	"Upsert fails": {
+		[]demeterrrtest.Fault{{Route: "/contacts", Drop: demeterrrtest.DropAfter, Times: 4}},
+		janesOrder,
+		outcome{503, "", 4, 0},
+		outcome{204, "", 7, 1},
+	},
+	"no address": {nil, `{"id": "1002", "email": "jane", "firstName": "Jane"}`, outcome{204, "", 0, 0}, outcome{204, "", 0, 0}},
+	"no language of the API": {
+		nil, `{"id": "1003", "email": "jane.smith@example.com", "firstName": "Jane", "language": "de"}`,
+		outcome{204, "", 1, 0},
+		outcome{204, "", 2, 0},
+	},
+}
+
 func TestAnOrderGetsOneSurvey(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		faults      []demeterrrtest.Fault
-		order       string
-		first, then outcome
-	}{
-		"all is well": {nil, janesOrder, outcome{204, "", 2, 1}, outcome{204, "", 2, 1}},
-		"lost reply": {
-			[]demeterrrtest.Fault{{Route: execute, Drop: demeterrrtest.DropAfter}},
-			janesOrder, outcome{204, "", 2, 1}, outcome{204, "", 2, 1},
-		},
-		"500": {
-			[]demeterrrtest.Fault{{Route: execute, Status: 500}},
-			janesOrder, outcome{204, "", 2, 0}, outcome{204, "", 2, 0}, // in doubt: a person looks
-		},
-		"an hour's 429": {
-			[]demeterrrtest.Fault{{Route: execute, Status: 429, RetryAfter: time.Hour}},
-			janesOrder, outcome{503, "3601", 2, 0}, outcome{503, "3601", 2, 0}, // the client waits, too
-		},
-		"short 429": {
-			[]demeterrrtest.Fault{{Route: execute, Status: 429, RetryAfter: time.Second}},
-			janesOrder, outcome{204, "", 3, 1}, outcome{204, "", 3, 1},
-		},
-		"expired key": {
-			[]demeterrrtest.Fault{{Code: demeterrr.CodeExpiredAPIKey}},
-			janesOrder, outcome{503, "", 1, 0}, outcome{204, "", 3, 1},
-		},
-		"expired key between the two": {
-			[]demeterrrtest.Fault{{Route: execute, Code: demeterrr.CodeExpiredAPIKey}},
-			janesOrder, outcome{503, "", 2, 0}, outcome{204, "", 5, 1},
-		},
-		"Upsert fails": {
-			[]demeterrrtest.Fault{{Route: "/contacts", Drop: demeterrrtest.DropAfter, Times: 4}},
-			janesOrder, outcome{503, "", 4, 0}, outcome{204, "", 7, 1},
-		},
-		"no address": {nil, `{"id": "1002", "email": "jane", "firstName": "Jane"}`, outcome{204, "", 0, 0}, outcome{204, "", 0, 0}},
-		"no language of the API": {
-			nil, `{"id": "1003", "email": "jane.smith@example.com", "firstName": "Jane", "language": "de"}`,
-			outcome{204, "", 1, 0}, outcome{204, "", 2, 0},
-		},
-	} {
+	for name, test := range deliveries {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
