@@ -20,6 +20,7 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"testing"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -38,6 +39,7 @@ var (
 	ctx        context.Context
 	client     *demeterrr.Client
 	srv        *demeterrrtest.Server
+	t          *testing.T
 	err        error
 	sequenceID string
 	id         string
@@ -46,6 +48,8 @@ var (
 		Email, FirstName string
 		Tags             []string
 	}
+
+	openJournal func(t *testing.T, sequenceID string) bulk.Journal
 )
 
 func main() {}

@@ -53,9 +53,7 @@ type LimitOutcome struct {
 // WaitLimiter makes a [Limiter] of *rate.Limiter of golang.org/x/time/rate and
 // its like. A place that was not used does not come back, and no call yields to
 // another. A nil w makes a Limiter that [New] refuses and whose Acquire fails.
-func WaitLimiter(w interface {
-	Wait(ctx context.Context) error
-}) Limiter {
+func WaitLimiter(w interface{ Wait(context.Context) error }) Limiter {
 	if isNil(w) {
 		return waitLimiter{}
 	}

@@ -112,8 +112,8 @@ func WithLimiter(l Limiter) Option {
 
 // WithLogger logs every attempt at debug level and every wait before a retry at
 // warn level, with its reason: method, path, status, durations. Other waits of a
-// second and more are logged at info level: for the pause after a 429 when it
-// begins, for a [Limiter] when it has let the attempt pass. Neither the key nor a
+// second and more are logged at info level when they begin. A wait at a [Limiter]
+// that does not call [ReportWait] is logged when it is over. Neither the key nor a
 // query nor a body is logged. The default is to log nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {

@@ -3,6 +3,7 @@
 package demeterrr_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -10,20 +11,22 @@ import (
 )
 
 //nolint:paralleltest // allocations are counted for the whole process
-func TestAnAcquireThatNeedNotWaitAllocatesLittle(t *testing.T) {
-	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
+func TestAnAcquireThatNeedNotWaitAllocatesItsReleaseOnly(t *testing.T) {
+	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1, Reserve: 10}, demeterrr.Limit{Requests: 1000, Window: 1, Reserve: 100})
 	reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}
-	send := func() {
-		release, err := p.Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
+	for name, ctx := range map[string]context.Context{"normal": t.Context(), "low": demeterrr.LowPriority(t.Context())} {
+		send := func() {
+			release, err := p.Acquire(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200, RateLimit: reported})
 		}
-		release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200, RateLimit: reported})
-	}
-	for range 1000 { // the ring has grown to its size
-		send()
-	}
-	if allocs := testing.AllocsPerRun(1000, send); allocs > 2 {
-		t.Errorf("%v allocations, want at most 2", allocs)
+		for range 1000 { // the rings have grown to their size
+			send()
+		}
+		if allocs := testing.AllocsPerRun(1000, send); allocs > 1 {
+			t.Errorf("%s priority: %v allocations, want 1", name, allocs)
+		}
 	}
 }

@@ -18,7 +18,10 @@ import (
 )
 
 // request is when a Wait was called, when it returned, and when Done was called.
-type request struct{ asked, start, end time.Time }
+type request struct {
+	asked, start, end time.Time
+	low               bool
+}
 
 // crowdest returns the most requests that one interval of the length, its end
 // excluded, could hold if each arrived at the worst moment between start and end.
@@ -94,8 +97,9 @@ func (w *waits) Done(reported demeterrr.RateLimit, retryAfter time.Duration) {
 }
 
 // drive sends n requests from each goroutine, with random latencies and pauses;
-// a share of the waits is cancelled at a random time, and tried again.
-func drive(p *waits, rng *rand.Rand, goroutines, n int, cancelled float64) []request {
+// a share of the waits is cancelled at a random time, and tried again. A share of
+// the requests is of low priority.
+func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled, low float64) []request {
 	var mu sync.Mutex
 	var all []request
 	random := func(limit time.Duration) time.Duration {
@@ -108,13 +112,18 @@ func drive(p *waits, rng *rand.Rand, goroutines, n int, cancelled float64) []req
 		workers.Go(func() {
 			for range n {
 				time.Sleep(random(time.Second))
-				r := request{asked: time.Now()}
+				r := request{asked: time.Now(), low: float64(random(1000))/1000 < low}
+				var release demeterrr.Release
 				for tries := 0; ; tries++ {
 					ctx, cancel := context.WithCancel(context.Background())
 					if float64(random(1000))/1000 < cancelled && tries < 5 {
 						time.AfterFunc(random(10*time.Second), cancel)
 					}
-					err := p.Wait(ctx)
+					if r.low {
+						ctx = demeterrr.LowPriority(ctx)
+					}
+					var err error
+					release, err = p.Acquire(ctx)
 					cancel()
 					if err == nil {
 						break
@@ -123,7 +132,7 @@ func drive(p *waits, rng *rand.Rand, goroutines, n int, cancelled float64) []req
 				r.start = time.Now()
 				time.Sleep(random(random(3*time.Second) + 1))
 				r.end = time.Now()
-				p.Done(demeterrr.RateLimit{}, 0)
+				release(demeterrr.LimitOutcome{Sent: true})
 				mu.Lock()
 				all = append(all, r)
 				mu.Unlock()
@@ -146,14 +155,21 @@ func TestPacerKeepsEveryLimitInEveryIntervalWhateverTheLatency(t *testing.T) {
 					{Requests: 1 + rng.IntN(10), Window: time.Duration(1+rng.IntN(20)) * time.Second},
 					{Requests: 5 + rng.IntN(60), Window: time.Duration(30+rng.IntN(90)) * time.Second},
 				}
-				cancelled := float64(seed%2) / 4
-				requests := drive(newWaits(limits...), rng, 1+rng.IntN(12), 40, cancelled)
+				cancelled, low := float64(seed%2)/4, float64(seed%4/2)/2
+				for i := range limits {
+					limits[i].Reserve = rng.IntN(limits[i].Requests)
+				}
+				requests := drive(demeterrr.NewPacer(limits...), rng, 1+rng.IntN(12), 40, cancelled, low)
+				lows := slices.DeleteFunc(slices.Clone(requests), func(r request) bool { return !r.low })
 				for _, l := range limits {
 					if n := crowdest(requests, l.Window); n > l.Requests {
 						t.Errorf("an interval of %v can hold %d requests, the limit is %d", l.Window, n, l.Requests)
 					}
+					if n := crowdest(lows, l.Window); n > l.Requests-l.Reserve {
+						t.Errorf("an interval of %v can hold %d requests of low priority, the limit is %d less %d", l.Window, n, l.Requests, l.Reserve)
+					}
 				}
-				if cancelled > 0 {
+				if cancelled > 0 || low > 0 {
 					return
 				}
 				for i, want := range promised(requests, limits) {
@@ -600,40 +616,6 @@ func TestAThousandGoroutinesShareAPacer(t *testing.T) {
 		workers.Wait()
 		if took := time.Since(start); took != 99*time.Second {
 			t.Errorf("5000 requests at 50 a second took %v, want 99s", took)
-		}
-	})
-}
-
-func BenchmarkPacerWait(b *testing.B) {
-	p := newWaits(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	b.Run("Wait", func(b *testing.B) {
-		free := newWaits(demeterrr.Limit{Requests: 1 << 29, Window: time.Minute}, demeterrr.Limit{Requests: 1 << 30, Window: time.Hour})
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := free.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("Wait and Done", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(demeterrr.RateLimit{}, 0)
-		}
-	})
-	b.Run("Wait and Done with a report", func(b *testing.B) {
-		reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(reported, 0)
 		}
 	})
 }

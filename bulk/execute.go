@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
@@ -25,7 +26,7 @@ type ExecuteOptions struct {
 	// takes at most 30 requests a batch, retries not counted. If none of them succeeds, Execute stops. The default
 	// is off: the API does not document that a refused batch did nothing.
 	SplitRefused bool
-	// OnProgress is called after every batch, never twice at once. It must return soon.
+	// OnProgress is called after every batch and when a request waits, never twice at once. It must return soon.
 	OnProgress func(ExecuteProgress)
 	// OnResult is called with each contact's outcome as soon as it is known, when the journal has it. It must return soon,
 	// and is never called twice at once, nor together with OnProgress. Contacts that need no request come first, in the
@@ -38,6 +39,9 @@ type ExecuteOptions struct {
 // [ExecuteReport]; Read runs ahead of their sum by the batches in flight.
 type ExecuteProgress struct {
 	Read, Duplicates, AlreadySent, Sent, Skipped, Failed, Unknown, InFlight, NotTried, Requests int
+	// WaitingFor is why a request waits, and WaitingUntil is until when; zero if none waits.
+	WaitingFor   demeterrr.WaitReason
+	WaitingUntil time.Time
 }
 
 // ExecuteReport tells what Execute did. Read is the sum of Duplicates,
@@ -167,6 +171,9 @@ func Execute(ctx context.Context, c *demeterrr.Client, sequenceID string, contac
 			},
 		}
 		defer e.cancel(nil)
+		if opts.OnProgress != nil {
+			e.progress, e.sender.onWait = e.reportProgress, e.waits
+		}
 		parallel(e.run, max(1, opts.Concurrency), e.batches(contacts), e.send)
 		slices.Sort(report.NotTried)
 		report.Requests = int(e.sent.Load())

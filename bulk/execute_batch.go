@@ -12,7 +12,7 @@ const maxBatch = 100
 
 // send sends to one batch, and reports what became of it.
 func (e *executeRun) send(batch []recipient) {
-	defer e.reportProgress()
+	defer e.advanced()
 	if e.over() != nil {
 		e.notTried(batch)
 		return

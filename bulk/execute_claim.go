@@ -22,7 +22,8 @@ type sender struct {
 	journal                Journal // nil: none
 	sequenceID             string
 	locationID, employeeID string
-	requests               *atomic.Int64 // sent
+	requests               *atomic.Int64             // sent
+	onWait                 func(demeterrr.WaitStart) // nil if nobody listens
 }
 
 // recipient is a contact of the input with its place there.
@@ -55,8 +56,18 @@ func (s *sender) send(ctx context.Context, batch []recipient) *delivery {
 	c := &claim{sender: s, delivery: d}
 	defer c.abandon()
 	opts := []demeterrr.CallOption{demeterrr.WithBeforeSend(c.beforeSend), demeterrr.WithUncancelableSend(), demeterrr.WithAtMostOnce()}
+	calling := ctx
+	if s.journal != nil {
+		var giveUp context.CancelFunc
+		calling, giveUp = context.WithCancel(ctx)
+		defer giveUp()
+		opts = append(opts, demeterrr.WithOnWait(func(demeterrr.WaitStart) { c.beforeWait(ctx, giveUp) }))
+	}
+	if s.onWait != nil {
+		opts = append(opts, demeterrr.WithOnWait(s.onWait))
+	}
 	for len(d.left) > 0 {
-		execution, err := s.client.Sequences.Execute(ctx, s.sequenceID, s.params(d.left), opts...)
+		execution, err := s.client.Sequences.Execute(calling, s.sequenceID, s.params(d.left), opts...)
 		if len(c.stoppedBy) > 0 {
 			d.leaveOut(c.stoppedBy)
 			c.stoppedBy = nil
@@ -153,6 +164,14 @@ func (c *claim) beforeSend(ctx context.Context) error {
 	c.attempts++
 	c.requests.Add(1)
 	return nil
+}
+
+// beforeWait gives the claim back before a call waits for its next attempt. A
+// call whose journal has failed does not wait.
+func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelFunc) {
+	if c.release(ctx) != nil {
+		giveUp()
+	}
 }
 
 // acquire makes a claim. It gives back the one of the attempt before, of which

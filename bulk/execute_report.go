@@ -85,17 +85,24 @@ func (e *executeRun) tell(to recipient, result ExecuteResult) {
 	}
 }
 
-// reportProgress hands the progress to the caller.
+// reportProgress hands the progress to the caller. e.mu is held.
 func (e *executeRun) reportProgress() {
+	r := e.report
+	p := ExecuteProgress{
+		Read: r.Read, Duplicates: r.Duplicates, AlreadySent: r.AlreadySent, Sent: r.Sent, Skipped: len(r.Skipped),
+		Failed: len(r.Failed), Unknown: len(r.Unknown), InFlight: len(r.InFlight), NotTried: len(r.NotTried),
+		Requests: int(e.sent.Load()),
+	}
+	p.WaitingFor, p.WaitingUntil = e.waitingFor()
+	e.options.OnProgress(p)
+}
+
+// advanced reports the progress after a batch.
+func (e *executeRun) advanced() {
 	if e.options.OnProgress == nil {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.report
-	e.options.OnProgress(ExecuteProgress{
-		Read: r.Read, Duplicates: r.Duplicates, AlreadySent: r.AlreadySent, Sent: r.Sent, Skipped: len(r.Skipped),
-		Failed: len(r.Failed), Unknown: len(r.Unknown), InFlight: len(r.InFlight), NotTried: len(r.NotTried),
-		Requests: int(e.sent.Load()),
-	})
+	e.reportProgress()
 }

@@ -146,7 +146,7 @@ func TestExecuteStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 		{"no scope", demeterrrtest.Fault{Status: 403}, demeterrr.ErrInsufficientPermissions, 300, 2},
 		{"no such sequence", demeterrrtest.Fault{Status: 404}, demeterrr.ErrNotFound, 300, 2},
 		{"not active", demeterrrtest.Fault{Code: demeterrr.CodeSequenceInactive}, demeterrr.ErrSequenceInactive, 300, 2},
-		{"a wait of an hour", demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour}, demeterrr.ErrRateLimited, 300, 2},
+		{"a wait of two hours", demeterrrtest.Fault{Status: 429, RetryAfter: 2 * time.Hour}, demeterrr.ErrRateLimited, 300, 2},
 		{"the service is away", demeterrrtest.Fault{Status: 502}, demeterrr.ErrUnknownOutcome, 700, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,12 +194,12 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 // held is a limiter that lets a number of requests pass, and then holds back until the context ends.
 type held struct{ left int }
 
-func (h *held) Wait(ctx context.Context) error {
+func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if h.left--; h.left >= 0 {
-		return nil
+		return func(demeterrr.LimitOutcome) {}, nil
 	}
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while a limiter holds
@@ -273,7 +273,7 @@ func TestACallThatAStoppedOperationCutsShortWasNotCancelled(t *testing.T) {
 		client := serving(t, func(w http.ResponseWriter, _ *http.Request) {
 			wait, retryAfter := time.Second, "30" // three wait
 			if arrived.Add(1) > 3 {
-				wait, retryAfter = 2*time.Second, "3600" // when one is told to wait for too long
+				wait, retryAfter = 2*time.Second, "7200" // when one is told to wait for too long
 			}
 			time.Sleep(wait)
 			w.Header().Set("Retry-After", retryAfter)

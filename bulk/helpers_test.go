@@ -1,6 +1,7 @@
 package bulk_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -285,6 +286,25 @@ func doubted(j *bulk.FileJournal) (emails []string) {
 		emails = append(emails, e.Email)
 	}
 	return emails
+}
+
+// readExecution reads what a request executes.
+func readExecution(t *testing.T, r *http.Request) *demeterrr.ExecuteParams {
+	t.Helper()
+	var params demeterrr.ExecuteParams
+	if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
+		t.Error(err)
+	}
+	return &params
+}
+
+// queued is the API's reply to an execution that queues everybody.
+func queued(params *demeterrr.ExecuteParams) string {
+	var results []demeterrr.ExecutionResult
+	for _, c := range params.Contacts {
+		results = append(results, demeterrr.ExecutionResult{Email: c.Email, Status: demeterrr.ExecutionQueued})
+	}
+	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
 }
 
 // survey is a fake with an active sequence.

@@ -14,6 +14,7 @@ func TestAFileIsAJournal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	demeterrrtest.TestJournal(t, func(t *testing.T, sequenceID string) bulk.Journal {
+		t.Helper()
 		j, err := bulk.OpenJournal(filepath.Join(dir, sequenceID), sequenceID)
 		if errors.Is(err, journalfile.ErrLocked) {
 			t.Skip("one process at a time has the file open")

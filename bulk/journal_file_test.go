@@ -444,7 +444,7 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 				if requests++; requests == 2 && tt.inFlight {
 					replace()
 				}
-				answer(200, executedAll(t, r))(w, r)
+				answer(200, queued(readExecution(t, r)))(w, r)
 			})
 			j := openJournal(t, path, "s1")
 			report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{
@@ -467,20 +467,6 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 			openJournal(t, path, "s1") // nobody has locked the new one
 		})
 	}
-}
-
-// executedAll is the API's reply to an execute that queues everybody.
-func executedAll(t *testing.T, r *http.Request) string {
-	t.Helper()
-	var params demeterrr.ExecuteParams
-	if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
-		t.Error(err)
-	}
-	var results []demeterrr.ExecutionResult
-	for _, c := range params.Contacts {
-		results = append(results, demeterrr.ExecutionResult{Email: c.Email, Status: demeterrr.ExecutionQueued})
-	}
-	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
 }
 
 // What is known of an email is each contact's own, for the caller to change.

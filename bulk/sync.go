@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
@@ -20,7 +21,8 @@ type SyncOptions struct {
 	DryRun bool
 	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
 	Concurrency int
-	// OnProgress is called when the reading begins and after every completed request, never twice at once. It must return soon.
+	// OnProgress is called when the reading begins, when a request waits, and after every completed request, never twice at
+	// once. It must return soon.
 	OnProgress func(SyncProgress)
 }
 
@@ -30,6 +32,9 @@ type SyncProgress struct {
 	Reads, ReadsTotal int
 	// Writes of WritesTotal contacts that differ have been dealt with; both are 0 until the reading is over.
 	Writes, WritesTotal int
+	// WaitingFor is why a request waits, and WaitingUntil is until when; zero if none waits.
+	WaitingFor   demeterrr.WaitReason
+	WaitingUntil time.Time
 }
 
 // SyncReport tells what Sync did. Read is the sum of Duplicates, Created,
@@ -117,6 +122,9 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 	err := c.TraceOperation(ctx, "bulk.Sync", func(ctx context.Context) error {
 		r := &syncRun{run: newRun(ctx, c), options: *opts, byEmail: map[string]*syncItem{}}
 		defer r.cancel(nil)
+		if r.options.OnProgress != nil {
+			r.run.progress = r.reportProgress
+		}
 		r.options.Concurrency = cmp.Or(r.options.Concurrency, defaultSyncConcurrency)
 		r.sync(contacts)
 		report = r.report()
@@ -261,8 +269,15 @@ func (r *syncRun) advance(change func(*SyncProgress)) {
 	defer r.mu.Unlock()
 	change(&r.progress)
 	if r.options.OnProgress != nil {
-		r.options.OnProgress(r.progress)
+		r.reportProgress()
 	}
+}
+
+// reportProgress hands the progress to the caller. r.mu is held.
+func (r *syncRun) reportProgress() {
+	p := r.progress
+	p.WaitingFor, p.WaitingUntil = r.waitingFor()
+	r.options.OnProgress(p)
 }
 
 // report adds up what became of the items.

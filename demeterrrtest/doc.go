@@ -17,6 +17,18 @@
 // waits cost nothing. [Server.URL] opens a port on the loopback interface for
 // programs that need one, and [Server.Handler] can be served anywhere.
 //
+// # Journals
+//
+// [NewJournal] keeps a [bulk.Journal] in memory, for tests of programs that send to
+// each contact once. [Journal.Process] plays another process on the same memory,
+// and [Journal.Close] its crash:
+//
+//	journal := demeterrrtest.NewJournal()
+//	report, err := bulk.Execute(ctx, client, sequenceID, guests, &bulk.ExecuteOptions{Journal: journal})
+//	fmt.Println(journal.Entries(sequenceID))
+//
+// [TestJournal] tests a journal of your own, such as one in a database.
+//
 // # What it checks, and in which order
 //
 // A request passes: the fault injected for its route, the key, the rate windows,

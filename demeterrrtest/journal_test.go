@@ -86,7 +86,7 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	for _, tt := range []struct {
 		want     string
 		journal  *demeterrrtest.Journal
-		ctx      context.Context //nolint:containedctx // it is an argument
+		ctx      context.Context
 		sequence string
 		token    string
 		emails   []string

@@ -75,6 +75,7 @@ var journalCases = []struct {
 	{"ProcessesClaimAtOnce", testProcessesClaimAtOnce},
 	{"ProcessesGiveBackAtOnce", testProcessesGiveBackAtOnce},
 	{"Execute", testExecute},
+	{"ProcessesExecute", testProcessesExecute},
 	{"ExecuteWhereTheJournalFails", testExecuteWhereTheJournalFails},
 	{"ExecuteWhereTheAPIFails", testExecuteWhereTheAPIFails},
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,10 +50,10 @@ func (c *campaign) settled(where string, p *process, doubt bool) {
 	}
 	doubted, sent := map[string]bool{}, map[string]bool{}
 	for _, failure := range slices.Concat(report.Unknown, report.InFlight) {
-		doubted[failure.Contact.Email] = true
+		doubted[bulk.EmailKey(failure.Contact.Email)] = true
 	}
 	for _, s := range c.server.Sendings() {
-		sent[s.Email] = true
+		sent[bulk.EmailKey(s.Email)] = true
 	}
 	for _, to := range c.people {
 		switch {
@@ -81,11 +82,29 @@ func testExecute(t *journalTest) {
 		t.Fatalf("bulk.Execute to 100 people ended with %s and the error %v", totals(report), err)
 	}
 	p = t.reopen(p)
-	report, err = c.execute(p.journal, c.people[50:])
+	again := slices.Clone(c.people[50:])
+	for i := range again {
+		again[i].Email = strings.ToUpper(again[i].Email) // the same people
+	}
+	report, err = c.execute(p.journal, again)
 	if err != nil || report.Sent != 50 || report.AlreadySent != 50 {
 		t.Fatalf("bulk.Execute to 50 of them and 50 others, after reopening, ended with %s and the error %v; want 50 sent and 50 already sent; %s", totals(report), err, ruleDurable)
 	}
 	c.settled("after two runs", p, false)
+}
+
+func testProcessesExecute(t *journalTest) {
+	a, b := t.open(), t.open()
+	c := t.newCampaign("execute-at-once", 400)
+	lists := [][]demeterrr.ExecuteContact{c.people[:300], slices.Clone(c.people[100:])}
+	slices.Reverse(lists[1])
+	for _, err := range together(2, func(i int) error {
+		_, err := c.execute([]*process{a, b}[i].journal, lists[i])
+		return err
+	}) {
+		t.Fatalf("bulk.Execute in two processes with overlapping lists: %v", err)
+	}
+	c.settled("after two processes with overlapping lists", a, false)
 }
 
 // The methods of a journal, as a fault names them.
