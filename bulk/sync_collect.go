@@ -26,6 +26,7 @@ type syncRun struct {
 	list       paging.Pages // as far as it was read
 	progress   SyncProgress
 	witness    witness
+	fields     fieldTexts
 
 	todo   []int // the places of what is to be written: changes first, then what may be new
 	gone   []int // the places of those whose contact has disappeared meanwhile
@@ -98,7 +99,6 @@ func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) er
 type collector struct {
 	*syncRun
 	packer packer
-	fields fieldTexts
 
 	batch   []collected
 	scratch []byte // their packed params
@@ -151,7 +151,7 @@ func (r *collector) take(params *demeterrr.ContactParams) error {
 	}
 	r.batch = append(r.batch, collected{
 		place, item.index, mailbox.Key(params.Email), len(r.scratch), len(r.scratch) + len(packed.bytes), packed.email,
-		packed.fingerprint(), r.fields.of(params, &r.packer),
+		packed.fingerprint(), r.fields.of(params),
 	})
 	r.scratch = append(r.scratch, packed.bytes...)
 	if len(r.batch) < stateBatch {

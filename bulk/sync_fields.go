@@ -2,7 +2,9 @@ package bulk
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
+	"sync"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -34,12 +36,16 @@ func standardFields(c *demeterrr.ContactParams) [5]bool {
 // fieldTexts turns the fields of contacts into [SyncEntry.Fields]. Contacts that
 // set the same fields share one text.
 type fieldTexts struct {
+	mu    sync.Mutex
 	texts map[string]string // by shape
 	shape []byte
+	keys  []string
 }
 
-// of is the text of a contact that was packed last.
-func (f *fieldTexts) of(c *demeterrr.ContactParams, p *packer) string {
+// of is the text of a contact.
+func (f *fieldTexts) of(c *demeterrr.ContactParams) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.shape = f.shape[:0]
 	for i, set := range standardFields(c) {
 		if set {
@@ -47,7 +53,9 @@ func (f *fieldTexts) of(c *demeterrr.ContactParams, p *packer) string {
 		}
 	}
 	f.shape = append(f.shape, '|')
-	for _, key := range p.keys {
+	f.keys = slices.AppendSeq(f.keys[:0], maps.Keys(c.CustomFields))
+	slices.Sort(f.keys)
+	for _, key := range f.keys {
 		f.shape = appendText(f.shape, key)
 	}
 	text, ok := f.texts[string(f.shape)]

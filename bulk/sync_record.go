@@ -75,7 +75,7 @@ func (r *syncRun) record() error {
 // if an earlier run has left it.
 func (r *syncRun) dirty(place int) (entry SyncEntry, news bool) {
 	params, _ := unpack(r.packed.at(r.items.at(place).at))
-	entry = SyncEntry{Email: mailbox.Key(params.Email), Fields: fieldText(clearable(&params)), Dirty: true}
+	entry = SyncEntry{Email: mailbox.Key(params.Email), Fields: r.fields.of(&params), Dirty: true}
 	known, status := r.known[place], r.items.at(place).status
 	if status != itemMissing { // else a known id is another's
 		entry.ContactID = r.ids.at(place)
@@ -93,7 +93,7 @@ func (r *syncRun) dirty(place int) (entry SyncEntry, news bool) {
 // clean is the entry of an item that the account has.
 func (r *syncRun) clean(place int, id string) SyncEntry {
 	params, packed := unpack(r.packed.at(r.items.at(place).at))
-	fields := fieldText(clearable(&params))
+	fields := r.fields.of(&params)
 	if !r.options.ClearEmpty {
 		fields = joinFields(r.setBefore(place), fields)
 	}

@@ -65,7 +65,7 @@ func (r *syncRun) toClear(c *demeterrr.ContactParams, before string) []string {
 	if !r.options.ClearEmpty || before == "" {
 		return nil
 	}
-	return goneFields(before, fieldText(clearable(c)))
+	return goneFields(before, r.fields.of(c))
 }
 
 // withForeignTags are the tags that a contact is to have: the wanted ones, and

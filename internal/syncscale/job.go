@@ -17,12 +17,16 @@ type job struct {
 	Contacts int
 	Every    int // of which the last name is changed; 0: none
 	LastName string
+	State    string // a file; empty for none
+	Verify   bool
 }
 
 func (j *job) register(set *flag.FlagSet) {
 	set.StringVar(&j.URL, "url", "", "the address of the server process")
 	set.IntVar(&j.Contacts, "contacts", 1_000_000, "contacts in the account and in the input")
 	set.IntVar(&j.Every, "every", 0, "every so many-th contact of the input differs")
+	set.StringVar(&j.State, "state", "", "the file of the state; empty for none")
+	set.BoolVar(&j.Verify, "verify", false, "read the account although there is a state")
 	set.StringVar(&j.LastName, "lastname", "Changed", "the last name of those")
 }
 
@@ -38,7 +42,16 @@ func (j *job) run(out io.Writer) error {
 		return err
 	}
 	peak := watchHeap()
-	report, err := bulk.Sync(background, client, j.input, &bulk.SyncOptions{})
+	options := bulk.SyncOptions{Verify: j.Verify}
+	if j.State != "" {
+		state, err := bulk.OpenSyncState(j.State)
+		if err != nil {
+			return err
+		}
+		defer state.Close()
+		options.State = state
+	}
+	report, err := bulk.Sync(background, client, j.input, &options)
 	if err != nil {
 		return err
 	}

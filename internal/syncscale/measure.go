@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -21,11 +22,21 @@ func measure(n int, out io.Writer) error {
 		return err
 	}
 	defer stop()
+	dir, err := os.MkdirTemp("", "syncscale")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	state := filepath.Join(dir, "state")
 	for _, step := range []struct {
 		name string
 		args []string
 	}{
 		{"no state, 0.1 % changed", []string{"-every", "1000", "-lastname", "A"}},
+		{"a new state, 0.1 % changed", []string{"-every", "1000", "-lastname", "B", "-state", state}},
+		{"a state that knows them, 0.1 % changed", []string{"-every", "1000", "-lastname", "C", "-state", state}},
+		{"a state that knows them, nothing changed", []string{"-every", "1000", "-lastname", "C", "-state", state}},
+		{"a state that knows them, verified", []string{"-every", "1000", "-lastname", "C", "-state", state, "-verify"}},
 	} {
 		r, cpu, err := runJob(append([]string{"-url", url, "-contacts", fmt.Sprint(n)}, step.args...)...)
 		if err != nil {
