@@ -18,8 +18,8 @@ type SyncOptions struct {
 	Verify bool
 
 	// ClearEmpty clears fields that are empty in the input and that an earlier Sync with the same State has set. It
-	// needs a State. It sends null, and [] for tags. That null clears a field is not documented by the API. The email
-	// and the first name are never cleared: the API requires them.
+	// needs a State. It sends null, "" for custom fields, and [] for tags. The API does not document that null clears a
+	// field. The email and the first name are never cleared: the API requires them.
 	ClearEmpty bool
 	// ManagedTags are the tags that this source owns. Sync adds and removes these, and keeps all other tags of a
 	// contact. Contacts of the input may have no others. Nil means that tags of the input replace all tags. Changed

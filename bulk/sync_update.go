@@ -110,10 +110,12 @@ func holds(c *demeterrr.Contact, name string) bool {
 	case "tags": // Changes has seen to them
 		return false
 	}
-	return c.CustomFields[strings.TrimPrefix(name, customField)] != nil
+	value := c.CustomFields[strings.TrimPrefix(name, customField)]
+	return value != nil && value != ""
 }
 
-// clearFields makes an update clear fields too.
+// clearFields makes an update clear fields too. Custom fields become empty texts:
+// a null would have to stand for a value there, and for no field.
 func clearFields(u *demeterrr.ContactUpdate, names []string) *demeterrr.ContactUpdate {
 	custom := map[string]any{}
 	for _, name := range names {
@@ -128,7 +130,7 @@ func clearFields(u *demeterrr.ContactUpdate, names []string) *demeterrr.ContactU
 			u.PreferredLanguage = demeterrr.Null[demeterrr.Language]()
 		default:
 			if key, ok := strings.CutPrefix(name, customField); ok {
-				custom[key] = nil
+				custom[key] = ""
 			}
 		}
 	}
