@@ -25,6 +25,7 @@ func (r *syncRun) finish(place, index int, params demeterrr.ContactParams, outco
 	}
 	switch {
 	case err != nil:
+		outcome, id = "", ""
 		r.report.Failed = append(r.report.Failed, SyncFailure{index, params, err})
 	case outcome == demeterrr.UpsertCreated:
 		r.report.Created++

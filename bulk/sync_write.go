@@ -246,10 +246,7 @@ func (r *syncRun) conclude(place int, outcome demeterrr.UpsertOutcome, id string
 	if err == nil {
 		r.save(r.clean(place, id))
 	}
-	if err = r.classify(err); err != nil {
-		outcome, id = "", ""
-	}
-	if r.isUntried(err) {
+	if err = r.classify(err); r.isUntried(err) {
 		return
 	}
 	params, _ := unpack(r.packed.at(r.items.at(place).at))
