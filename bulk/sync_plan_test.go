@@ -21,7 +21,8 @@ func TestADryRunIsExact(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(150) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		srv := account(t, r.IntN(300))
+		n := r.IntN(300)
+		srv := account(t, n)
 		options := bulk.SyncOptions{Concurrency: 1}
 		if seed%5 > 0 {
 			options.State = newMemoryState(t)
@@ -29,13 +30,17 @@ func TestADryRunIsExact(t *testing.T) {
 		if r.IntN(2) == 0 {
 			options.ManagedTags = []string{"a", "b", "new"}
 		}
-		if r.IntN(10) > 0 {
+		switch r.IntN(6) {
+		case 0:
+		case 1:
 			synced(t, srv, customerList(0, r.IntN(300)), &options)
+		default: // nearly all are known
+			synced(t, srv, customerList(0, max(0, n-r.IntN(4))), &options)
 		}
 		options.ClearEmpty = options.State != nil && r.IntN(2) == 0
 		options.Verify = r.IntN(4) == 0
 		input := customerList(0, r.IntN(310))
-		for range r.IntN(1 + len(input)/2) {
+		for range r.IntN(1+len(input)) / []int{1, 10, 100}[r.IntN(3)] {
 			switch c := &input[r.IntN(len(input))]; r.IntN(8) {
 			case 0:
 				c.LastName = "Changed"

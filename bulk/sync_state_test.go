@@ -106,7 +106,7 @@ func TestClearEmptyClearsWhatThisSourceHasSet(t *testing.T) {
 	}
 	srv.AddContact(demeterrr.Contact{Email: "jane@example.com", FirstName: "Jane", Title: "Prof.", CustomFields: map[string]any{"shoe": "42"}})
 	get := "GET /contacts?email=jane@example.com"
-	run(bare, options, get)                                  // others have set the title: it stays
+	run(bare, options, get) // others have set the title: it stays
 	run(bare, &bulk.SyncOptions{State: state, Verify: true, ClearEmpty: true}, get)
 	noPhone := full
 	noPhone.Phone = ""
@@ -273,6 +273,56 @@ func TestWhatIsDirtyIsAlwaysSent(t *testing.T) {
 		same(t, "sent", sent(requests), []string{`PATCH /contacts/{id} {"firstName":"First0","lastName":"Last","title":null,"customFields":{"more":"","tier":"Gold","visits":0},"tags":["a","b"]}`})
 		_, requests = synced(t, srv, was, options)
 		same(t, "sent again", sent(requests), []string{})
+	}
+}
+
+// What an earlier run has set and a later one did not clear, is not forgotten.
+func TestWhatIsDirtyRemembersAllFieldsThatWereSet(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 0)
+	options := &bulk.SyncOptions{State: stateFile(t), ClearEmpty: true}
+	jane := demeterrr.ContactParams{Email: "jane@example.com", FirstName: "Jane", Phone: "+1555"}
+	synced(t, srv, []demeterrr.ContactParams{jane}, options)
+	jane.Phone, jane.Title = "", "Dr."
+	srv.Inject(demeterrrtest.Fault{Route: "PATCH /contacts/{id}", Drop: demeterrrtest.DropBefore})
+	if report, err := bulk.Sync(t.Context(), srv.Client(once), bulk.Slice([]demeterrr.ContactParams{jane}), options); err != nil || len(report.Failed) != 1 {
+		t.Fatal(err, summary(report))
+	}
+	jane.Title = ""
+	_, requests := synced(t, srv, []demeterrr.ContactParams{jane}, options)
+	same(t, "sent", sent(requests), []string{`PATCH /contacts/{id} {"firstName":"Jane","phone":null,"title":null}`})
+}
+
+// Another's contact is not changed because its id was once ours: neither when its
+// tags are read, nor when Verify finds it under another email.
+func TestTheIDOfARenamedContactIsForgotten(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*bulk.SyncOptions){
+		"tags":   func(o *bulk.SyncOptions) { o.ManagedTags = []string{"a", "b", "new"} },
+		"verify": func(o *bulk.SyncOptions) { o.Verify = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := account(t, 10)
+			state := newMemoryState(t)
+			synced(t, srv, customerList(0, 10), &bulk.SyncOptions{State: state})
+			id := ofEmail(t, srv, "customer4@example.com").ID
+			if _, err := srv.Client().Contacts.Update(t.Context(), id, &demeterrr.ContactUpdate{Email: demeterrr.Set("married@example.com")}); err != nil {
+				t.Fatal(err)
+			}
+			options := bulk.SyncOptions{State: state}
+			change(&options)
+			input := customerList(0, 10)
+			input[4].Tags = []string{"new"}
+			srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Status: 400})
+			if report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), &options); err != nil || len(report.Failed) != 1 {
+				t.Fatal(err, summary(report))
+			}
+			same(t, "entry", state.snapshot()["customer4@example.com"], bulk.SyncEntry{Email: "customer4@example.com", Fields: `["customFields.tier","customFields.visits","lastName","tags"]`, Dirty: true})
+			report, _ := synced(t, srv, input, &bulk.SyncOptions{State: state})
+			same(t, "created", report.Created, 1)
+			same(t, "the other's tags", ofEmail(t, srv, "married@example.com").Tags, []string{"b", "a"})
+		})
 	}
 }
 
