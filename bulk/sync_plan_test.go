@@ -39,7 +39,7 @@ func TestADryRunIsExact(t *testing.T) {
 		}
 		options.ClearEmpty = options.State != nil && r.IntN(2) == 0
 		options.Verify = r.IntN(4) == 0
-		input := customerList(0, r.IntN(310))
+		input := customerList(0, []int{n, n + 1, r.IntN(310)}[r.IntN(3)])
 		for range r.IntN(1+len(input)) / []int{1, 10, 100}[r.IntN(3)] {
 			switch c := &input[r.IntN(len(input))]; r.IntN(8) {
 			case 0:

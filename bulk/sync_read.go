@@ -235,7 +235,8 @@ func (r *syncRun) match(place int, c *demeterrr.Contact, now time.Time) {
 		return
 	}
 	if item.inState {
-		r.witness.confirmed = r.witness.confirmed || r.options.Verify
+		known := r.known[place]
+		r.witness.confirmed = r.witness.confirmed || r.options.Verify || known != nil && known.id == c.ID
 		item.exact = item.exact && r.ids.at(place) == c.ID
 	}
 	item.rank = rank

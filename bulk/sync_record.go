@@ -167,7 +167,9 @@ func (r *syncRun) probe() error {
 	for place := range r.items.n {
 		switch r.items.at(place).status {
 		case itemChanged:
-			return nil // its update tells
+			if change, err := r.changeOf(place); err == nil && change.Requests > 0 {
+				return nil // its update tells
+			}
 		case itemMissing:
 			creates = true
 		}

@@ -67,9 +67,7 @@ func (r *syncRun) change(place int) {
 		return
 	}
 	if err == nil && updated != nil {
-		r.mu.Lock()
-		r.witness.confirmed = true
-		r.mu.Unlock()
+		r.witnessed(place)
 		err = r.checkEmail(place, updated)
 	}
 	r.conclude(place, outcome, id, err)
@@ -118,8 +116,17 @@ func (r *syncRun) updateOf(place int) (*demeterrr.ContactUpdate, string, error) 
 	if err != nil {
 		return nil, id, err
 	}
+	r.witnessed(place)
 	params, _ := unpack(r.packed.at(r.items.at(place).at))
 	return r.changes(&params, r.setBefore(place), have), id, nil
+}
+
+// witnessed notes that the account has the contact of an item, whose id may be the
+// state's.
+func (r *syncRun) witnessed(place int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.witness.confirmed = r.witness.confirmed || r.items.at(place).status == itemChanged
 }
 
 // errOther means that the contact of a known id has another email: it is another.
