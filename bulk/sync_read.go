@@ -25,13 +25,19 @@ func (r *syncRun) read() error {
 	pages := (r.witness.known + maxPerPage - 1) / maxPerPage
 	if !r.options.Verify && r.toAsk(pages+1) <= pages {
 		r.direct = true
-		return cmp.Or(r.preview(), r.probe())
+		if err := r.probe(); err != nil {
+			return err
+		}
+		return r.preview()
 	}
 	all, err := r.readAccount()
-	if err == nil && (all || r.options.Verify) && r.witness.absent() {
+	switch {
+	case err != nil:
+		return err
+	case (all || r.options.Verify) && r.witness.absent():
 		return stateFailed(ErrStateMismatch)
 	}
-	return cmp.Or(err, r.probe())
+	return r.probe()
 }
 
 // readAccount reads the account by the way that takes fewer requests. The first
