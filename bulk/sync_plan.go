@@ -75,7 +75,9 @@ func (r *syncRun) preview() error {
 		return nil
 	}
 	before := int(r.sent.Load())
-	r.lookUp(r.missing())
+	if r.direct {
+		r.lookUp(r.missing())
+	}
 	var tagged []int
 	for place := range r.items.n {
 		if r.items.at(place).status == itemChanged && r.needsTags(place) {

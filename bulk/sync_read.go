@@ -37,7 +37,10 @@ func (r *syncRun) read() error {
 	case (all || r.options.Verify) && r.witness.absent():
 		return stateFailed(ErrStateMismatch)
 	}
-	return r.probe()
+	if err := r.probe(); err != nil {
+		return err
+	}
+	return r.preview()
 }
 
 // readAccount reads the account by the way that takes fewer requests. The first
