@@ -15,36 +15,56 @@ import (
 
 var background = context.Background()
 
-// measure prints what a Sync costs.
-func measure(n int, out io.Writer) error {
+// step is one Sync of the measurement: what it may cost, and what it cost.
+type step struct {
+	name       string
+	args       []string
+	mostMB     int // for a million contacts
+	mostMicros float64
+	requests   int
+
+	result
+	micros float64 // of processor time for each contact
+}
+
+// steps runs Sync without a state and with one, of which 1 in 1,000 contacts differs.
+func steps(n int, dir string) ([]step, error) {
 	url, stop, err := startServer(n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer stop()
+	pages, changed, state := (n+99)/100, (n+999)/1000, filepath.Join(dir, "state")
+	list := []step{
+		{name: "no state", args: []string{"-lastname", "A"}, mostMB: 600, mostMicros: 8, requests: pages + changed},
+		{name: "a new state", args: []string{"-lastname", "B", "-state", state}, mostMB: 600, mostMicros: 12, requests: pages + changed},
+		{name: "a state that knows them", args: []string{"-lastname", "C", "-state", state}, mostMB: 300, mostMicros: 8, requests: changed},
+		{name: "a state that knows them, nothing changed", args: []string{"-lastname", "C", "-state", state}, mostMB: 300, mostMicros: 8},
+		{name: "a state that knows them, verified", args: []string{"-lastname", "C", "-state", state, "-verify"}, mostMB: 600, mostMicros: 12, requests: pages},
+	}
+	for i := range list {
+		s := &list[i]
+		var cpu time.Duration
+		if s.result, cpu, err = runJob(append([]string{"-url", url, "-contacts", fmt.Sprint(n), "-every", "1000"}, s.args...)...); err != nil {
+			return nil, err
+		}
+		s.micros = float64(cpu.Microseconds()) / float64(n)
+	}
+	return list, nil
+}
+
+// measure prints what a Sync costs.
+func measure(n int, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "syncscale")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	state := filepath.Join(dir, "state")
-	for _, step := range []struct {
-		name string
-		args []string
-	}{
-		{"no state, 0.1 % changed", []string{"-every", "1000", "-lastname", "A"}},
-		{"a new state, 0.1 % changed", []string{"-every", "1000", "-lastname", "B", "-state", state}},
-		{"a state that knows them, 0.1 % changed", []string{"-every", "1000", "-lastname", "C", "-state", state}},
-		{"a state that knows them, nothing changed", []string{"-every", "1000", "-lastname", "C", "-state", state}},
-		{"a state that knows them, verified", []string{"-every", "1000", "-lastname", "C", "-state", state, "-verify"}},
-	} {
-		r, cpu, err := runJob(append([]string{"-url", url, "-contacts", fmt.Sprint(n)}, step.args...)...)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%-40s %6d MB  %5.2f µs a contact  %d requests  %+v\n", step.name, r.PeakMB, float64(cpu.Microseconds())/float64(n), r.Requests, r)
+	list, err := steps(n, dir)
+	for _, s := range list {
+		fmt.Fprintf(out, "%-42s %4d MB  %5.2f µs a contact  %5d requests\n", s.name, s.PeakMB, s.micros, s.Requests)
 	}
-	return nil
+	return err
 }
 
 // startServer starts the server process and returns its address.
