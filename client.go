@@ -146,6 +146,15 @@ func (c *Client) RateLimit() RateLimit {
 	return RateLimit{}
 }
 
+// BaseURL returns the address of the client's API, as [WithBaseURL] set it; empty
+// for a Client that New did not make.
+func (c *Client) BaseURL() string {
+	if c == nil || c.base == nil {
+		return ""
+	}
+	return c.base.String()
+}
+
 // String names the client by the address of its API. Without it, fmt would read
 // what other goroutines are changing, and show a proxy's password.
 func (c *Client) String() string {

@@ -318,3 +318,13 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+func TestTheBaseURLIsThatOfTheOption(t *testing.T) {
+	t.Parallel()
+	c, err := demeterrr.New(testKey, demeterrr.WithBaseURL("https://feedback.example.com/api/v1/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none *demeterrr.Client
+	same(t, "addresses", []string{c.BaseURL(), (&demeterrr.Client{}).BaseURL(), none.BaseURL()}, []string{"https://feedback.example.com/api/v1", "", ""})
+}

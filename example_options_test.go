@@ -80,6 +80,15 @@ func ExampleWithBaseURL() {
 	// Output: <nil>
 }
 
+func ExampleClient_BaseURL() {
+	client, err := demeterrr.New("dem_your_key_here")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.BaseURL())
+	// Output: https://app.demeterrr.com/api/v1
+}
+
 func ExampleWithInsecureHTTP() {
 	_, err := demeterrr.New("dem_your_key_here",
 		demeterrr.WithBaseURL("http://feedback.internal/api/v1"),

@@ -39,10 +39,10 @@ func ExampleSync_dryRun() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, change := range report.Plan {
+	for _, change := range report.Plan.Changes {
 		fmt.Println(change.Email, change.Create != nil)
 	}
-	fmt.Println(len(report.Plan), "requests more")
+	fmt.Println(report.Plan.Writes, "requests more")
 	// Output:
 	// john.doe@example.com false
 	// jane.smith@example.com true

@@ -165,7 +165,7 @@ func counted(srv *demeterrrtest.Server) (reads, writes int) {
 // adds fails the test if the report of a Sync does not add up.
 func adds(t testing.TB, srv *demeterrrtest.Server, r *bulk.SyncReport) {
 	t.Helper()
-	if sum := r.Duplicates + r.Created + r.Updated + r.Unchanged + len(r.Failed); r.Read != sum {
+	if sum := r.Duplicates + r.Created + r.Updated + r.Unchanged + len(r.Failed) + len(r.NotTried); r.Read != sum {
 		t.Errorf("read %d, but the parts are %d: %s", r.Read, sum, summary(r))
 	}
 	if reads, writes := counted(srv); r.Requests != reads+writes {
@@ -174,8 +174,8 @@ func adds(t testing.TB, srv *demeterrrtest.Server, r *bulk.SyncReport) {
 }
 
 func summary(r *bulk.SyncReport) string {
-	return fmt.Sprintf("read %d, duplicates %d, created %d, updated %d, unchanged %d, failed %d, plan %d",
-		r.Read, r.Duplicates, r.Created, r.Updated, r.Unchanged, len(r.Failed), len(r.Plan))
+	return fmt.Sprintf("read %d, duplicates %d, created %d, updated %d, unchanged %d, failed %d, not tried %d",
+		r.Read, r.Duplicates, r.Created, r.Updated, r.Unchanged, len(r.Failed), len(r.NotTried))
 }
 
 // has fails the test if the account does not hold what a contact's params say.

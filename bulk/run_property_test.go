@@ -81,7 +81,7 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 				contacts = thenFail(input, errors.New("torn"))
 			}
 			report, err := bulk.Sync(ctx, srv.Client(), contacts, &bulk.SyncOptions{Concurrency: r.IntN(9), DryRun: r.IntN(5) == 0})
-			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); report.Read != sum || err == nil && report.Read != len(input) {
+			if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed) + len(report.NotTried); report.Read != sum || err == nil && report.Read != len(input) {
 				t.Errorf("seed %d: %s, input %d (%v)", seed, summary(report), len(input), err)
 			}
 			doubted := 0
@@ -224,7 +224,7 @@ func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 		if err != nil || len(report.Failed) > 0 {
 			t.Error(err, report.Failed)
 		}
-		if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed); sum != 1000 || report.Read != 1000 {
+		if sum := report.Duplicates + report.Created + report.Updated + report.Unchanged + len(report.Failed) + len(report.NotTried); sum != 1000 || report.Read != 1000 {
 			t.Error(summary(report))
 		}
 		t.Log("first run: ", summary(report), fmt.Sprint(report.Requests, " requests"))

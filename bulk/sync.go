@@ -3,27 +3,44 @@ package bulk
 import (
 	"cmp"
 	"context"
-	"errors"
 	"iter"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
-	"github.com/demeterrr/demeterrr-go/internal/mailbox"
-	"github.com/demeterrr/demeterrr-go/internal/paging"
-	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
 // SyncOptions change how Sync works. The zero value is what most need.
 type SyncOptions struct {
-	// DryRun only reads, and fills SyncReport.Plan with what would be sent.
+	// State remembers what Sync sent, so that the next Sync sends the difference without reading the account; nil
+	// means that nothing does. See [OpenSyncState].
+	State SyncState
+	// Verify reads the account although there is a State, and repairs both. Use it from time to time, if others
+	// change the contacts too, and after a change of ManagedTags.
+	Verify bool
+
+	// ClearEmpty clears fields that are empty in the input and that an earlier Sync with the same State has set. It
+	// needs a State. It sends null, "" for custom fields, and [] for tags. The API does not document that null clears a
+	// field. The email and the first name are never cleared: the API requires them.
+	ClearEmpty bool
+	// ManagedTags are the tags that this source owns. Sync adds and removes these, and keeps all other tags of a
+	// contact. Contacts of the input may have no others. Nil means that tags of the input replace all tags. Changed
+	// tags of a contact that only the State knows cost one more request, to read it.
+	ManagedTags []string
+
+	// DryRun only reads, and fills SyncReport.Plan with what would be sent. It changes no State.
 	DryRun bool
+	// Confirm is called after the reading and before the first write, unless there is nothing to write. If it returns
+	// an error, nothing is written, and Sync returns that error. A dry run does not call it.
+	Confirm func(*SyncPlan) error
+
 	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
 	Concurrency int
 	// OnProgress is called when the reading begins, when a request waits, and after every completed request, never twice at
 	// once. It must return soon.
 	OnProgress func(SyncProgress)
+	// OnResult is called with the outcome of each contact as it is known, never twice at once. It must return soon.
+	// It gets no duplicates, and no contacts that were not tried. In a dry run it tells what would be done.
+	OnResult func(SyncResult)
 }
 
 // SyncProgress says how far Sync has come.
@@ -37,9 +54,22 @@ type SyncProgress struct {
 	WaitingUntil time.Time
 }
 
+// SyncResult is the outcome of one contact.
+type SyncResult struct {
+	// Index is the place of the contact in the input, from 0.
+	Index int
+	// Email is as the input has it.
+	Email string
+	// Outcome is empty if there is an error.
+	Outcome demeterrr.UpsertOutcome
+	// ContactID is empty if it is not known: after an error, and in a dry run for a contact that would be created.
+	ContactID string
+	Err       error
+}
+
 // SyncReport tells what Sync did. Read is the sum of Duplicates, Created,
-// Updated, Unchanged and the number of Failed. After a dry run, Created and
-// Updated tell what would have been done.
+// Updated, Unchanged and the numbers of Failed and NotTried. After a dry run,
+// Created and Updated tell what would have been done.
 type SyncReport struct {
 	// Read is the number of contacts that the input gave.
 	Read int
@@ -51,43 +81,33 @@ type SyncReport struct {
 	Unchanged int
 	// Failed are in the order of the input. Those whose error matches ErrUnknownOutcome may have been written.
 	Failed []SyncFailure
+	// NotTried are the places, in the input, of contacts whose turn did not come because Sync stopped. Its error is
+	// the reason. They are in order.
+	NotTried []int
 	// Requests is the number of requests sent, retries included.
 	Requests int
-	// Plan is what a dry run would have sent, in the order of the input: it would have cost len(Plan)
-	// requests more. Nil unless SyncOptions.DryRun is set.
-	Plan []SyncChange
+	// Plan is what a dry run would have sent; nil unless SyncOptions.DryRun is set.
+	Plan *SyncPlan
 }
 
 // SyncFailure is a contact that Sync could not bring to the account.
 type SyncFailure struct {
 	// Index is the place of the contact in the input, from 0.
-	Index   int
-	Contact demeterrr.ContactParams
-	// Err has a [*demeterrr.Error], which errors.As finds. If Sync stopped before this contact's turn, its text says
-	// "not tried" and names the reason, and its Attempts are 0. Err matches the reason where that holds for every
-	// contact: [demeterrr.ErrUnauthorized], [demeterrr.ErrRateLimited], a context's error.
-	Err error
-}
-
-// SyncChange is one request that a dry run would have sent: Create or Update is set.
-type SyncChange struct {
-	// Index is the place of the contact in the input, from 0.
 	Index int
-	Email string
-	// Create is the contact that would be created; nil if it exists.
-	Create *demeterrr.ContactParams
-	// ContactID and Update are the contact that would be changed, and the fields that differ.
-	ContactID string
-	Update    *demeterrr.ContactUpdate
+	// Contact has its custom fields as a reply would have them: see [demeterrr.Contact].
+	Contact demeterrr.ContactParams
+	// Err has a [*demeterrr.Error], which errors.As finds.
+	Err error
 }
 
 const defaultSyncConcurrency = 4
 
 // Sync brings the account to what contacts say: it creates those that are
 // missing, and updates those that differ, by their differing fields, as
-// [demeterrr.ContactsService.Upsert] would. It never deletes. Contacts of the account that
-// are not in the input are left alone. LocationID and ContactOrganizationID are
-// set on new contacts only, and a difference in them counts as none.
+// [demeterrr.ContactsService.Upsert] would. It never deletes, and never changes
+// Unsubscribed. Contacts of the account that are not in the input are left alone.
+// LocationID and ContactOrganizationID are set on new contacts only, and a
+// difference in them counts as none.
 //
 // It reads first, by whichever way takes fewer requests: all pages of 100, or a
 // look at each email. For n contacts of which k differ, in an account of T, the
@@ -96,19 +116,27 @@ const defaultSyncConcurrency = 4
 // in lower case. Retries, and contacts that somebody else changes meanwhile, come
 // on top.
 //
-// The contacts are held in memory and must not be changed before Sync returns.
-// The report shares their tags and custom fields.
-// Those with the same email, ignoring case, count once: the last one wins.
+// With a [SyncState] it reads nothing of contacts that the state knows. The cost
+// is k requests: each changed contact is sent whole. A contact that the state does
+// not know costs one request if it is new, and up to three if the account has it.
+// Many of these are read like those of a Sync without a state. Before Sync creates
+// anything it makes sure, by one request at most, that the account is the state's.
+// What others change in the account goes unnoticed until a run with
+// SyncOptions.Verify.
+//
+// Sync keeps about 200 bytes of memory for each contact, and with a state 50 for
+// those that it knows. Those with the same email, ignoring case, count once: the
+// last one wins. So nothing is written before the input has ended.
 //
 // The report is never nil and always adds up. A contact that fails is in it, and
 // the others go on. The error tells why Sync stopped early, if it did: the input
-// gave an error (then nothing was written), the reading failed, ctx ended, or
-// going on would have wasted requests: the key was refused, the API asked for a
-// longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a
-// [demeterrr.Pacer] makes this rare, but cannot know what others have used), or 5 contacts in a row
-// met no working service. What was not tried is in Failed then, and a
-// second Sync does the rest. A write that is on its way when ctx ends is let
-// finish, for as long as [demeterrr.WithTimeout] allows.
+// gave an error (then nothing was written), the reading failed, the state failed,
+// ctx ended, or going on would have wasted requests: the key was refused, the API
+// asked for a longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an
+// hour; a [demeterrr.Pacer] makes this rare, but cannot know what others have
+// used), or 5 contacts in a row met no working service. What was not tried is in
+// NotTried then, and a second Sync does the rest. A write that is on its way when
+// ctx ends is let finish, for as long as [demeterrr.WithTimeout] allows.
 //
 // It takes the scopes contacts:read and contacts:write; a dry run only the first.
 func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr.ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
@@ -118,186 +146,64 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 	if err := checkArguments(ctx, c, contacts == nil, opts.Concurrency); err != nil {
 		return &SyncReport{}, err
 	}
+	if err := opts.check(); err != nil {
+		return &SyncReport{}, err
+	}
 	var report *SyncReport
 	err := c.TraceOperation(ctx, "bulk.Sync", func(ctx context.Context) error {
-		r := &syncRun{run: newRun(ctx, c), options: *opts, byEmail: map[string]*syncItem{}}
+		r := newSyncRun(newRun(ctx, c), *opts)
 		defer r.cancel(nil)
 		if r.options.OnProgress != nil {
 			r.run.progress = r.reportProgress
 		}
 		r.options.Concurrency = cmp.Or(r.options.Concurrency, defaultSyncConcurrency)
 		r.sync(contacts)
-		report = r.report()
+		report = r.finished()
 		return r.stopped
 	})
 	return report, err
 }
 
-// sync takes in the input, reads what the account has of it, and writes what differs.
-func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
-	err := r.collect(contacts)
-	if err == nil {
-		err = r.read()
+// check refuses options that contradict each other.
+func (o *SyncOptions) check() error {
+	if o.ClearEmpty && o.State == nil {
+		return invalid("ClearEmpty needs a State, which knows the fields that this source has set; open one with OpenSyncState")
 	}
-	if err != nil {
-		r.stop(err)
+	if o.ManagedTags != nil && len(o.ManagedTags) == 0 {
+		return invalid("ManagedTags is empty, so that no contact may have tags; name the tags that this source owns, or pass nil")
 	}
-	r.write()
-}
-
-// syncRun is one Sync on its way.
-type syncRun struct {
-	*run
-	options SyncOptions
-
-	inputs     int
-	duplicates int
-	items      []*syncItem
-	byEmail    map[string]*syncItem
-	unfiltered atomic.Bool  // the server ignores ?email=
-	list       paging.Pages // guarded by run.mu, as the progress
-	progress   SyncProgress
-}
-
-// syncItem is one contact of the input and what becomes of it. Only one
-// goroutine at a time works on it.
-type syncItem struct {
-	index  int
-	params demeterrr.ContactParams
-	have   *demeterrr.Contact       // the account's; nil if it has none
-	update *demeterrr.ContactUpdate // what have lacks; nil if nothing
-	done   demeterrr.UpsertOutcome
-	err    error
-	plan   *SyncChange
-}
-
-// collect takes in the input. Contacts without a usable email fail here.
-func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) error {
-	if err := r.over(); err != nil {
-		return err
-	}
-	for params, err := range contacts {
-		if err != nil {
-			return inputFailed(err)
+	seen := map[string]bool{}
+	for i, tag := range o.ManagedTags {
+		switch {
+		case tag == "":
+			return invalid("tag %d of ManagedTags is empty; leave it out", i+1)
+		case seen[tag]:
+			return invalid("tag %d of ManagedTags is there twice; leave it out", i+1)
 		}
-		item := &syncItem{index: r.inputs, params: params}
-		r.inputs++
-		key := mailbox.Key(params.Email)
-		if err := validate.Email(params.Email); err != nil {
-			item.err = invalid("%s", err)
-		} else if earlier, ok := r.byEmail[key]; ok {
-			r.duplicates++
-			earlier.index, earlier.params = item.index, item.params
-			continue
-		} else {
-			r.byEmail[key] = item
-		}
-		r.items = append(r.items, item)
-		if err := r.over(); err != nil {
-			return err
-		}
+		seen[tag] = true
 	}
 	return nil
 }
 
-// write creates and updates what differs, or plans to.
-func (r *syncRun) write() {
-	var differing []*syncItem
-	for _, item := range r.items {
-		if item.have != nil {
-			item.update = item.params.Changes(item.have)
-		}
-		switch {
-		case item.err != nil:
-		case item.have != nil && item.update == nil:
-			item.done = demeterrr.UpsertUnchanged
-		case r.over() != nil:
-			item.err = r.notTried()
-		default:
-			differing = append(differing, item)
-		}
-	}
-	if r.options.DryRun {
-		for _, item := range differing {
-			item.predict()
-		}
+// sync is the story: collect the input, compare it with the state and the account,
+// plan, let the caller confirm, and write.
+func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
+	release, err := r.acquireState()
+	if err != nil {
+		r.stop(err)
 		return
 	}
-	r.advance(func(p *SyncProgress) { p.WritesTotal = len(differing) })
-	parallel(r.run, r.options.Concurrency, slices.Values(differing), func(item *syncItem) {
-		if untried := r.notTried(); untried != nil {
-			item.err = untried
-			return
-		}
-		item.done, item.err = r.bring(item)
-		item.err = r.classify(item.err)
-		r.advance(func(p *SyncProgress) { p.Writes++ })
-	})
-}
-
-// bring makes the account have the contact of an item. If somebody else created or
-// deleted it meanwhile, that is found out by the API's 409 or 404.
-func (r *syncRun) bring(item *syncItem) (demeterrr.UpsertOutcome, error) {
-	if item.have != nil {
-		_, err := r.client.Contacts.Update(r.ctx, item.have.ID, item.update, r.writing()...)
-		if !errors.Is(err, demeterrr.ErrNotFound) {
-			return demeterrr.UpsertUpdated, err
+	defer release()
+	for _, step := range []func() error{
+		func() error { return r.collect(contacts) },
+		r.read,
+		r.settle,
+		r.plan,
+		r.record,
+		r.write,
+	} {
+		if err = step(); err != nil {
+			r.stop(err)
 		}
 	}
-	_, done, err := r.client.Contacts.Upsert(r.ctx, &item.params, r.writing()...)
-	return done, err
-}
-
-// predict says what write would do for an item, and refuses what it could not send.
-func (item *syncItem) predict() {
-	change := &SyncChange{Index: item.index, Email: item.params.Email}
-	if item.have != nil {
-		change.ContactID, change.Update = item.have.ID, item.update
-		item.done, item.err = demeterrr.UpsertUpdated, item.update.Validate()
-	} else {
-		change.Create = &item.params
-		item.done, item.err = demeterrr.UpsertCreated, item.params.Validate()
-	}
-	if item.err == nil {
-		item.plan = change
-	}
-}
-
-// advance changes the progress and hands it to the caller.
-func (r *syncRun) advance(change func(*SyncProgress)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.progress)
-	if r.options.OnProgress != nil {
-		r.reportProgress()
-	}
-}
-
-// reportProgress hands the progress to the caller. r.mu is held.
-func (r *syncRun) reportProgress() {
-	p := r.progress
-	p.WaitingFor, p.WaitingUntil = r.waitingFor()
-	r.options.OnProgress(p)
-}
-
-// report adds up what became of the items.
-func (r *syncRun) report() *SyncReport {
-	report := &SyncReport{Read: r.inputs, Duplicates: r.duplicates, Requests: int(r.sent.Load())}
-	slices.SortFunc(r.items, func(a, b *syncItem) int { return a.index - b.index })
-	for _, item := range r.items {
-		switch {
-		case item.err != nil:
-			report.Failed = append(report.Failed, SyncFailure{item.index, item.params, item.err})
-		case item.done == demeterrr.UpsertCreated:
-			report.Created++
-		case item.done == demeterrr.UpsertUpdated:
-			report.Updated++
-		case item.done == demeterrr.UpsertUnchanged:
-			report.Unchanged++
-		}
-		if item.plan != nil {
-			report.Plan = append(report.Plan, *item.plan)
-		}
-	}
-	return report
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
@@ -14,42 +15,81 @@ import (
 // maxPerPage is the most that the API puts on a page (contract, section 4).
 const maxPerPage = 100
 
-// read learns what the account has of the input, by the way that takes fewer
-// requests. The first page tells which one that is, except for a contact that
-// takes one look-up, for which nothing is cheaper.
+// read learns what the account has of the input, as far as the state does not
+// know it. What takes fewer requests than the pages that the state's contacts fill
+// is not read: it is sent, and the API's answers tell.
 func (r *syncRun) read() error {
-	wanted := r.missing()
-	switch lookUps(wanted) {
-	case 0:
-		return nil
-	case 1:
-		r.lookUp(wanted)
-		if !r.unfiltered.Load() {
-			return r.over()
+	if r.over() != nil || r.toAsk(1) == 0 {
+		return r.over()
+	}
+	pages := (r.witness.known + maxPerPage - 1) / maxPerPage
+	if !r.options.Verify && r.toAsk(pages+1) <= pages {
+		r.direct = true
+		if err := r.probe(); err != nil {
+			return err
+		}
+		return r.preview()
+	}
+	all, err := r.readAccount()
+	switch {
+	case err != nil:
+		return err
+	case (all || r.options.Verify) && r.witness.absent():
+		return stateFailed(ErrStateMismatch)
+	}
+	if err := r.probe(); err != nil {
+		return err
+	}
+	return r.preview()
+}
+
+// readAccount reads the account by the way that takes fewer requests. The first
+// page tells which one that is, except for a contact that takes one look-up, for
+// which nothing is cheaper. all tells whether it has read all pages.
+func (r *syncRun) readAccount() (all bool, err error) {
+	if r.toAsk(2) == 1 {
+		r.lookUp(r.missing())
+		if !r.unfiltered {
+			return false, r.over()
 		}
 	}
 	r.advance(func(p *SyncProgress) { p.Reads, p.ReadsTotal = 0, 1 })
 	if err := r.page(1); err != nil {
-		return err
+		return false, err
 	}
-	if wanted = r.missing(); lookUps(wanted) < r.list.Total() && !r.unfiltered.Load() {
-		r.lookUp(wanted)
-		if !r.unfiltered.Load() {
-			return r.over()
+	if r.toAsk(r.list.Total()) < r.list.Total() && !r.unfiltered {
+		r.lookUp(r.missing())
+		if !r.unfiltered {
+			return false, r.over()
 		}
 	}
-	return r.pages()
+	return true, r.pages()
 }
 
-// missing are the contacts that are not known to be in the account.
-func (r *syncRun) missing() []*syncItem {
-	var items []*syncItem
-	for _, item := range r.items {
-		if item.have == nil && item.err == nil {
-			items = append(items, item)
+// toAsk is the number of requests, up to a limit, that it takes to ask for each
+// contact that is not known to be in the account, and for tags that changed.
+func (r *syncRun) toAsk(limit int) (n int) {
+	for place := 0; place < r.items.n && n < limit; place++ {
+		switch item := r.items.at(place); item.status {
+		case itemMissing:
+			n += len(mailbox.Spellings(unpackEmail(r.packed.at(item.at))))
+		case itemChanged:
+			if r.needsTags(place) {
+				n++
+			}
 		}
 	}
-	return items
+	return min(n, limit)
+}
+
+// missing are the places of the contacts that are not known to be in the account.
+func (r *syncRun) missing() (places []int) {
+	for place := range r.items.n {
+		if r.items.at(place).status == itemMissing {
+			places = append(places, place)
+		}
+	}
+	return places
 }
 
 // pages reads all pages but the first. What somebody else's writes shift between
@@ -114,57 +154,75 @@ func (r *syncRun) page(number int) error {
 	return nil
 }
 
-// lookUps is the number of requests that it takes to look the items up, at most.
-func lookUps(items []*syncItem) (n int) {
-	for _, item := range items {
-		n += len(mailbox.Spellings(item.params.Email))
-	}
-	return n
-}
-
 // lookUp asks for the email of each of the items. It gives up if the server turns
 // out to ignore the question.
-func (r *syncRun) lookUp(items []*syncItem) {
-	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + lookUps(items) })
-	parallel(r.run, r.options.Concurrency, slices.Values(items), func(item *syncItem) {
-		asked := mailbox.Spellings(item.params.Email)
+func (r *syncRun) lookUp(places []int) {
+	n := 0
+	for _, place := range places {
+		n += len(mailbox.Spellings(r.email(place)))
+	}
+	r.advance(func(p *SyncProgress) { p.ReadsTotal = p.Reads + n })
+	parallel(r.run, r.options.Concurrency, slices.Values(places), func(place int) {
+		asked := mailbox.Spellings(r.email(place))
 		for i, email := range asked {
-			if r.unfiltered.Load() || r.over() != nil {
+			if r.ignoresFilter() || r.over() != nil {
 				return
 			}
 			page, err := r.client.Contacts.List(r.ctx, &demeterrr.ContactListParams{Email: email}, r.reading()...)
-			if item.err = r.classify(err); item.err != nil {
+			if err = r.classify(err); err != nil {
+				r.fail(place, err)
 				return
 			}
 			if len(page.Items) == 0 {
 				r.take(page)
 				continue
 			}
-			r.spare(len(asked) - i - 1)
+			r.asked(place, i+1, len(asked), true)
 			r.take(page)
 			if !slices.ContainsFunc(page.Items, func(c demeterrr.Contact) bool { return mailbox.Same(c.Email, email) }) {
-				r.unfiltered.Store(true)
+				r.mu.Lock()
+				r.unfiltered = true
+				r.mu.Unlock()
 			}
 			return
 		}
+		r.asked(place, len(asked), len(asked), false)
 	})
 }
 
-// spare takes requests that turned out not to be needed off the progress.
-func (r *syncRun) spare(n int) {
+func (r *syncRun) ignoresFilter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.progress.ReadsTotal -= n
+	return r.unfiltered
 }
 
-// take keeps the contacts that the input has. One that it met twice, because it
-// shifted between pages, is the same.
+// asked notes that it took n look-ups of at most so many to find an item, or not.
+// The others come off the progress.
+func (r *syncRun) asked(place, n, most int, found bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.ReadsTotal -= most - n
+	if !r.direct {
+		return
+	}
+	params, _ := unpack(r.packed.at(r.items.at(place).at))
+	switch creates := params.FirstName != ""; {
+	case found && creates:
+		r.extra[place] = 1 + n // a real run meets a 409, and asks then
+	case found || !creates:
+		r.extra[place] = n
+	}
+}
+
+// take compares the contacts of a page with those of the input. One that it met
+// twice, because it shifted between pages, is the same.
 func (r *syncRun) take(page *demeterrr.Page[demeterrr.Contact]) {
+	now := time.Now()
 	r.advance(func(p *SyncProgress) {
 		for i := range page.Items {
-			c := page.Items[i] // a copy, which does not keep the page
-			if item := r.byEmail[mailbox.Key(c.Email)]; item != nil && item.fits(&c) {
-				item.have = &c
+			r.witness.saw(page.Items[i].ID)
+			if place := r.items.find(hashEmail(page.Items[i].Email)); place >= 0 {
+				r.match(place, &page.Items[i], now)
 			}
 		}
 		p.Reads++
@@ -172,12 +230,42 @@ func (r *syncRun) take(page *demeterrr.Page[demeterrr.Contact]) {
 	})
 }
 
-// fits reports whether an item's email means c rather than the contact that the
-// item has. The choice does not depend on the order in which the contacts come.
-func (item *syncItem) fits(c *demeterrr.Contact) bool {
-	if item.have == nil {
-		return mailbox.Same(c.Email, item.params.Email)
+// match compares an item with a contact of the account, if its email means that
+// one rather than another that it has met. The choice does not depend on the order
+// in which the contacts come.
+func (r *syncRun) match(place int, c *demeterrr.Contact, now time.Time) {
+	item := r.items.at(place)
+	if item.status == itemRefused || item.status == itemDone || item.status == itemUnchanged && item.rank == 0 {
+		return // the last: the state has it
 	}
-	rank := mailbox.Rank(item.params.Email, c.Email)
-	return rank >= 0 && cmp.Or(rank-mailbox.Rank(item.params.Email, item.have.Email), cmp.Compare(c.ID, item.have.ID)) < 0
+	params, _ := unpack(r.packed.at(item.at))
+	rank := int8(mailbox.Rank(params.Email, c.Email)) + 1 //nolint:gosec // there are three
+	if rank == 0 || item.rank > 0 && cmp.Or(cmp.Compare(rank, item.rank), cmp.Compare(c.ID, r.ids.at(place))) >= 0 {
+		return
+	}
+	if item.inState {
+		known := r.known[place]
+		r.witness.confirmed = r.witness.confirmed || r.options.Verify || known != nil && known.id == c.ID
+		item.exact = item.exact && r.ids.at(place) == c.ID
+	}
+	item.rank = rank
+	r.ids.set(place, c.ID)
+	if update := r.changes(&params, r.setBefore(place), c); update != nil {
+		item.status = itemDiffers
+		r.updates[place] = &syncUpdate{update, now}
+	} else {
+		item.status = itemUnchanged
+		delete(r.updates, place)
+	}
 }
+
+// setBefore is the text of the fields that this source has set, says the state.
+func (r *syncRun) setBefore(place int) string {
+	if known := r.known[place]; known != nil {
+		return known.fields
+	}
+	return ""
+}
+
+// email is that of an item whose contact is kept.
+func (r *syncRun) email(place int) string { return unpackEmail(r.packed.at(r.items.at(place).at)) }

@@ -108,9 +108,9 @@ func tell(out io.Writer, r *bulk.SyncReport, dryRun bool) {
 	if !dryRun {
 		return
 	}
-	for i, change := range r.Plan {
+	for i, change := range r.Plan.Changes {
 		if i == 20 {
-			fmt.Fprintf(out, "  … and %d more\n", len(r.Plan)-i)
+			fmt.Fprintf(out, "  … and %d more\n", len(r.Plan.Changes)-i)
 			break
 		}
 		if change.Create != nil {
@@ -119,7 +119,7 @@ func tell(out io.Writer, r *bulk.SyncReport, dryRun bool) {
 			fmt.Fprintf(out, "  update %s: %s\n", change.Email, fieldsOf(change.Update))
 		}
 	}
-	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %s more.\n", bulkcli.Count(len(r.Plan), "request"))
+	fmt.Fprintf(out, "Dry run: nothing was written. A real run would send %s more.\n", bulkcli.Count(r.Plan.Writes, "request"))
 }
 
 func problems(reader *csvinput.Reader, r *bulk.SyncReport) []bulkcli.Problem {

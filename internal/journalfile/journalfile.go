@@ -23,22 +23,24 @@ import (
 var ErrLocked = errors.New("it is open already, in this process or in another run")
 
 // errNoLocks means that nothing keeps two processes from writing to one file.
-var errNoLocks = errors.New("files cannot be locked on this system; use a Journal of your own, in a database for example")
+var errNoLocks = errors.New("files cannot be locked on this system; use a database in place of the file")
 
 // ErrForeign means that the file does not begin as it should.
 var ErrForeign = errors.New("it is not a journal")
 
 // File is a journal that is open for appending. It is safe for concurrent use.
 type File struct {
+	restore string // what to do about a file that has changed behind our back
+
 	mu     sync.Mutex
+	path   string
 	file   *os.File
 	sync   func() error // the file's
 	size   int64        // of the lines that are whole
 	broken error        // why nothing can be appended any more
 }
 
-// restore is what to do about a file that has changed behind our back.
-const restore = "put the original back before the next run, or contacts may be messaged twice"
+const restoreJournal = "put the original back before the next run, or contacts may be messaged twice"
 
 // maxLine is the length of a line with its newline, in bytes.
 const maxLine = 1 << 20
@@ -50,6 +52,12 @@ const maxLine = 1 << 20
 // that is no JSON object is damaged, and the file is left as it is. A file that
 // Open creates is removed again if Open fails.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
+	return OpenRestored(path, restoreJournal, header, check, read)
+}
+
+// OpenRestored is Open for a file that is no journal. restore is what its errors
+// tell to do about a file that has changed behind our back.
+func OpenRestored(path, restore string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
 	if !locks {
 		return nil, errNoLocks
 	}
@@ -63,7 +71,7 @@ func Open(path string, header []byte, check func(header []byte) error, read func
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file, sync: file.Sync}
+	f := &File{restore: restore, path: path, file: file, sync: file.Sync}
 	empty, err := f.acquire()
 	if err == nil {
 		err = f.load(header, check, read)
@@ -111,14 +119,14 @@ func (f *File) named() (os.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := os.Stat(f.file.Name())
+	found, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("the file was removed or renamed while it was open; " + restore)
+		return nil, errors.New("the file was removed or renamed while it was open; " + f.restore)
 	case err != nil:
 		return nil, err
 	case !os.SameFile(info, found):
-		return nil, errors.New("another file took its place while it was open; " + restore)
+		return nil, errors.New("another file took its place while it was open; " + f.restore)
 	}
 	return info, nil
 }
@@ -127,7 +135,7 @@ func (f *File) named() (os.FileInfo, error) {
 func (f *File) intact() error {
 	info, err := f.named()
 	if err == nil && info.Size() != f.size {
-		err = fmt.Errorf("another program changed the file while it was open, from %d bytes to %d; %s", f.size, info.Size(), restore)
+		err = fmt.Errorf("another program changed the file while it was open, from %d bytes to %d; %s", f.size, info.Size(), f.restore)
 	}
 	return err
 }
@@ -186,7 +194,7 @@ func (f *File) mend(number int, torn, header []byte) error {
 	if err := f.Append(header); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(f.file.Name()))
+	return syncDir(filepath.Dir(f.path))
 }
 
 // Append adds a line, which has no newline in it, and returns when it is on the

@@ -176,7 +176,7 @@ func TestAFileThatWasReplacedBeforeItsLockIsRefused(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = old.Close() })
 	replace(t, path)
-	if _, err := (&File{file: old}).acquire(); err == nil || !strings.Contains(err.Error(), "another file took its place") {
+	if _, err := (&File{file: old, path: old.Name()}).acquire(); err == nil || !strings.Contains(err.Error(), "another file took its place") {
 		t.Error(err)
 	}
 }

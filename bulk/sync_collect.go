@@ -1,0 +1,238 @@
+package bulk
+
+import (
+	"iter"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+	"github.com/demeterrr/demeterrr-go/internal/paging"
+	"github.com/demeterrr/demeterrr-go/internal/validate"
+)
+
+// syncRun is one Sync on its way.
+type syncRun struct {
+	*run
+	options SyncOptions
+	report  *SyncReport // guarded by run.mu, as all that follows while workers are at it
+
+	items   table[syncItem]      // what becomes of each email, by its place in this table
+	packed  arena                // the contacts that are still needed
+	known   map[int]*knownItem   // what the state knows of some items
+	ids     idTable              // of the account's contacts, by place
+	updates map[int]*syncUpdate  // by place, of items that differ from the account's contact
+	refused map[int]*SyncFailure // by place, of items that cannot be sent
+
+	unfiltered bool         // the server ignores ?email=
+	list       paging.Pages // as far as it was read
+	progress   SyncProgress
+	witness    witness
+	fields     fieldTexts
+
+	todo   []int // the places of what is to be written: changes first, then what may be new
+	gone   []int // the places of those whose contact has disappeared meanwhile
+	direct bool  // unknown contacts are not read before they are sent
+
+	// Of a dry run:
+	extra map[int]int // requests that a real run needs to learn what this one has looked up, by place
+	spare int         // requests of this run that a real one does not make
+}
+
+// newSyncRun starts a Sync.
+func newSyncRun(r *run, options SyncOptions) *syncRun {
+	return &syncRun{
+		run: r, options: options, report: &SyncReport{}, known: map[int]*knownItem{}, updates: map[int]*syncUpdate{},
+		refused: map[int]*SyncFailure{}, extra: map[int]int{},
+	}
+}
+
+// syncItem is one contact of the input and what is known of it.
+type syncItem struct {
+	at      int64 // of its packed params; -1 if they are not needed
+	index   int32 // its place in the input
+	status  itemStatus
+	rank    int8 // 1 + how well the email of the account's contact fits; 0 if none was found
+	inState bool // the state knows it by an id
+	exact   bool // the state has it as it should be after this run
+}
+
+type itemStatus uint8
+
+const (
+	itemMissing   itemStatus = iota // nothing is known of it
+	itemRefused                     // it cannot be sent
+	itemUnchanged                   // the account has it
+	itemChanged                     // the state has it with other content
+	itemDiffers                     // the account has it with other content
+	itemDone                        // it is in the report
+)
+
+// knownItem is what the state knows of a contact that is not as it was sent.
+type knownItem struct {
+	id       string
+	fields   string // that this source has set
+	dirty    bool
+	sameTags bool
+}
+
+// collect takes in the input, and compares it with the state. It keeps what the
+// state does not have.
+func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) error {
+	if err := r.over(); err != nil {
+		return err
+	}
+	in := collector{syncRun: r}
+	for params, err := range contacts {
+		if err != nil {
+			return inputFailed(err)
+		}
+		if err := in.take(&params); err != nil {
+			return err
+		}
+		if err := r.over(); err != nil {
+			return err
+		}
+	}
+	return in.flush()
+}
+
+// collector takes in contacts, those of a state in batches.
+type collector struct {
+	*syncRun
+	packer packer
+
+	batch   []collected
+	scratch []byte // their packed params
+	emails  []string
+	entries map[string]*SyncEntry
+}
+
+// collected is a contact that the state has not been asked about.
+type collected struct {
+	place       int
+	index       int32
+	email       string // its key
+	start, end  int    // of its bytes in the scratch
+	emailEnd    int    // of the email in it
+	fingerprint SyncFingerprint
+	fields      string
+}
+
+// stateBatch is how many emails a state is asked about, or told of, at once.
+const stateBatch = 1000
+
+// take takes in one contact.
+func (r *collector) take(params *demeterrr.ContactParams) error {
+	index := r.report.Read
+	r.report.Read++
+	if err := validate.Email(params.Email); err != nil {
+		r.finish(-1, index, *params, "", "", invalid("%s", err))
+		return nil
+	}
+	place, again := r.items.add(hashEmail(params.Email))
+	if again {
+		r.report.Duplicates++
+		delete(r.refused, place)
+	}
+	item := r.items.at(place)
+	item.index, item.at = int32(index), -1 //nolint:gosec // there is no memory for 2³¹ contacts
+	packed, err := r.packer.pack(params)
+	if err == nil {
+		err = r.unmanaged(params)
+	}
+	if err != nil {
+		item.status = itemRefused
+		r.refused[place] = &SyncFailure{index, *params, err}
+		return nil
+	}
+	item.status = itemMissing
+	if r.options.State == nil {
+		item.at = r.packed.add(packed.bytes)
+		return nil
+	}
+	r.batch = append(r.batch, collected{
+		place, item.index, mailbox.Key(params.Email), len(r.scratch), len(r.scratch) + len(packed.bytes), packed.email,
+		packed.fingerprint(), r.fields.of(params),
+	})
+	r.scratch = append(r.scratch, packed.bytes...)
+	if len(r.batch) < stateBatch {
+		return nil
+	}
+	return r.flush()
+}
+
+// flush asks the state about the contacts of a batch.
+func (r *collector) flush() error {
+	r.emails = r.emails[:0]
+	for _, c := range r.batch {
+		if r.current(&c) {
+			r.emails = append(r.emails, c.email)
+		}
+	}
+	if len(r.emails) == 0 {
+		return nil
+	}
+	entries, err := r.options.State.Lookup(r.ctx, r.emails)
+	if err != nil {
+		return stateFailed(err)
+	}
+	clear(r.entries)
+	if r.entries == nil {
+		r.entries = make(map[string]*SyncEntry, stateBatch)
+	}
+	for i := range entries {
+		r.entries[entries[i].Email] = &entries[i]
+	}
+	for i := range r.batch {
+		if c := &r.batch[i]; r.current(c) {
+			r.compare(c, r.entries[c.email])
+		}
+	}
+	r.batch, r.scratch = r.batch[:0], r.scratch[:0]
+	return nil
+}
+
+// current reports whether no later contact has the same email.
+func (r *collector) current(c *collected) bool {
+	item := r.items.at(c.place)
+	return item.index == c.index && item.status != itemRefused
+}
+
+// compare decides what becomes of a contact by what the state knows of it; nil if
+// that is nothing. An entry without an id is of a contact whose creation was begun.
+func (r *collector) compare(c *collected, entry *SyncEntry) {
+	item := r.items.at(c.place)
+	again := item.inState
+	item.inState, item.exact = false, false
+	delete(r.known, c.place)
+	packed := r.scratch[c.start:c.end]
+	if entry == nil {
+		item.at = r.packed.add(packed)
+		return
+	}
+	if !again {
+		r.witness.know(entry.ContactID)
+	}
+	cleared := !r.options.ClearEmpty || len(goneFields(entry.Fields, c.fields)) == 0
+	same := !entry.Dirty && entry.Fingerprint == c.fingerprint && cleared
+	item.inState = entry.ContactID != ""
+	item.exact = same && item.inState && entry.Fields == c.fields
+	if item.inState && (r.options.Verify || r.options.OnResult != nil) {
+		r.ids.set(c.place, entry.ContactID)
+	}
+	switch {
+	case same && item.inState && !r.options.Verify:
+		item.status = itemUnchanged
+		if r.options.OnResult != nil {
+			item.at = r.packed.add(packed[:c.emailEnd])
+		}
+		return
+	case item.inState && !r.options.Verify:
+		item.status = itemChanged
+	}
+	if !item.exact {
+		r.known[c.place] = &knownItem{
+			entry.ContactID, entry.Fields, entry.Dirty, !entry.Dirty && entry.Fingerprint.sameTags(&c.fingerprint),
+		}
+	}
+	item.at = r.packed.add(packed)
+}

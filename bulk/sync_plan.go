@@ -1,0 +1,199 @@
+package bulk
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+)
+
+// SyncPlan is what Sync is about to write.
+type SyncPlan struct {
+	// Changes are in the order in which they are sent: updates first, then new contacts, each in the order of the input.
+	Changes []SyncChange
+	// Reads is the number of requests that Sync takes before it writes. A dry run counts those that a real run would take.
+	Reads int
+	// Writes is the number of requests that the changes take. In a dry run it is exact, as long as nobody else changes
+	// the account and the State is right. In Confirm, a contact that the State does not know counts as new: it takes
+	// one request, and one or two more if the account has it.
+	Writes int
+}
+
+// SyncChange is one contact that Sync would write: Create or Update is set.
+type SyncChange struct {
+	// Index is the place of the contact in the input, from 0.
+	Index int
+	Email string
+	// Create is the contact that would be created; nil if it exists.
+	Create *demeterrr.ContactParams
+	// ContactID and Update are the contact that would be changed, and the fields that are sent. For Confirm, tags that
+	// only the State knows are those of the input. Other tags of the contact are read when its turn comes, and stay.
+	ContactID string
+	Update    *demeterrr.ContactUpdate
+	// Requests is the number of requests that it takes.
+	Requests int
+}
+
+// syncUpdate is what an item's contact in the account lacks.
+type syncUpdate struct {
+	*demeterrr.ContactUpdate
+	at time.Time // when the contact was read
+}
+
+// settle sorts out what needs no request, and what is to be written.
+func (r *syncRun) settle() error {
+	var created []int
+	for place := range r.items.n {
+		switch item := r.items.at(place); item.status {
+		case itemRefused:
+			f := r.refused[place]
+			r.finish(place, f.Index, f.Contact, "", "", f.Err)
+		case itemUnchanged:
+			r.report.Unchanged++
+			if r.options.OnResult != nil {
+				r.tell(SyncResult{int(item.index), r.email(place), demeterrr.UpsertUnchanged, r.ids.at(place), nil})
+			}
+		case itemChanged, itemDiffers:
+			r.todo = append(r.todo, place)
+		case itemMissing:
+			created = append(created, place)
+		case itemDone:
+		}
+	}
+	byIndex := func(a, b int) int { return cmp.Compare(r.items.at(a).index, r.items.at(b).index) }
+	slices.SortFunc(r.todo, byIndex)
+	slices.SortFunc(created, byIndex)
+	r.todo = append(r.todo, created...)
+	return nil
+}
+
+// preview makes a dry run read what a real run learns from the answers to its
+// writes, and just before them.
+func (r *syncRun) preview() error {
+	if !r.options.DryRun {
+		return nil
+	}
+	before := int(r.sent.Load())
+	if r.direct {
+		r.lookUp(r.missing())
+	}
+	var tagged []int
+	for place := range r.items.n {
+		if r.items.at(place).status == itemChanged && r.needsTags(place) {
+			tagged = append(tagged, place)
+		}
+	}
+	parallel(r.run, r.options.Concurrency, slices.Values(tagged), func(place int) {
+		if r.over() != nil {
+			return
+		}
+		have, err := r.fresh(place)
+		r.mu.Lock()
+		r.extra[place] = 1
+		r.mu.Unlock()
+		switch {
+		case err == nil:
+			r.mu.Lock()
+			r.match(place, have, time.Now())
+			r.mu.Unlock()
+		case r.isGone(err):
+			r.items.at(place).status = itemMissing
+		default:
+			r.fail(place, r.classify(err))
+		}
+	})
+	r.spare = int(r.sent.Load()) - before
+	return r.over()
+}
+
+// plan shows the caller what is about to be written: in the report of a dry run,
+// else to Confirm.
+func (r *syncRun) plan() error {
+	switch {
+	case r.options.DryRun:
+		r.report.Plan = r.planned()
+	case r.over() == nil && r.options.Confirm != nil && len(r.todo) > 0:
+		if err := r.options.Confirm(r.planned()); err != nil {
+			return because("not confirmed", foreign{err})
+		}
+	}
+	return nil
+}
+
+// planned is what is to be written. A dry run reports it as if it was.
+func (r *syncRun) planned() *SyncPlan {
+	plan := &SyncPlan{Reads: int(r.sent.Load()) - r.spare}
+	if r.over() != nil {
+		return plan
+	}
+	for _, place := range r.todo {
+		change, err := r.changeOf(place)
+		plan.Writes += change.Requests
+		outcome := demeterrr.UpsertUnchanged
+		switch {
+		case err != nil:
+			outcome = ""
+		case change.Create != nil:
+			outcome = demeterrr.UpsertCreated
+		case change.Update != nil:
+			outcome = demeterrr.UpsertUpdated
+		}
+		if err == nil && outcome != demeterrr.UpsertUnchanged {
+			plan.Changes = append(plan.Changes, change)
+		}
+		if r.options.DryRun {
+			params, _ := unpack(r.packed.at(r.items.at(place).at))
+			r.finish(place, change.Index, params, outcome, change.ContactID, err)
+		}
+	}
+	for place, n := range r.extra {
+		if r.items.at(place).status == itemUnchanged {
+			plan.Writes += n
+		}
+	}
+	return plan
+}
+
+// changeOf is the change of an item, or the error with which it will fail. It has
+// neither Create nor Update if nothing is left to be sent.
+func (r *syncRun) changeOf(place int) (SyncChange, error) {
+	item := r.items.at(place)
+	params, _ := unpack(r.packed.at(item.at))
+	change := SyncChange{Index: int(item.index), Email: params.Email, Requests: r.extra[place]}
+	var err error
+	switch item.status {
+	case itemMissing:
+		change.Create, err = &params, params.Validate()
+	case itemChanged:
+		known := r.known[place]
+		change.ContactID, change.Update = known.id, r.whole(&params, known.fields)
+		if r.needsTags(place) {
+			change.Requests++
+			if change.Update == nil {
+				change.Update = &demeterrr.ContactUpdate{}
+			}
+			change.Update.Tags = demeterrr.Set(params.Tags)
+		}
+	default:
+		change.ContactID, change.Update = r.ids.at(place), r.updates[place].ContactUpdate
+	}
+	if change.Update != nil {
+		err = change.Update.Validate()
+	}
+	if err == nil && (change.Create != nil || change.Update != nil) {
+		change.Requests++
+	}
+	return change, err
+}
+
+// needsTags reports whether a contact must be read before its tags can be sent,
+// since only the state knows it.
+func (r *syncRun) needsTags(place int) bool {
+	known := r.known[place]
+	if r.options.ManagedTags == nil || known.sameTags {
+		return false
+	}
+	params, _ := unpack(r.packed.at(r.items.at(place).at))
+	return params.Tags != nil || slices.Contains(r.toClear(&params, known.fields), "tags")
+}

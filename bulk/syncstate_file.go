@@ -1,0 +1,208 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/demeterrr/demeterrr-go/internal/journalfile"
+)
+
+// FileSyncState is a [SyncState] in a file. Make one with [OpenSyncState]. The
+// zero FileSyncState cannot be used.
+type FileSyncState struct {
+	file *journalfile.File
+
+	mu      sync.Mutex
+	inUse   bool
+	bound   string // the address of the file; empty until it is known
+	address string // that of the present run
+	entries table[stateRecord]
+	live    int            // entries that have something in them
+	odd     map[int]string // ids that are no UUIDs, by place
+	fields  []string       // the texts that records refer to
+	texts   map[string]uint32
+}
+
+// stateRecord is an entry in memory. It has no pointers.
+type stateRecord struct {
+	uuid        [16]byte
+	fingerprint SyncFingerprint
+	fields      uint32 // 1 + the place of its text; 0 for none
+	flags       stateFlags
+}
+
+type stateFlags byte
+
+const (
+	stateKnown stateFlags = 1 << iota // there is an entry
+	stateDirty
+	stateUUID
+	stateOddID
+)
+
+const (
+	stateVersion = 1
+	restoreState = "run Sync with Verify afterwards"
+)
+
+// stateHeader is the first line of the file.
+type stateHeader struct {
+	SyncState string `json:"syncState"`
+	Version   int    `json:"version"`
+}
+
+// OpenSyncState opens the state in the file at path, or creates it. It fails if
+// the file is not a state, is of a later version, or is already open, in this
+// process or another one. A process that was killed leaves it free. Close it after
+// use.
+//
+// A state is for one source of contacts and one account. If the account is another
+// one, Sync stops with [ErrStateMismatch]. The file has hashes in place of emails,
+// contact ids, and the names of fields. Open takes about 80 bytes of memory for
+// each contact.
+//
+// Each change is on the disk before Sync goes on. A crash can cut the last line
+// short: its contacts are sent once more. A lost file costs a reading of the
+// account, and ClearEmpty no longer knows what it may clear. Do not put an old
+// copy back, or run Sync with Verify after that.
+//
+// The file is locked while it is open: see [OpenJournal].
+func OpenSyncState(path string) (*FileSyncState, error) {
+	s := &FileSyncState{texts: map[string]uint32{}, odd: map[int]string{}}
+	var err error
+	if s.file, err = journalfile.OpenRestored(path, restoreState, stateFileHeader(), checkStateHeader, s.replay); err != nil {
+		if errors.Is(err, journalfile.ErrForeign) {
+			err = errors.New("it is not a sync state; name another file")
+		}
+		return nil, because(fmt.Sprintf("sync state %s cannot be opened", path), err)
+	}
+	return s, nil
+}
+
+func stateFileHeader() []byte {
+	header, _ := json.Marshal(stateHeader{"demeterrr", stateVersion}) // it can be encoded
+	return header
+}
+
+// checkStateHeader refuses the files of others.
+func checkStateHeader(line []byte) error {
+	var h struct {
+		stateHeader
+		Journal string `json:"journal"`
+	}
+	switch err := json.Unmarshal(line, &h); {
+	case err == nil && h.Journal != "":
+		return errors.New("it is the journal of a sequence; name another file")
+	case err != nil || h.SyncState != "demeterrr":
+		return journalfile.ErrForeign
+	case h.Version != stateVersion:
+		return fmt.Errorf("it has version %d, this program knows version %d only; use the program that wrote it, or another file", h.Version, stateVersion)
+	}
+	return nil
+}
+
+// errNoState is that of a state which OpenSyncState did not make.
+func errNoState() error { return invalid("the sync state was not made by OpenSyncState") }
+
+func (s *FileSyncState) made() bool { return s != nil && s.file != nil }
+
+// Acquire takes the state for one run. It makes the file short first, if more than
+// half of it is out of date.
+func (s *FileSyncState) Acquire(_ context.Context, address string) (release func(), err error) {
+	if !s.made() {
+		return nil, errNoState()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.inUse:
+		return nil, ErrStateInUse
+	case s.bound != "" && s.bound != address:
+		return nil, fmt.Errorf("%w: it is of %s, the client's is %s", ErrStateMismatch, s.bound, address)
+	}
+	if s.file.Size() > 1<<20+2*int64(s.live)*stateRecordSize {
+		_ = s.file.Rewrite(stateFileHeader(), s.writeAll) // the long file is as good
+	}
+	s.inUse, s.address = true, address
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.inUse = false
+	}, nil
+}
+
+// Lookup returns what the state knows of the emails.
+func (s *FileSyncState) Lookup(_ context.Context, emails []string) ([]SyncEntry, error) {
+	if !s.made() {
+		return nil, errNoState()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries := make([]SyncEntry, 0, len(emails))
+	for _, email := range emails {
+		place := s.entries.find(hashEmail(email))
+		if place < 0 || s.entries.at(place).flags&stateKnown == 0 {
+			continue
+		}
+		record := s.entries.at(place)
+		e := SyncEntry{Email: email, Fingerprint: record.fingerprint, Dirty: record.flags&stateDirty != 0}
+		switch {
+		case record.flags&stateUUID != 0:
+			e.ContactID = formatUUID(record.uuid)
+		case record.flags&stateOddID != 0:
+			e.ContactID = s.odd[place]
+		}
+		if record.fields > 0 {
+			e.Fields = s.fields[record.fields-1]
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Save replaces entries, on the disk.
+func (s *FileSyncState) Save(_ context.Context, entries []SyncEntry) error {
+	if !s.made() {
+		return errNoState()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bound == "" && s.address != "" {
+		if err := s.append(&stateLine{Address: s.address}); err != nil {
+			return err
+		}
+	}
+	l := &stateLine{}
+	for i := range entries {
+		if err := s.add(l, &entries[i]); err != nil {
+			return err
+		}
+		if i < len(entries)-1 && l.size < maxStateLine {
+			continue
+		}
+		if err := s.append(l); err != nil {
+			return err
+		}
+		l = &stateLine{}
+	}
+	return nil
+}
+
+// Close closes the file and lets others open it. It may be called twice.
+func (s *FileSyncState) Close() error {
+	if !s.made() {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// append puts a line on the disk, and takes it in if it is there.
+func (s *FileSyncState) append(l *stateLine) error {
+	if err := s.file.Append(l.encode()); err != nil {
+		return err
+	}
+	return s.apply(l)
+}
