@@ -350,11 +350,11 @@ func TestScriptsAreLoadedAgainAndAReplicaLetsNothingThrough(t *testing.T) {
 	release(unsent)
 	release = acquire(t, ctx, l) // the place of before
 	rdb.ScriptFlush(ctx)
-	rdb.SlaveOf(ctx, "127.0.0.1", "1")
+	rdb.Do(ctx, "REPLICAOF", "127.0.0.1", "1")
 	if err := take(ctx, l); err == nil || !strings.Contains(err.Error(), "READONLY") {
 		t.Errorf("on a replica: %v, want READONLY", err)
 	}
-	rdb.SlaveOf(ctx, "NO", "ONE")
+	rdb.Do(ctx, "REPLICAOF", "NO", "ONE")
 	release(unsent)
 	acquire(t, ctx, l)
 }
