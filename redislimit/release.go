@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// maxPause bounds what one 429 can ask of the fleet.
-	maxPause = time.Hour
 	// giveBackTimeout bounds what a cancelled Acquire still waits for its place to be given back.
 	giveBackTimeout = 500 * time.Millisecond
 	// releaseTimeout bounds the round trip that gives places back. Without it a
@@ -38,7 +36,7 @@ func (l *Limiter) releaseOf(ctx context.Context, p place) demeterrr.Release {
 		case !outcome.Sent:
 			l.tell(ctx, p, 0, 0)
 		case outcome.StatusCode == http.StatusTooManyRequests && outcome.RetryAfter > 0:
-			l.tell(ctx, p, 0, end+min(outcome.RetryAfter, maxPause).Microseconds())
+			l.tell(ctx, p, 0, end+outcome.RetryAfter.Microseconds())
 		case took > l.margin:
 			l.tell(ctx, p, end-l.margin.Microseconds(), 0)
 		}
