@@ -42,7 +42,7 @@ func strategies() []strategy {
 		{name: "sleep 0.6 s", pause: time.Minute / 100},
 		{name: "sleep 3.6 s", pause: time.Hour / 1000},
 		{name: "rate.Limiter", limiter: func([]demeterrr.Limit) demeterrr.Limiter {
-			return rate.NewLimiter(rate.Every(time.Minute/100), 100)
+			return demeterrr.WaitLimiter(rate.NewLimiter(rate.Every(time.Minute/100), 100))
 		}},
 		pacer(),
 	}
@@ -111,6 +111,7 @@ func (by strategy) options(s setting) []demeterrr.Option {
 type notes struct {
 	mu     sync.Mutex
 	result result
+	others []time.Duration // when requests of others were accepted
 	runOut int
 }
 
@@ -139,6 +140,8 @@ func (n *notes) take(r demeterrrtest.Request, start time.Time) {
 		n.runOut = 0 // there was a place, for somebody
 		if ours {
 			n.result.accepted = append(n.result.accepted, at)
+		} else {
+			n.others = append(n.others, at)
 		}
 	case ours:
 		n.result.refused = append(n.result.refused, at)
