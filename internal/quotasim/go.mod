@@ -6,6 +6,7 @@ require (
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/demeterrr/demeterrr-go v0.1.0
 	github.com/demeterrr/demeterrr-go/redislimit v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/redis/go-redis/v9 v9.22.0
 	golang.org/x/time v0.14.0
 )

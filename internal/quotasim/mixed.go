@@ -158,12 +158,14 @@ func mixed(t *testing.T, s mixedSetting, by way) (r mixedResult) {
 		r.finish = finish
 	})
 	slices.Sort(r.waits)
-	r.soonest = soonest(len(r.accepted), mixedWorkers, mixedLatency, r.web)
+	r.soonest = soonest(demeterrr.DefaultLimits(), len(r.accepted), mixedWorkers, mixedLatency, r.web)
 	r.minimum = r.soonest[len(r.soonest)-1] + mixedLatency/2 // the server counts half-way
 	return r
 }
 
-func newPacer(_ string, limits []demeterrr.Limit) demeterrr.Limiter { return demeterrr.NewPacer(limits...) }
+func newPacer(_ string, limits []demeterrr.Limit) demeterrr.Limiter {
+	return demeterrr.NewPacer(limits...)
+}
 
 func newContacts() []demeterrr.ContactParams {
 	contacts := make([]demeterrr.ContactParams, mixedContacts)
@@ -216,7 +218,7 @@ func callWeb(t *testing.T, s mixedSetting, website []*demeterrr.Client, start ti
 // the time at which it really came. Every request goes as soon as all those before
 // it have gone, a worker is free, and it leaves every window room for the website's:
 // none can go sooner in any schedule that keeps every limit in every interval.
-func soonest(n, workers int, latency time.Duration, web []time.Duration) []time.Duration {
+func soonest(limits []demeterrr.Limit, n, workers int, latency time.Duration, web []time.Duration) []time.Duration {
 	web = slices.Sorted(slices.Values(web))
 	var job []time.Duration
 	for i := range n {
@@ -229,7 +231,7 @@ func soonest(n, workers int, latency time.Duration, web []time.Duration) []time.
 		}
 		for moved := true; moved; {
 			moved = false
-			for _, l := range demeterrr.DefaultLimits() {
+			for _, l := range limits {
 				if free := room(l, at, job, web); free > at {
 					at, moved = free, true
 				}
