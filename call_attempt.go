@@ -48,7 +48,7 @@ func (k *call) attempt() {
 
 // send starts the time limit, sends the request, and reads and classifies the
 // whole reply.
-func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
+func (k *call) send(ctx context.Context, rep *reply) {
 	k.attempts++
 	k.status = 0
 	started := time.Now()
@@ -69,10 +69,10 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	k.status = rep.status
 	k.updateQuota(rep)
 	k.outcome.StatusCode, k.outcome.RateLimit = rep.status, rep.rateLimit
-	failed, k.again = k.classify(rep, buf)
-	k.last, k.outcome.Sent = failed, !rep.unsent
+	k.last, k.again = k.classify(rep, buf)
+	k.outcome.Sent = !rep.unsent
 	if rep.status == http.StatusTooManyRequests {
-		k.outcome.RetryAfter = failed.RetryAfter
+		k.outcome.RetryAfter = k.last.RetryAfter
 	}
 	if rep.err == nil {
 		buf.release()
@@ -80,7 +80,6 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
 		k.logTo().write(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	}
-	return failed
 }
 
 // acquire waits until there is room for the attempt: at the gate, and at the

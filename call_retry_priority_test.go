@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,8 +152,8 @@ func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 		for i := range waits {
 			waits[i] = s.sent[i+1].at - s.sent[i].at
 		}
-		for i, want := range []time.Duration{1, 1, 2, 4, 8, 16, 30, 30} {
-			if want *= time.Second; waits[i] < want || waits[i] > want+want/4 {
+		for i, seconds := range []int{1, 1, 2, 4, 8, 16, 30, 30} {
+			if want := time.Duration(seconds) * time.Second; waits[i] < want || waits[i] > want+want/4 {
 				t.Errorf("wait %d took %v, want %v or up to a quarter more", i+1, waits[i], want)
 			}
 		}
@@ -208,9 +209,14 @@ func startJob(t *testing.T, srv *demeterrrtest.Server, done []bool, workers int,
 	client := srv.Client(demeterrr.WithLimiter(demeterrr.NewPacer()))
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for w := range workers {
+	var next atomic.Int64
+	for range workers {
 		all.Go(func() {
-			for i := w; i < len(done); i += workers {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(done) {
+					return
+				}
 				if done[i] {
 					continue
 				}

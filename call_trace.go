@@ -66,7 +66,7 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 }
 
 // tracedSend is send between the tracers' start and end of an attempt.
-func (k *call) tracedSend(t AttemptTracer, rep *reply) (failed *Error) {
+func (k *call) tracedSend(t AttemptTracer, rep *reply) {
 	ordinal := k.attempts + 1
 	ctx := orElse(t.TraceAttemptStart(k.ctx, AttemptStart{Ordinal: ordinal, Previous: k.attemptError(k.last)}), k.ctx)
 	returned := false
@@ -75,14 +75,13 @@ func (k *call) tracedSend(t AttemptTracer, rep *reply) (failed *Error) {
 		switch {
 		case !returned:
 			end.Err = k.died(k.method != http.MethodGet)
-		case failed != nil:
-			end.Code, end.RetryAfter, end.Err = plainCode(failed.Code), failed.RetryAfter, k.attemptError(failed)
+		case k.last != nil:
+			end.Code, end.RetryAfter, end.Err = plainCode(k.last.Code), k.last.RetryAfter, k.attemptError(k.last)
 		}
 		t.TraceAttemptEnd(ctx, end)
 	}()
-	failed = k.send(ctx, rep)
+	k.send(ctx, rep)
 	returned = true
-	return failed
 }
 
 // attemptError is the error of an attempt for tracers; nil if it succeeded.

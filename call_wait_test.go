@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,9 @@ import (
 type acquireFunc func(context.Context) (demeterrr.Release, error)
 
 func (f acquireFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return f(ctx) }
+
+// noPlace is what a limiter returns that has nothing to give back.
+var noPlace demeterrr.Release
 
 // noteWaits writes a line when a wait is told: the second, and what it knows.
 func noteWaits(lines *[]string) demeterrr.CallOption {
@@ -98,12 +102,12 @@ func TestALimiterReportsOneWaitForEachPlace(t *testing.T) {
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 			derived, cancel := context.WithTimeout(ctx, time.Hour)
 			defer cancel()
-			kept = derived
+			kept = derived //nolint:fatcontext // it is called once
 			for i := range 3 {
 				demeterrr.ReportWait(derived, time.Now().Add(time.Duration(i+2)*time.Minute))
 				time.Sleep(time.Minute)
 			}
-			return nil, nil
+			return noPlace, nil
 		})
 		c, _ := play(t, []step{okContact}, demeterrr.WithTracer(r), demeterrr.WithLimiter(limiter))
 		var told []string
@@ -126,7 +130,10 @@ func TestAReportAfterThePlaceWasTakenIsNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var kept context.Context
-		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) { kept = ctx; return nil, nil })
+		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
+			kept = ctx //nolint:fatcontext // it is called once
+			return noPlace, nil
+		})
 		c, _ := play(t, []step{okContact}, demeterrr.WithLimiter(limiter))
 		var told []string
 		late := demeterrr.WithBeforeSend(func(context.Context) error { demeterrr.ReportWait(kept, time.Now()); return nil })
@@ -144,7 +151,7 @@ func TestAReportFromAnotherGoroutineIsTold(t *testing.T) {
 				reporters.Go(func() { demeterrr.ReportWait(ctx, time.Now().Add(time.Second)) })
 			}
 			reporters.Wait()
-			return nil, nil
+			return noPlace, nil
 		})
 		c, _ := play(t, []step{okContact}, demeterrr.WithLimiter(limiter))
 		var told []string
@@ -164,7 +171,7 @@ func TestAReportWithoutAListenerDoesNothing(t *testing.T) {
 				t.Error("the limiter has another context than the caller's, although nobody listens")
 			}
 			demeterrr.ReportWait(ctx, time.Now().Add(time.Hour))
-			return nil, nil
+			return noPlace, nil
 		})
 		debug := slog.New(slog.NewTextHandler(&bytes.Buffer{}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		c, _ := play(t, []step{okContact}, demeterrr.WithLimiter(limiter), demeterrr.WithLogger(debug))
@@ -208,7 +215,7 @@ func TestAReportedWaitIsLoggedWhenItBegins(t *testing.T) {
 				limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 					demeterrr.ReportWait(ctx, time.Now().Add(tt.says))
 					time.Sleep(tt.lasts)
-					return nil, nil
+					return noPlace, nil
 				})
 				c, _ := play(t, []step{okContact}, demeterrr.WithLimiter(limiter), demeterrr.WithLogger(slog.New(handler)))
 				wantNil(t, get(t.Context(), c))
@@ -229,7 +236,7 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 			if !books.TryLock() {
 				t.Error("the books are open")
-				return nil, nil
+				return noPlace, nil
 			}
 			demeterrr.ReportWait(ctx, time.Now().Add(time.Hour))
 			books.Unlock()
@@ -252,6 +259,31 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 		wantNil(t, get(t.Context(), c)) // the limiter still works
 		s.wantSent(1)
 	})
+}
+
+// The call that a listener ends leaves the Pacer's line, and no place is lost.
+func TestAListenerThatEndsItsCallHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	for how, end := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+		for _, low := range []bool{false, true} {
+			t.Run(fmt.Sprint(how, " low=", low), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					begin, ctx := time.Now(), t.Context()
+					if low {
+						ctx = demeterrr.LowPriority(ctx)
+					}
+					c, s := play(t, repeat(okContact, 3), demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})))
+					wantNil(t, get(ctx, c))
+					isolated(func() { _ = get(ctx, c, demeterrr.WithOnWait(func(demeterrr.WaitStart) { end() })) })
+					wantNil(t, get(ctx, c))
+					wantNil(t, get(ctx, c))
+					s.wantSent(3)
+					same(t, "time", time.Since(begin), 2*time.Minute)
+				})
+			})
+		}
+	}
 }
 
 // onlyCalls is a tracer that is no WaitTracer.

@@ -41,7 +41,7 @@ type waitFails struct {
 
 func (l *waitFails) Acquire(context.Context) (demeterrr.Release, error) {
 	if l.passes--; l.passes >= 0 {
-		return nil, nil
+		return noPlace, nil
 	}
 	return nil, l.err
 }

@@ -53,9 +53,7 @@ type LimitOutcome struct {
 // WaitLimiter makes a [Limiter] of *rate.Limiter of golang.org/x/time/rate and
 // its like. A place that was not used does not come back, and no call yields to
 // another. A nil w makes a Limiter that [New] refuses and whose Acquire fails.
-func WaitLimiter(w interface {
-	Wait(ctx context.Context) error
-}) Limiter {
+func WaitLimiter(w interface{ Wait(context.Context) error }) Limiter {
 	if isNil(w) {
 		return waitLimiter{}
 	}
@@ -96,9 +94,11 @@ func IsLowPriority(ctx context.Context) bool {
 
 type lowPriorityKey struct{}
 
-// ReportWait tells tracers and progress that a [Limiter] waits, and until when; a
-// zero until is unknown. A limiter calls it inside Acquire, with the context of
-// Acquire or one derived from it. Without a listener it does nothing.
+// ReportWait tells that a [Limiter] waits, and until when; a zero until is unknown.
+// It reaches [WaitTracer], [WithOnWait] and the log. A limiter calls it inside
+// Acquire, with the context of Acquire or one derived from it. Each Acquire is one
+// wait: the first report counts. Without a listener it does nothing. If a listener
+// panics, the context of Acquire ends, and the panic goes on after Acquire.
 func ReportWait(ctx context.Context, until time.Time) {
 	if ctx == nil {
 		return

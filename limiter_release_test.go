@@ -144,7 +144,7 @@ func TestAPlaceIsUnsentAfterAnAttemptWithoutOne(t *testing.T) {
 		l, asked := &ledger{t: t}, 0
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 			if asked++; asked == 1 {
-				return nil, nil
+				return noPlace, nil
 			}
 			return l.Acquire(ctx)
 		})
@@ -183,7 +183,7 @@ func TestNobodyHoldsAPlaceWhilePaused(t *testing.T) {
 func TestTheKeyIsAskedForAgainAfterAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limiter := &turnstile{waits: []time.Duration{0, 5 * time.Second}}
+		limiter := &diary{holds: []time.Duration{0, 5 * time.Second}}
 		slow := limitedFor("60")
 		slow.took = 2 * time.Second
 		c, s := rotating(t, keys("dem_first", "dem_before", "dem_after"), []step{slow, okContact}, demeterrr.WithLimiter(limiter))

@@ -336,7 +336,7 @@ type deaf struct{ end func() }
 
 func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 	d.end()
-	return nil, nil
+	return noPlace, nil
 }
 
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {

@@ -129,7 +129,7 @@ func TestLowPriorityIsInTheContext(t *testing.T) {
 	var seen []bool
 	limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 		seen = append(seen, demeterrr.IsLowPriority(ctx))
-		return nil, nil
+		return noPlace, nil
 	})
 	for _, tracers := range [][]demeterrr.Tracer{nil, {forgetful{}}} {
 		c := serving(t, answer(200, okContact.body), demeterrr.WithLimiter(limiter), demeterrr.WithTracer(tracers...))

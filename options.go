@@ -96,7 +96,8 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	return func(c *config) { c.policy = p }
 }
 
-// WithLimiter takes a place at l for every attempt. The default is to send at once.
+// WithLimiter takes a place at l for every attempt, retries included. New refuses a
+// nil limiter and a [Pacer] whose limits are wrong. The default is to send at once.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
 		if isNil(l) {

@@ -181,10 +181,12 @@ type (
 )
 
 func (f funcLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
+
 func (m mapLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	return m["a"].Acquire(ctx)
 }
-func (c chanLimiter) Acquire(context.Context) (demeterrr.Release, error) { <-c; return nil, nil }
+
+func (c chanLimiter) Acquire(context.Context) (demeterrr.Release, error) { <-c; return noPlace, nil }
 
 func TestNewTellsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -193,7 +193,7 @@ type held struct{ left int }
 
 func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if h.left--; h.left >= 0 {
-		return nil, nil
+		return func(demeterrr.LimitOutcome) {}, nil
 	}
 	<-ctx.Done()
 	return nil, ctx.Err()
