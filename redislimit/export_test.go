@@ -30,5 +30,11 @@ func (l *Limiter) Outlast(ctx context.Context, id string, low bool, end time.Dur
 	_ = l.settle(ctx)
 }
 
+// Pause tells that nothing may start before a moment of Redis's clock, because the place was refused.
+func (l *Limiter) Pause(ctx context.Context, id string, until time.Duration) {
+	l.tell(place{id: id}, 0, until.Microseconds())
+	_ = l.settle(ctx)
+}
+
 // Settle waits until Redis knows what was released.
 func (l *Limiter) Settle(ctx context.Context) error { return l.settle(ctx) }

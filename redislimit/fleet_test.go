@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -35,16 +34,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// job is what one worker does: Waits requests by Goroutines goroutines, each lasting up to Request.
+// job is what one worker does: Waits requests by Goroutines goroutines, each lasting up to Request, with a Pause after it.
 type job struct {
-	Addr              string
-	Limits            []demeterrr.Limit
-	Margin, Request   time.Duration
-	Waits, Goroutines int
+	Addr                   string
+	Limits                 []demeterrr.Limit
+	Margin, Request, Pause time.Duration
+	Waits, Goroutines      int
+	Low                    bool
 }
 
 // work is the main function of a worker. When told to go it prints a line for every request: when it started and when,
-// at a random moment of it, the server counted it, in nanoseconds of this machine's clock.
+// at a random moment of it, the server counted it, in nanoseconds of this machine's clock, and how long it waited.
 func work(settings string) {
 	var j job
 	if err := json.Unmarshal([]byte(settings), &j); err != nil {
@@ -64,6 +64,10 @@ func work(settings string) {
 		group.Go(func() { _ = take(ctx, warm) })
 	}
 	group.Wait()
+	class := ctx
+	if j.Low {
+		class = low
+	}
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return
@@ -72,15 +76,17 @@ func work(settings string) {
 	for range j.Goroutines {
 		group.Go(func() {
 			for taken.Add(1) <= int64(j.Waits) {
-				release, err := l.Acquire(ctx)
+				asked := time.Now()
+				release, err := l.Acquire(class)
 				if err != nil {
 					fmt.Println("error", err)
 					return
 				}
 				start, lasts := time.Now(), rand.N(j.Request)
-				fmt.Println(start.UnixNano(), start.Add(rand.N(lasts+1)).UnixNano())
+				fmt.Println(start.UnixNano(), start.Add(rand.N(lasts+1)).UnixNano(), start.Sub(asked).Nanoseconds())
 				time.Sleep(lasts)
-				release(demeterrr.LimitOutcome{Sent: true, StatusCode: http.StatusOK})
+				release(done)
+				time.Sleep(j.Pause)
 			}
 		})
 	}
@@ -98,6 +104,7 @@ type worker struct {
 // worklog is what a worker printed: the sorted-out lines of work.
 type worklog struct {
 	starts, counted []time.Duration
+	waited          time.Duration // the longest
 	errors          []string
 }
 
@@ -128,13 +135,14 @@ func startWorker(t *testing.T, j job) *worker {
 func (w *worker) run(killAfter int) {
 	fmt.Fprintln(w.stdin, "go")
 	for lines := 1; w.out.Scan(); lines++ {
-		var start, counted time.Duration
-		if _, err := fmt.Sscan(w.out.Text(), &start, &counted); err != nil {
+		var start, counted, waited time.Duration
+		if _, err := fmt.Sscan(w.out.Text(), &start, &counted, &waited); err != nil {
 			w.log.errors = append(w.log.errors, w.out.Text())
 			continue
 		}
 		w.log.starts = append(w.log.starts, start)
 		w.log.counted = append(w.log.counted, counted)
+		w.log.waited = max(w.log.waited, waited)
 		if lines == killAfter {
 			_ = w.cmd.Process.Kill() // SIGKILL: nothing is given back
 		}
@@ -228,6 +236,50 @@ func TestEightProcessesKeepTheLimits(t *testing.T) {
 	ideal, withMargin := minimum(j.Limits, 0, processes*j.Waits), minimum(j.Limits, j.Margin, processes*j.Waits)
 	t.Logf("%d requests by %d processes took %v: %.4f of the minimum (%v), %.4f of the minimum with the margin (%v)",
 		len(starts), processes, took, float64(took)/float64(ideal), ideal, float64(took)/float64(withMargin), withMargin)
+	if took > withMargin+withMargin*3/100 {
+		t.Error("more than 3 % above the minimum")
+	}
+}
+
+// Six processes of low priority use up their share, and more than it. Two of normal priority call now and then.
+func TestNormalCallsNeverWaitForLowOnesOfOtherProcesses(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	batch := job{
+		Addr:   s.addr,
+		Limits: []demeterrr.Limit{{Requests: 100, Window: 8 * time.Second, Reserve: 30}, {Requests: 1000, Window: 20 * time.Second, Reserve: 100}},
+		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
+		Waits: 60, Goroutines: 5, Low: true,
+	}
+	web := batch
+	web.Low, web.Waits, web.Goroutines, web.Pause = false, 45, 1, 700*time.Millisecond // 26 at most in a window with margin
+	workers := runFleet(t, append(slices.Repeat([]job{batch}, 6), web, web), 0)
+	var starts, counted []time.Duration
+	for i, w := range workers {
+		if i < 6 {
+			starts, counted = append(starts, w.log.starts...), append(counted, w.log.counted...)
+			continue
+		}
+		t.Logf("web %d waited %v at most", i, w.log.waited)
+		if len(w.log.starts) != web.Waits || w.log.waited > time.Second {
+			t.Errorf("web %d: %d calls of %d, one waited %v", i, len(w.log.starts), web.Waits, w.log.waited)
+		}
+	}
+	slices.Sort(starts)
+	slices.Sort(counted)
+	share := batch.Limits[0].Requests - batch.Limits[0].Reserve
+	if most := mostIn(starts, batch.Limits[0].Window); most > share {
+		t.Errorf("%d low calls started in one window, want %d", most, share)
+	}
+	if most := mostIn(counted, batch.Limits[0].Window); most > share {
+		t.Errorf("%d low calls counted in one window, want %d", most, share)
+	}
+	shares := []demeterrr.Limit{{Requests: share, Window: batch.Limits[0].Window}}
+	took, least := starts[len(starts)-1]-starts[0], minimum(shares, batch.Margin, len(starts))
+	t.Logf("%d low calls took %v: %.4f of the minimum with the margin (%v)", len(starts), took, float64(took)/float64(least), least)
+	if len(starts) != 6*batch.Waits || took > least+least*3/100 {
+		t.Error("more than 3 % above the minimum")
+	}
 }
 
 func TestAKilledProcessLosesItsPlacesAndTheOthersGoOn(t *testing.T) {

@@ -80,6 +80,9 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"no window", rdb, "k", []demeterrr.Limit{{Requests: 1}}, nil, "in 0s"},
 		{"negative window", rdb, "k", []demeterrr.Limit{{Requests: 1, Window: -1}}, nil, "in -1ns"},
 		{"endless window", rdb, "k", []demeterrr.Limit{{Requests: 1, Window: 1 << 62}}, nil, "at most 8784h"},
+		{"reserve", rdb, "k", []demeterrr.Limit{{Requests: 2, Window: time.Second, Reserve: 1}}, nil, ""},
+		{"negative reserve", rdb, "k", []demeterrr.Limit{good[0], {Requests: 5, Window: time.Second, Reserve: -1}}, nil, "limit 1 has a Reserve of -1"},
+		{"all reserved", rdb, "k", []demeterrr.Limit{{Requests: 5, Window: time.Second, Reserve: 5}}, nil, "less than Requests"},
 		{"nil option", rdb, "k", good, []redislimit.Option{nil}, "option 0 is nil"},
 		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s"},
 		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
@@ -223,12 +226,29 @@ func TestAPlaceGivenBackThatNobodyTookNoLongerCounts(t *testing.T) {
 	rdb := startServer(t).client(t)
 	const window = 600 * time.Millisecond
 	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: window}}, redislimit.WithMargin(time.Microsecond))
-	reserve(t, rdb, l, "a")
-	reserve(t, rdb, l, "b")
+	for _, id := range []string{"a", "b", "c"} {
+		reserve(t, rdb, l, id)
+	}
 	l.GiveBack(ctx, "b")
 	time.Sleep(window + window/4) // the moment of b passes, its window has not
-	if wait, err := l.Reserve(ctx, "c"); err != nil || wait != 0 {
-		t.Errorf("c waits %v, %v, want no wait: a's window is over and b was not used", wait, err)
+	l.GiveBack(ctx, "c")
+	if wait, err := l.Reserve(ctx, "d"); err != nil || wait != 0 {
+		t.Errorf("d waits %v, %v, want no wait: a's window is over and b was not used", wait, err)
+	}
+}
+
+func TestFreePlacesThatNobodyIsBehindCountNoMore(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
+	for _, id := range []string{"a", "b", "c"} {
+		reserve(t, rdb, l, id)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		l.GiveBack(ctx, id)
+	}
+	if wait, err := l.Reserve(ctx, "d"); err != nil || wait != 0 {
+		t.Errorf("d waits %v, %v, want no wait: no place is used", wait, err)
 	}
 }
 
@@ -239,7 +259,11 @@ func TestFreePlacesOfALostStateAreForgotten(t *testing.T) {
 	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	reserve(t, rdb, l, "a")
 	reserve(t, rdb, l, "b")
+	reserve(t, rdb, l, "behind")
 	l.GiveBack(ctx, "b")
+	if n := rdb.ZCard(ctx, "{test}:free").Val(); n != 1 {
+		t.Fatalf("%d free places, want 1", n)
+	}
 	rdb.Del(ctx, "{test}:places")
 	if wait, err := l.Reserve(ctx, "c"); err != nil || wait != 0 {
 		t.Errorf("c waits %v, %v, want no wait", wait, err)
@@ -302,8 +326,8 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire = %v, want context.Canceled", err)
 	}
-	if free := rdb.ZCard(ctx, "{test}:free").Val(); free != 1 {
-		t.Errorf("%d free places, want 1", free)
+	if n := rdb.ZCard(ctx, "{test}:places").Val(); n != 3 {
+		t.Errorf("%d members, want the facts and the first", n)
 	}
 	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
 		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
@@ -472,6 +496,7 @@ func TestWaitWorksOnACluster(t *testing.T) {
 		}
 	}
 	reserve(t, rdb, l, "a")
+	reserve(t, rdb, l, "b")
 	l.GiveBack(ctx, "a")
 	if n := rdb.ZCard(ctx, "{test}:free").Val(); n != 1 {
 		t.Errorf("%d free places, want 1: the keys are not in one slot", n)
@@ -495,7 +520,38 @@ func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
 	}
 }
 
-func BenchmarkWait(b *testing.B) {
+// In the middle of a rollout, say. Each keeps its own limits, and counts the places of both.
+func TestWhileLimitsDifferTheLongestWindowIsKept(t *testing.T) {
+	t.Parallel()
+	rdb := startServer(t).client(t)
+	long := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 4, Window: time.Hour, Reserve: 2}})
+	short := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 100, Window: time.Microsecond}}, redislimit.WithMargin(time.Microsecond))
+	passed, passedLow := 0, 0
+	for i := range 12 {
+		if wait, taken := ask(t, long, fmt.Sprint("low", i), true); taken && wait == 0 {
+			passedLow++
+		}
+		if wait, taken := ask(t, long, fmt.Sprint("long", i), false); taken && wait == 0 {
+			passed++
+		}
+		if i == 0 {
+			reserve(t, rdb, short, "short") // another place that the hour has
+		}
+		time.Sleep(time.Millisecond)
+		if wait, taken := ask(t, short, "again", false); !taken || wait > time.Hour {
+			t.Fatalf("the short windows: %v, %v", wait, taken)
+		}
+		short.GiveBack(ctx, "again") // which forgets what the short windows are past
+	}
+	if passed+passedLow != 3 || passedLow > 2 {
+		t.Errorf("%d calls in an hour, %d of them low, beside one of the other process: want 3 and 2 at most", passed+passedLow, passedLow)
+	}
+	if ttl := rdb.PTTL(ctx, "{test}:places").Val(); ttl < time.Hour {
+		t.Errorf("Redis forgets the hour in %v", ttl)
+	}
+}
+
+func BenchmarkAcquire(b *testing.B) {
 	rdb := startServer(b).client(b)
 	limits := []demeterrr.Limit{{Requests: 1 << 30, Window: time.Second}, {Requests: 1 << 30, Window: 2 * time.Second}}
 	b.Run("ping", func(b *testing.B) { // what a round trip costs here

@@ -6,7 +6,7 @@
 --            since    from when on the places are known
 --            resume   nothing may start before: a 429 asked for it
 --            longest  the longest window with margin that any process has
---            moved    how often places that somebody waits for lost their validity
+--            moved    how often places that somebody waits for may have been pushed back
 -- KEYS[2]  free: the places of KEYS[1] that were given back before their moment
 -- KEYS[3]  low: the places of KEYS[1] that calls of low priority hold
 -- ARGV     'acquire', hold (1 or 0), time to keep an idle key, id, low (1 or 0),
@@ -33,9 +33,23 @@ local function drop(id)
   for _, key in ipairs(KEYS) do redis.call('ZREM', key, id) end
 end
 
+-- Makes those that wait for their place ask whether they still have it.
+local function countMove()
+  if redis.call('ZCOUNT', places, '(' .. int(now), '+inf') > 0 then keepFact('moved', fact('moved') + 1) end
+end
+
 local function expire()
   local idle = math.max(now, newest(places, '1'), fact('resume')) - now + fact('longest') + keep
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, int(math.ceil(idle / 1000))) end
+end
+
+-- A free place that nobody is behind fills no gap: a new one would not come later.
+local function dropFreeTail()
+  while true do
+    local last = redis.call('ZRANGE', places, '-1', '-1')[1]
+    if not last or not moment(free, last) then return end
+    drop(last)
+  end
 end
 
 if not moment(places, 'since') then
@@ -62,9 +76,8 @@ if ARGV[1] == 'release' then
       drop(id)
     end
   end
-  if moved and redis.call('ZCOUNT', places, '(' .. int(now), '+inf') > 0 then
-    keepFact('moved', fact('moved') + 1)
-  end
+  dropFreeTail()
+  if moved then countMove() end
   expire()
   return {1}
 end
@@ -82,29 +95,39 @@ for _, key in ipairs({places, low}) do redis.call('ZREMRANGEBYSCORE', key, '0', 
 local start = math.max(now, fact('resume'))
 if hold then start = math.max(start, fact('since') + longest) end
 
--- Whether the limits and a pause that came later still allow the place.
-local function stands(member, at)
-  if at < start and start > now then return false end
-  local rank = redis.call('ZRANK', places, member)
+-- The soonest moment that the limits and a pause allow the place, after the places before it.
+local function soonest(member)
+  local rank, at = redis.call('ZRANK', places, member), start
   for i = first, #ARGV, 3 do
     local before = rank - ARGV[i]
     if before >= 0 then
       before = int(before)
-      local ended = redis.call('ZRANGE', places, before, before, 'WITHSCORES')[2] + ARGV[i + 2]
-      if ended > math.max(at, now) then return false end
+      at = math.max(at, redis.call('ZRANGE', places, before, before, 'WITHSCORES')[2] + ARGV[i + 2])
     end
   end
-  return true
+  return at
 end
 
 local function answer(granted, place) return {granted, place, now, fact('moved')} end
 
--- A client that lost the reply, or has waited for long, asks again under the same id:
--- it has its place already.
+-- A client that lost the reply, or has waited for long, asks again under the same id: it has
+-- its place already. A pause, or an attempt that outlasted its margin, pushes the place back.
 local mine = moment(places, id)
 if mine then
-  if stands(id, mine) then return answer(1, mine) end
-  drop(id)
+  local at, sooner = mine, soonest(id)
+  while sooner > math.max(at, now) do
+    at = sooner
+    redis.call('ZADD', places, int(at), id)
+    sooner = soonest(id) -- after those that it is behind now
+  end
+  if at > mine then countMove() end
+  local wait = at - now
+  if isLow and wait > 0 or patience >= 0 and wait > patience then
+    drop(id)
+    return answer(0, at)
+  end
+  expire()
+  return answer(1, at)
 end
 
 -- A new place counts all places later than its window's beginning, those after it included.
@@ -118,7 +141,7 @@ end
 local given = {}
 if not isLow then
   given = redis.call('ZRANGEBYSCORE', free, int(start), int(place), 'WITHSCORES', 'LIMIT', '0', '1')
-  if given[1] and stands(given[1], tonumber(given[2])) then place = tonumber(given[2]) else given = {} end
+  if given[1] and soonest(given[1]) <= tonumber(given[2]) then place = tonumber(given[2]) else given = {} end
 end
 
 local wait = place - now
