@@ -74,7 +74,7 @@ func share(percent int) []demeterrr.Limit {
 type noClasses struct{ demeterrr.Limiter }
 
 func (l noClasses) Acquire(ctx context.Context) (demeterrr.Release, error) {
-	return l.Limiter.Acquire(withoutValues{ctx})
+	return l.Limiter.Acquire(withoutValues{ctx}) //nolint:contextcheck // it inherits all but the values
 }
 
 type withoutValues struct{ context.Context }
