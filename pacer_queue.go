@@ -48,7 +48,8 @@ func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
 	return release, w.err
 }
 
-// leave takes w out of the line, or gives back the place that it has and does not use.
+// leave takes w out of the line, or gives back the place that it has and does
+// not use.
 func (p *Pacer) leave(w *waiter) {
 	p.mu.Lock()
 	queued := w.queued != nil
@@ -121,7 +122,8 @@ func (p *Pacer) serve(now time.Duration) {
 	}
 }
 
-// lookAgain has the Pacer serve at that time, or before it if it looks then anyway.
+// lookAgain has the Pacer serve at that time, or before it if it looks then
+// anyway.
 func (p *Pacer) lookAgain(at, now time.Duration) {
 	if p.looks && p.looksAt <= at {
 		return

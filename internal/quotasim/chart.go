@@ -116,7 +116,8 @@ func (c chart) draw() string {
 	return b.String()
 }
 
-// panel is a plot: where it is, up to which count it reaches, and how far its lines are apart.
+// panel is a plot: where it is, up to which count it reaches, and how far its
+// lines are apart.
 type panel struct {
 	top, height   float64
 	highest, step float64
@@ -133,7 +134,8 @@ func (p panel) axes(b *strings.Builder, title string) {
 	}
 }
 
-// line draws how many of the times have passed, at every pixel where that changes, until the finish.
+// line draws how many of the times have passed, at every pixel where that
+// changes, until the finish.
 func (p panel) line(b *strings.Builder, class, colour string, times []time.Duration, finish time.Duration) {
 	fmt.Fprintf(b, `<path%s d="M%d %.1f`, attributes("line "+class, colour), left, p.y(0))
 	before, last := 0, int(math.Ceil(finish.Hours()*p.pixelsHour))

@@ -26,8 +26,8 @@ const (
 	mixedWorkers  = 4 // of bulk.Sync
 )
 
-// reserved are the default limits with a Reserve for what the website calls in a
-// minute and in an hour, and one more call.
+// reserved are the default limits with a Reserve for what the website calls in
+// a minute and in an hour, and one more call.
 var reserved = []demeterrr.Limit{
 	{Requests: 100, Window: time.Minute, Reserve: 21},
 	{Requests: 1000, Window: time.Hour, Reserve: 141},
@@ -36,7 +36,8 @@ var reserved = []demeterrr.Limit{
 // newLimiter makes a limiter that a process shares with all others of the key.
 type newLimiter func(key string, limits []demeterrr.Limit) demeterrr.Limiter
 
-// way is how the job and the website share the quota: the limiters of a process.
+// way is how the job and the website share the quota: the limiters of a
+// process.
 type way struct {
 	name     string
 	limiters func(newLimiter) (job, web demeterrr.Limiter)
@@ -213,11 +214,12 @@ func callWeb(t *testing.T, s mixedSetting, website []*demeterrr.Client, start ti
 	}
 }
 
-// soonest is when the n requests of the job can reach the server at the soonest,
-// with the limits of the organization less the requests of the website, each at
-// the time at which it really came. Every request goes as soon as all those before
-// it have gone, a worker is free, and it leaves every window room for the website's:
-// none can go sooner in any schedule that keeps every limit in every interval.
+// soonest is when the n requests of the job can reach the server at the
+// soonest, with the limits of the organization less the requests of the
+// website, each at the time at which it really came. Every request goes as soon
+// as all those before it have gone, a worker is free, and it leaves every
+// window room for the website's: none can go sooner in any schedule that keeps
+// every limit in every interval.
 func soonest(limits []demeterrr.Limit, n, workers int, latency time.Duration, web []time.Duration) []time.Duration {
 	web = slices.Sorted(slices.Values(web))
 	var job []time.Duration

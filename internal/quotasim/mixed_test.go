@@ -40,7 +40,8 @@ func TestWithClassesNoWebCallFailsAndTheJobIsNearItsMinimum(t *testing.T) {
 	}
 }
 
-// What the classes are compared with fails, or is slow: else the load shows nothing.
+// What the classes are compared with fails, or is slow: else the load shows
+// nothing.
 func TestWithoutClassesWebCallsFailAndSharesAreSlow(t *testing.T) {
 	t.Parallel()
 	for _, s := range mixedSettings() {

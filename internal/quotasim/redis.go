@@ -15,8 +15,8 @@ import (
 // roundTrip is how long a command of Redis takes.
 const roundTrip = time.Millisecond
 
-// redisDouble plays a Redis whose clock is virtual. It runs outside of the virtual
-// time, which stands still while a command is on its way.
+// redisDouble plays a Redis whose clock is virtual. It runs outside of the
+// virtual time, which stands still while a command is on its way.
 type redisDouble struct{ server *miniredis.Miniredis }
 
 // newRedisDouble starts the double, if there is need of one.
@@ -28,7 +28,8 @@ func newRedisDouble(t *testing.T, needed bool) *redisDouble {
 	return &redisDouble{server: miniredis.RunT(t)}
 }
 
-// process returns how one process makes its limiters, with a connection of its own.
+// process returns how one process makes its limiters, with a connection of its
+// own.
 func (d *redisDouble) process(t *testing.T) newLimiter {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: d.server.Addr(), DisableIdentity: true})
@@ -48,9 +49,9 @@ func (d *redisDouble) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
 
-// ProcessHook takes the time of a round trip, and sets the server's clock half-way.
-// The virtual time stands still while a command is on the network, so that several
-// at once have the same.
+// ProcessHook takes the time of a round trip, and sets the server's clock
+// half-way. The virtual time stands still while a command is on the network, so
+// that several at once have the same.
 func (d *redisDouble) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() != "evalsha" { // of the connection; it is within another command

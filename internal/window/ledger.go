@@ -51,7 +51,8 @@ func (l *ledger) end(now time.Duration) {
 	l.ended++
 }
 
-// earliest returns when the request with ahead others before it in line can begin.
+// earliest returns when the request with ahead others before it in line can
+// begin.
 func (l *ledger) earliest(now, resume time.Duration, ahead int) (at time.Duration, exact bool) {
 	n := l.begun + ahead + 1
 	l.extendPlan(now, resume, n)
@@ -70,7 +71,8 @@ func (l *ledger) earliest(now, resume time.Duration, ahead int) (at time.Duratio
 	return at, exact
 }
 
-// begin returns when the n-th request can begin, as far as our own requests tell.
+// begin returns when the n-th request can begin, as far as our own requests
+// tell.
 func (l *ledger) begin(n int, now, resume time.Duration) (at time.Duration, exact bool) {
 	at, exact = resume, true
 	for _, s := range l.shares {
