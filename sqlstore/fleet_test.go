@@ -248,3 +248,53 @@ func (o *outcome) check(t *testing.T, c *sqlstore.Campaign, emails []string) {
 		t.Errorf("%d emails are in doubt, want at most %d: a batch for each goroutine killed", doubt, limit)
 	}
 }
+
+// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice, while
+// goroutines claim. What was claimed is still there.
+func TestTheServerCrashes(t *testing.T) {
+	t.Parallel()
+	s := wanted(t, startPostgres) // its own
+	d := s.database(t)
+	c := d.store(t).Campaign("crash")
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	claimed := make([][]string, 4)
+	for i := range claimed {
+		group.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				email := fmt.Sprintf("customer%d-%d@example.com", i, n)
+				if taken, err := c.Claim(t.Context(), surveyID, crand.Text(), []string{email}); err != nil || len(taken) > 0 {
+					t.Error(taken, err)
+				}
+				claimed[i] = append(claimed[i], email)
+			}
+		})
+	}
+	for range 2 {
+		time.Sleep(300 * time.Millisecond)
+		s.stop()
+		stop, err := s.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.stop = stop
+	}
+	time.Sleep(300 * time.Millisecond)
+	cancel()
+	group.Wait()
+	n := 0
+	for _, emails := range claimed {
+		for batch := range slices.Chunk(emails, 100) {
+			var want []bulk.JournalEntry
+			for _, email := range batch {
+				want = append(want, begun(email))
+			}
+			knows(t, c, batch, want...)
+			n += len(batch)
+		}
+	}
+	t.Logf("%d claims around two crashes", n)
+	if n < 20 {
+		t.Errorf("only %d claims", n)
+	}
+}
