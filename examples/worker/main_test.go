@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,9 +131,9 @@ func (l *lab) again(job *rivertype.JobRow) {
 	}
 }
 
-func (l *lab) exec(sql string, args ...any) {
+func (l *lab) exec(sql string) {
 	l.Helper()
-	if _, err := l.pool.Exec(l.Context(), sql, args...); err != nil {
+	if _, err := l.pool.Exec(l.Context(), sql); err != nil {
 		l.Fatal(err)
 	}
 }
@@ -298,18 +299,7 @@ func TestAKilledWorkersJobIsRescuedAndNotSentTwice(t *testing.T) {
 	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Delay: time.Minute})
 	l.place("1", "alice@example.com", nil)
 
-	worker := exec.CommandContext(t.Context(), os.Args[0])
-	worker.Env = append(os.Environ(), asProgram+"="+l.url, "DEMETERRR_API_KEY="+l.srv.APIKey(), "DEMETERRR_BASE_URL="+l.srv.URL())
-	var log bytes.Buffer
-	worker.Stderr = &log
-	if err := worker.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(time.Minute); len(l.srv.Sendings()) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the worker did not send: %s", &log)
-		}
-	}
+	worker := l.startProgram()
 	if err := worker.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -343,6 +333,46 @@ func TestAKilledWorkersJobIsRescuedAndNotSentTwice(t *testing.T) {
 	l.next(rivertype.JobStateCancelled)
 	l.wantSent("alice@example.com", "bob@example.com")
 	l.wantInDoubt("order-1 alice@example.com")
+}
+
+// startProgram starts the worker as a program of its own, and waits until its first
+// request has reached the server.
+func (l *lab) startProgram() *exec.Cmd {
+	l.Helper()
+	worker := exec.CommandContext(l.Context(), os.Args[0])
+	worker.Env = append(os.Environ(), asProgram+"="+l.url, "DEMETERRR_API_KEY="+l.srv.APIKey(), "DEMETERRR_BASE_URL="+l.srv.URL())
+	var log bytes.Buffer
+	worker.Stderr = &log
+	if err := worker.Start(); err != nil {
+		l.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); len(l.srv.Sendings()) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = worker.Process.Kill()
+			_ = worker.Wait()
+			l.Fatalf("the worker did not send: %s", &log)
+		}
+	}
+	return worker
+}
+
+func TestSIGTERMLetsARequestInFlightFinish(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Delay: time.Second})
+	l.place("1", "alice@example.com", nil)
+	worker := l.startProgram()
+	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Wait(); err != nil {
+		t.Error(err)
+	}
+	var state string
+	if err := l.pool.QueryRow(t.Context(), "SELECT state FROM river_job").Scan(&state); err != nil || state != "completed" {
+		t.Errorf("the job is %q, %v; want completed", state, err)
+	}
+	l.wantInDoubt()
 }
 
 // wantRunning holds the number of jobs that River takes for running.
