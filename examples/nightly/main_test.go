@@ -56,7 +56,7 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 	srv := account(t)
 	srv.AddContact(demeterrr.Contact{Email: "ann@example.com", FirstName: "Ann", LastName: "Lee", Tags: []string{"vip"}})
 	srv.AddContact(demeterrr.Contact{Email: "bo@example.com", FirstName: "Bo", LastName: "Roe", Tags: []string{"kept"}})
-	url := shop(t, fiveCustomers)
+	t.Setenv("DATABASE_URL", shop(t, fiveCustomers))
 
 	for _, tt := range []struct {
 		args []string
@@ -68,7 +68,7 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 		{nil, "4 customers: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed, in 1 requests\n"},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(t.Context(), append(tt.args, "-database", url), &out, &errs); code != exitPartly {
+		if code := run(t.Context(), tt.args, &out, &errs); code != exitPartly {
 			t.Errorf("%v: exit %d, want %d: %s", tt.args, code, exitPartly, &errs)
 		}
 		if diff := cmp.Diff(tt.out, out.String()); diff != "" {
@@ -156,7 +156,7 @@ func TestFakeNeedsNoAccount(t *testing.T) {
 
 func TestAnInterruptedRunCanBeRunAgain(t *testing.T) {
 	srv := account(t)
-	url := shop(t, "INSERT INTO customers (email, first_name) SELECT 'c' || n || '@example.com', 'Ann' FROM generate_series(1, 20) n")
+	t.Setenv("DATABASE_URL", shop(t, "INSERT INTO customers (email, first_name) SELECT 'c' || n || '@example.com', 'Ann' FROM generate_series(1, 20) n"))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Skip: 9, Times: demeterrrtest.Always, Status: 500}) // it waits to retry
@@ -167,12 +167,12 @@ func TestAnInterruptedRunCanBeRunAgain(t *testing.T) {
 		cancel()
 	}()
 	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"-database", url}, &out, &errs); code != exitStopped || !strings.Contains(errs.String(), "run it again") || strings.Contains(errs.String(), "not tried") {
+	if code := run(ctx, nil, &out, &errs); code != exitStopped || !strings.Contains(errs.String(), "run it again") || strings.Contains(errs.String(), "not tried") {
 		t.Errorf("interrupted: exit %d: %s%s", code, &out, &errs)
 	}
 	srv.ClearFaults()
 	out.Reset()
-	if code := run(t.Context(), []string{"-database", url}, &out, &errs); code != exitDone || len(srv.Contacts()) != 20 {
+	if code := run(t.Context(), nil, &out, &errs); code != exitDone || len(srv.Contacts()) != 20 {
 		t.Errorf("again: exit %d with %d contacts: %s", code, len(srv.Contacts()), &out)
 	}
 }
