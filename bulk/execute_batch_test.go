@@ -1,6 +1,7 @@
 package bulk_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -70,6 +71,23 @@ func TestSplitRefusedFindsTheContactAtFault(t *testing.T) {
 			want[bulk.JournalDone] = report.Sent
 		}
 		same(t, tt.name, j.count(), want)
+	}
+}
+
+func TestSplitRefusedReportsWhatIsTakenToo(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	j := newScriptedJournal()
+	j.before = func(ctx context.Context, s step) (err error) {
+		if s.Method == "Claim" && s.Token == 1 {
+			_, err = j.memoryJournal.Claim(ctx, "s1", "other", keys(1, 3))
+		}
+		return err
+	}
+	report, err := bulk.Execute(t.Context(), refusing(t, &sent, keys(90, 91)...), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{Journal: j, SplitRefused: true})
+	executeAdds(t, report)
+	if err != nil || len(report.InFlight) != 2 || len(report.Failed) != 1 || report.Sent != len(sent) {
+		t.Error(err, totals(report))
 	}
 }
 

@@ -47,12 +47,14 @@ func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 	for _, tt := range []struct {
 		name, method string
 		state        bulk.JournalState // of a Finish
+		token        int               // 0: any
 		fault        demeterrrtest.Fault
 		says         string
 		sent, failed int
 	}{
 		{name: "looking up", method: "Lookup", says: "the journal could not look up a batch"},
 		{name: "claiming", method: "Claim", says: "the journal could not claim a batch"},
+		{name: "claiming anew after a 429", method: "Claim", token: 2, fault: demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute}, says: "the journal could not claim a batch", failed: 100},
 		{name: "recording what was sent", method: "Finish", state: bulk.JournalDone, says: "this report is correct", sent: 100},
 		{name: "giving back after a 429", method: "Finish", fault: demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute}, says: "could not record", failed: 100},
 		{name: "giving back what was refused", method: "Finish", fault: demeterrrtest.Fault{Status: 400}, says: "could not record", failed: 100},
@@ -71,7 +73,7 @@ func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 					}
 					j := newScriptedJournal()
 					hook := func(ctx context.Context, s step) error {
-						if s.Method == tt.method && s.State == tt.state {
+						if s.Method == tt.method && s.State == tt.state && (tt.token == 0 || tt.token == s.Token) {
 							return wrong.fail(ctx)
 						}
 						return nil
@@ -97,6 +99,9 @@ func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 					}
 					for _, f := range report.Failed {
 						wantIsNot(t, f.Err, demeterrr.ErrUnknownOutcome, bulk.ErrInFlight, context.Canceled)
+						if tt.fault.Status == 429 {
+							wantIsNot(t, f.Err, demeterrr.ErrValidation)
+						}
 					}
 					for _, email := range messaged(srv) {
 						if stateOf(t, j.memoryJournal, id, email).State == bulk.JournalNew {
