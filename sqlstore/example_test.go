@@ -252,7 +252,10 @@ func ExampleStore_Redact() {
 
 	n, err := store.Redact(ctx, "jane.smith@example.com")
 	fmt.Println(n, err)
-	for entry := range campaign.Entries(ctx) {
+	for entry, err := range campaign.Entries(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Printf("%q %s\n", entry.Email, entry.State)
 	}
 	// Output:
@@ -276,7 +279,10 @@ func ExampleWithInFlight() {
 
 func ExampleWithoutEmails() {
 	campaign := doubtful(newStore(sqlstore.WithoutEmails()), "survey-2026-11")
-	for entry := range campaign.InDoubt(ctx) {
+	for entry, err := range campaign.InDoubt(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Printf("%q %s\n", entry.Email, entry.State)
 	}
 	// Output: "" unknown

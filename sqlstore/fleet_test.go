@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,12 +257,12 @@ func TestTheServerCrashes(t *testing.T) {
 	s := wanted(t, startPostgres) // its own
 	d := s.database(t)
 	c := d.store(t).Campaign("crash")
-	ctx, cancel := context.WithCancel(t.Context())
+	var ended atomic.Bool
 	var group sync.WaitGroup
 	claimed := make([][]string, 4)
 	for i := range claimed {
 		group.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
+			for n := 0; !ended.Load(); n++ {
 				email := fmt.Sprintf("customer%d-%d@example.com", i, n)
 				if taken, err := c.Claim(t.Context(), surveyID, crand.Text(), []string{email}); err != nil || len(taken) > 0 {
 					t.Error(taken, err)
@@ -280,7 +281,7 @@ func TestTheServerCrashes(t *testing.T) {
 		s.stop = stop
 	}
 	time.Sleep(300 * time.Millisecond)
-	cancel()
+	ended.Store(true)
 	group.Wait()
 	n := 0
 	for _, emails := range claimed {
