@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,33 +12,50 @@ import (
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
-	"github.com/demeterrr/demeterrr-go/examples/internal/postgrestest"
+	"github.com/demeterrr/demeterrr-go/examples/internal/servers"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+// lab is a test, and the PostgreSQL that all of them share.
+type lab struct {
+	*testing.T
+	postgres *servers.Server
+}
+
+// TestNightly runs one test after the other: the program finds its account in the
+// environment.
+func TestNightly(t *testing.T) { //nolint:paralleltest // see above
+	postgres := servers.Postgres(t)
+	for name, test := range map[string]func(lab){ //nolint:paralleltest // see above
+		"a second run finds nothing to do":    testSecondRun,
+		"exit codes":                          testExitCodes,
+		"fake needs no account":               testFake,
+		"an interrupted run can be run again": testInterrupted,
+	} {
+		t.Run(name, func(t *testing.T) { test(lab{t, postgres}) })
+	}
+}
 
 // account is a demeterrr that the program finds in its environment.
-func account(t *testing.T) *demeterrrtest.Server {
-	t.Helper()
+func (l lab) account() *demeterrrtest.Server {
 	srv := demeterrrtest.NewServer()
-	t.Cleanup(srv.Close)
-	t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
-	t.Setenv("DEMETERRR_BASE_URL", srv.URL())
+	l.Cleanup(srv.Close)
+	l.Setenv("DEMETERRR_API_KEY", srv.APIKey())
+	l.Setenv("DEMETERRR_BASE_URL", srv.URL())
 	return srv
 }
 
-// shop is the URL of a database in which the statements were executed.
-func shop(t *testing.T, statements ...string) string {
-	t.Helper()
-	url := postgrestest.Database(t)
-	conn, err := pgx.Connect(t.Context(), url)
+// shop is the URL of a new database in which the statements were executed.
+func (l lab) shop(statements ...string) string {
+	l.Helper()
+	url := l.postgres.Database(l)
+	conn, err := pgx.Connect(l.Context(), url)
 	if err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
 	defer conn.Close(context.Background()) //nolint:errcheck // it is the test's own
 	for _, s := range append([]string{"CREATE TABLE customers (id bigserial PRIMARY KEY, email text, first_name text, last_name text, phone text, tags text[])"}, statements...) {
-		if _, err := conn.Exec(t.Context(), s); err != nil {
-			t.Fatal(err)
+		if _, err := conn.Exec(l.Context(), s); err != nil {
+			l.Fatal(err)
 		}
 	}
 	return url
@@ -52,11 +68,11 @@ const fiveCustomers = `INSERT INTO customers (email, first_name, last_name, phon
 	('cy@example.com', 'Cy', 'Fox', '+15551234567', '{}'),
 	('di@example.com', NULL, NULL, NULL, NULL)`
 
-func TestASecondRunFindsNothingToDo(t *testing.T) {
-	srv := account(t)
+func testSecondRun(l lab) {
+	srv := l.account()
 	srv.AddContact(demeterrr.Contact{Email: "ann@example.com", FirstName: "Ann", LastName: "Lee", Tags: []string{"vip"}})
 	srv.AddContact(demeterrr.Contact{Email: "bo@example.com", FirstName: "Bo", LastName: "Roe", Tags: []string{"kept"}})
-	t.Setenv("DATABASE_URL", shop(t, fiveCustomers))
+	l.Setenv("DATABASE_URL", l.shop(fiveCustomers))
 
 	for _, tt := range []struct {
 		args []string
@@ -68,14 +84,14 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 		{nil, "4 customers: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed, in 1 requests\n"},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(t.Context(), tt.args, &out, &errs); code != exitPartly {
-			t.Errorf("%v: exit %d, want %d: %s", tt.args, code, exitPartly, &errs)
+		if code := run(l.Context(), tt.args, &out, &errs); code != exitPartly {
+			l.Errorf("%v: exit %d, want %d: %s", tt.args, code, exitPartly, &errs)
 		}
 		if diff := cmp.Diff(tt.out, out.String()); diff != "" {
-			t.Errorf("%v: output (-want +got):\n%s", tt.args, diff)
+			l.Errorf("%v: output (-want +got):\n%s", tt.args, diff)
 		}
 		if !strings.HasPrefix(errs.String(), "customer 5 demeterrr: ") || !strings.Contains(errs.String(), "first name is empty") {
-			t.Errorf("%v: got the errors %q, want that customer 5 has no first name", tt.args, &errs)
+			l.Errorf("%v: got the errors %q, want that customer 5 has no first name", tt.args, &errs)
 		}
 	}
 	var have []string
@@ -84,11 +100,11 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 	}
 	want := []string{"ann@example.com Ann Lee-Day  vip new", "bo@example.com Bo Roe  kept", "cy@example.com Cy Fox +15551234567"}
 	if diff := cmp.Diff(want, have); diff != "" {
-		t.Errorf("contacts (-want +got):\n%s", diff)
+		l.Errorf("contacts (-want +got):\n%s", diff)
 	}
 }
 
-func TestExitCodes(t *testing.T) {
+func testExitCodes(l lab) {
 	good := "INSERT INTO customers (email, first_name) VALUES ('ann@example.com', 'Ann')"
 	for _, tt := range []struct {
 		name   string
@@ -114,14 +130,14 @@ func TestExitCodes(t *testing.T) {
 		{name: "an unknown flag", args: []string{"-databse", "x"}, code: exitUsage, want: "databse"},
 		{name: "help", args: []string{"-help"}, code: exitDone, want: "-dry-run"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			srv := account(t)
+		l.Run(tt.name, func(t *testing.T) {
+			srv := lab{t, l.postgres}.account()
 			if tt.status != 0 {
 				srv.Inject(demeterrrtest.Fault{Status: tt.status})
 			}
 			t.Setenv("DATABASE_URL", "")
 			if tt.shop != nil {
-				t.Setenv("DATABASE_URL", shop(t, tt.shop...))
+				t.Setenv("DATABASE_URL", lab{t, l.postgres}.shop(tt.shop...))
 			}
 			var out, errs bytes.Buffer
 			if code := run(t.Context(), tt.args, &out, &errs); code != tt.code || !strings.Contains(errs.String(), tt.want) {
@@ -137,27 +153,27 @@ func TestExitCodes(t *testing.T) {
 		})
 	}
 
-	account(t)
-	t.Setenv("DEMETERRR_API_KEY", "")
+	l.account()
+	l.Setenv("DEMETERRR_API_KEY", "")
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"-database", "postgres:///shop"}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "DEMETERRR_API_KEY") {
-		t.Errorf("no key: exit %d, want %d: %s", code, exitUsage, &errs)
+	if code := run(l.Context(), []string{"-database", "postgres:///shop"}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "DEMETERRR_API_KEY") {
+		l.Errorf("no key: exit %d, want %d: %s", code, exitUsage, &errs)
 	}
 }
 
-func TestFakeNeedsNoAccount(t *testing.T) {
-	t.Setenv("DEMETERRR_API_KEY", "")
+func testFake(l lab) {
+	l.Setenv("DEMETERRR_API_KEY", "")
 	var out, errs bytes.Buffer
-	args := []string{"-fake", "-database", shop(t, "INSERT INTO customers (email, first_name) VALUES ('ann@example.com', 'Ann')")}
-	if code := run(t.Context(), args, &out, &errs); code != exitDone || !strings.HasPrefix(out.String(), "1 customers: 1 created") {
-		t.Errorf("exit %d: %s%s", code, &out, &errs)
+	args := []string{"-fake", "-database", l.shop("INSERT INTO customers (email, first_name) VALUES ('ann@example.com', 'Ann')")}
+	if code := run(l.Context(), args, &out, &errs); code != exitDone || !strings.HasPrefix(out.String(), "1 customers: 1 created") {
+		l.Errorf("exit %d: %s%s", code, &out, &errs)
 	}
 }
 
-func TestAnInterruptedRunCanBeRunAgain(t *testing.T) {
-	srv := account(t)
-	t.Setenv("DATABASE_URL", shop(t, "INSERT INTO customers (email, first_name) SELECT 'c' || n || '@example.com', 'Ann' FROM generate_series(1, 20) n"))
-	ctx, cancel := context.WithCancel(t.Context())
+func testInterrupted(l lab) {
+	srv := l.account()
+	l.Setenv("DATABASE_URL", l.shop("INSERT INTO customers (email, first_name) SELECT 'c' || n || '@example.com', 'Ann' FROM generate_series(1, 20) n"))
+	ctx, cancel := context.WithCancel(l.Context())
 	defer cancel()
 	srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Skip: 9, Times: demeterrrtest.Always, Status: 500}) // it waits to retry
 	go func() {
@@ -168,11 +184,11 @@ func TestAnInterruptedRunCanBeRunAgain(t *testing.T) {
 	}()
 	var out, errs bytes.Buffer
 	if code := run(ctx, nil, &out, &errs); code != exitStopped || !strings.Contains(errs.String(), "run it again") || strings.Contains(errs.String(), "not tried") {
-		t.Errorf("interrupted: exit %d: %s%s", code, &out, &errs)
+		l.Errorf("interrupted: exit %d: %s%s", code, &out, &errs)
 	}
 	srv.ClearFaults()
 	out.Reset()
-	if code := run(t.Context(), nil, &out, &errs); code != exitDone || len(srv.Contacts()) != 20 {
-		t.Errorf("again: exit %d with %d contacts: %s", code, len(srv.Contacts()), &out)
+	if code := run(l.Context(), nil, &out, &errs); code != exitDone || len(srv.Contacts()) != 20 {
+		l.Errorf("again: exit %d with %d contacts: %s", code, len(srv.Contacts()), &out)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
-	"github.com/demeterrr/demeterrr-go/examples/internal/postgrestest"
+	"github.com/demeterrr/demeterrr-go/examples/internal/servers"
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(postgrestest.Main(m))
+	os.Exit(m.Run())
 }
 
 const surveyID = "880e8400-e29b-41d4-a716-446655440000"
@@ -49,9 +49,32 @@ type lab struct {
 	ended <-chan *river.Event
 }
 
-func newLab(t *testing.T) *lab {
+// TestWorker runs each test in a database of its own.
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	postgres := servers.Postgres(t)
+	tests := map[string]func(l *lab){
+		"a committed order is surveyed once, a rolled back one never": testCommitted,
+		"a rate limit snoozes for its RetryAfter":                     testRateLimited,
+		"a lost reply is canceled, listed and never sent again":       testLostReply,
+		"a killed worker's job is rescued and not sent twice":         testKilled,
+		"SIGTERM lets a request in flight finish":                     testSIGTERM,
+		"the demonstration": testDemonstration,
+	}
+	for name := range otherFailures {
+		tests[name] = testFailure(name)
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newLab(t, postgres.Database(t)))
+		})
+	}
+}
+
+func newLab(t *testing.T, url string) *lab {
 	t.Helper()
-	l := &lab{T: t, url: postgrestest.Database(t), srv: demeterrrtest.NewServer()}
+	l := &lab{T: t, url: url, srv: demeterrrtest.NewServer()}
 	t.Cleanup(l.srv.Close)
 	l.srv.AddSequence(demeterrr.Sequence{ID: surveyID, Name: "Post-Purchase Satisfaction Survey"})
 	var err error
@@ -167,25 +190,23 @@ func (l *lab) wantInDoubt(want ...string) {
 	}
 }
 
-func TestACommittedOrderIsSurveyedOnceAndARolledBackOneNever(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func testCommitted(l *lab) {
 	l.place("1", "alice@example.com", nil)
 	l.place("2", "bob@example.com", errors.New("the payment was declined"))
 	var jobs, orders int
-	if err := l.pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM river_job), (SELECT count(*) FROM worker_orders)").Scan(&jobs, &orders); err != nil {
-		t.Fatal(err)
+	if err := l.pool.QueryRow(l.Context(), "SELECT (SELECT count(*) FROM river_job), (SELECT count(*) FROM worker_orders)").Scan(&jobs, &orders); err != nil {
+		l.Fatal(err)
 	}
 	if jobs != 1 || orders != 1 {
-		t.Errorf("%d jobs and %d orders, want one of each", jobs, orders)
+		l.Errorf("%d jobs and %d orders, want one of each", jobs, orders)
 	}
 	l.start()
 	l.next(rivertype.JobStateCompleted)
 	l.wantSent("alice@example.com")
 
 	// The job is delivered again, and a new order of the same person gets its survey.
-	if _, err := l.queue.Insert(t.Context(), survey{OrderID: "1", Email: "Alice@example.com", FirstName: "Alice"}, nil); err != nil {
-		t.Fatal(err)
+	if _, err := l.queue.Insert(l.Context(), survey{OrderID: "1", Email: "Alice@example.com", FirstName: "Alice"}, nil); err != nil {
+		l.Fatal(err)
 	}
 	l.next(rivertype.JobStateCompleted)
 	l.wantSent("alice@example.com")
@@ -195,18 +216,16 @@ func TestACommittedOrderIsSurveyedOnceAndARolledBackOneNever(t *testing.T) {
 	l.wantInDoubt()
 }
 
-func TestARateLimitSnoozesForItsRetryAfter(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func testRateLimited(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour})
 	l.place("1", "alice@example.com", nil)
 	stop := l.start()
 
 	wantSnoozed := func() *rivertype.JobRow {
-		t.Helper()
+		l.Helper()
 		job := l.next(rivertype.JobStateScheduled)
 		if wait := time.Until(job.ScheduledAt); wait < 59*time.Minute || wait > time.Hour || job.Attempt != 0 {
-			t.Errorf("snoozed for %v, with %d attempts used; want an hour and none", wait, job.Attempt)
+			l.Errorf("snoozed for %v, with %d attempts used; want an hour and none", wait, job.Attempt)
 		}
 		return job
 	}
@@ -214,7 +233,7 @@ func TestARateLimitSnoozesForItsRetryAfter(t *testing.T) {
 	l.place("2", "bob@example.com", nil) // the client knows of the pause
 	second := wantSnoozed()
 	if n := len(l.srv.Requests()); n != 1 {
-		t.Errorf("%d requests, want 1", n)
+		l.Errorf("%d requests, want 1", n)
 	}
 	l.wantSent()
 	l.wantInDoubt()
@@ -229,9 +248,7 @@ func TestARateLimitSnoozesForItsRetryAfter(t *testing.T) {
 	l.wantSent("alice@example.com", "bob@example.com")
 }
 
-func TestALostReplyIsCanceledListedAndNeverSentAgain(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func testLostReply(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
 	l.place("1", "alice@example.com", nil)
 	l.start()
@@ -243,12 +260,12 @@ func TestALostReplyIsCanceledListedAndNeverSentAgain(t *testing.T) {
 	l.next(rivertype.JobStateCancelled)
 	l.wantSent("alice@example.com")
 	if n := len(l.srv.Requests()); n != 1 {
-		t.Errorf("%d requests, want 1", n)
+		l.Errorf("%d requests, want 1", n)
 	}
 
 	// A person has looked, and takes the risk.
-	if err := l.store.Campaign("order-1").Forget(t.Context(), "alice@example.com"); err != nil {
-		t.Fatal(err)
+	if err := l.store.Campaign("order-1").Forget(l.Context(), "alice@example.com"); err != nil {
+		l.Fatal(err)
 	}
 	l.again(job)
 	l.next(rivertype.JobStateCompleted)
@@ -256,52 +273,48 @@ func TestALostReplyIsCanceledListedAndNeverSentAgain(t *testing.T) {
 	l.wantInDoubt()
 }
 
-func TestOtherFailures(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name  string
-		fault demeterrrtest.Fault
-		want  rivertype.JobState
-		sent  []string // in the end
-	}{
-		{"no connection", demeterrrtest.Fault{Drop: demeterrrtest.NoConnection}, rivertype.JobStateAvailable, []string{"alice@example.com"}},
-		{"expired key", demeterrrtest.Fault{Code: demeterrr.CodeExpiredAPIKey}, rivertype.JobStateAvailable, []string{"alice@example.com"}},
-		{"inactive sequence", demeterrrtest.Fault{Code: demeterrr.CodeSequenceInactive, Times: demeterrrtest.Always}, rivertype.JobStateCancelled, nil},
-		{"refused contact", demeterrrtest.Fault{Code: demeterrr.CodeValidation, Times: demeterrrtest.Always}, rivertype.JobStateCancelled, nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			l := newLab(t)
-			l.srv.Inject(tt.fault)
-			l.place("1", "alice@example.com", nil)
-			l.start()
-			job := l.next(tt.want)
-			if len(job.Errors) != 1 || strings.Contains(job.Errors[0].Error, "alice@example.com") {
-				t.Errorf("got the errors %v, want one without the email", job.Errors)
-			}
-			l.wantInDoubt()
-			if tt.sent != nil { // River retries after a second
-				l.next(rivertype.JobStateCompleted)
-			} else {
-				l.again(job)
-				l.next(rivertype.JobStateCancelled)
-			}
-			l.wantSent(tt.sent...)
-		})
+// otherFailures are faults of the first request.
+var otherFailures = map[string]struct {
+	fault demeterrrtest.Fault
+	want  rivertype.JobState
+	sent  []string // in the end
+}{
+	"no connection":     {demeterrrtest.Fault{Drop: demeterrrtest.NoConnection}, rivertype.JobStateAvailable, []string{"alice@example.com"}},
+	"expired key":       {demeterrrtest.Fault{Code: demeterrr.CodeExpiredAPIKey}, rivertype.JobStateAvailable, []string{"alice@example.com"}},
+	"inactive sequence": {demeterrrtest.Fault{Code: demeterrr.CodeSequenceInactive, Times: demeterrrtest.Always}, rivertype.JobStateCancelled, nil},
+	"refused contact":   {demeterrrtest.Fault{Code: demeterrr.CodeValidation, Times: demeterrrtest.Always}, rivertype.JobStateCancelled, nil},
+}
+
+func testFailure(name string) func(l *lab) {
+	return func(l *lab) {
+		tt := otherFailures[name]
+		l.srv.Inject(tt.fault)
+		l.place("1", "alice@example.com", nil)
+		l.start()
+		job := l.next(tt.want)
+		if len(job.Errors) != 1 || strings.Contains(job.Errors[0].Error, "alice@example.com") {
+			l.Errorf("got the errors %v, want one without the email", job.Errors)
+		}
+		l.wantInDoubt()
+		if tt.sent != nil { // River retries after a second
+			l.next(rivertype.JobStateCompleted)
+		} else {
+			l.again(job)
+			l.next(rivertype.JobStateCancelled)
+		}
+		l.wantSent(tt.sent...)
 	}
 }
 
 // The first worker is killed while it waits for the reply, another one before it
 // has claimed anything.
-func TestAKilledWorkersJobIsRescuedAndNotSentTwice(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func testKilled(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Delay: time.Minute})
 	l.place("1", "alice@example.com", nil)
 
 	worker := l.startProgram()
 	if err := worker.Process.Kill(); err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
 	_ = worker.Wait()
 	l.place("2", "bob@example.com", nil)
@@ -318,12 +331,12 @@ func TestAKilledWorkersJobIsRescuedAndNotSentTwice(t *testing.T) {
 		case event := <-l.ended:
 			rescued[string(event.Job.State)] = event.Job
 		case <-time.After(time.Minute):
-			t.Fatal("the jobs were not rescued")
+			l.Fatal("the jobs were not rescued")
 		}
 	}
 	inFlight := rescued["scheduled"]
 	if inFlight == nil || rescued["completed"] == nil {
-		t.Fatalf("rescued: %v; want one snoozed, as it may be in flight, and one completed", rescued)
+		l.Fatalf("rescued: %v; want one snoozed, as it may be in flight, and one completed", rescued)
 	}
 	l.wantSent("alice@example.com", "bob@example.com")
 
@@ -356,21 +369,19 @@ func (l *lab) startProgram() *exec.Cmd {
 	return worker
 }
 
-func TestSIGTERMLetsARequestInFlightFinish(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
+func testSIGTERM(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Delay: time.Second})
 	l.place("1", "alice@example.com", nil)
 	worker := l.startProgram()
 	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
 	if err := worker.Wait(); err != nil {
-		t.Error(err)
+		l.Error(err)
 	}
 	var state string
-	if err := l.pool.QueryRow(t.Context(), "SELECT state FROM river_job").Scan(&state); err != nil || state != "completed" {
-		t.Errorf("the job is %q, %v; want completed", state, err)
+	if err := l.pool.QueryRow(l.Context(), "SELECT state FROM river_job").Scan(&state); err != nil || state != "completed" {
+		l.Errorf("the job is %q, %v; want completed", state, err)
 	}
 	l.wantInDoubt()
 }
@@ -387,17 +398,16 @@ func (l *lab) wantRunning(want int) {
 	}
 }
 
-func TestTheDemonstration(t *testing.T) {
-	t.Parallel()
-	args := []string{"-fake", "-database", postgrestest.Database(t)}
+func testDemonstration(l *lab) {
+	args := []string{"-fake", "-database", l.url}
 	for range 2 { // also in a database that has the tables
 		var out bytes.Buffer
-		if err := run(t.Context(), args, &out); err != nil {
-			t.Fatal(err)
+		if err := run(l.Context(), args, &out); err != nil {
+			l.Fatal(err)
 		}
 		for _, want := range []string{"rolled back: the payment was declined", "cancelled", "surveys sent: 4 to 4 people", "in doubt: order-"} {
 			if !strings.Contains(out.String(), want) {
-				t.Errorf("no %q in:\n%s", want, &out)
+				l.Errorf("no %q in:\n%s", want, &out)
 			}
 		}
 	}
