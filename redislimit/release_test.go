@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,10 +258,10 @@ func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 		started = time.Now()
 		errs <- err
 	}()
-	busy, stop := context.WithCancel(ctx)
+	var over atomic.Bool
 	var group sync.WaitGroup
 	group.Go(func() { // keeps what its process knows fresh
-		for busy.Err() == nil {
+		for !over.Load() {
 			if _, taken, err := there.Ask(ctx, "busy", true); taken || err != nil {
 				t.Errorf("a low call: %v, %v, before one that waits", taken, err)
 			}
@@ -271,7 +272,7 @@ func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 	ended := time.Now()
 	release(done)
 	time.Sleep(700 * time.Millisecond)
-	stop()
+	over.Store(true)
 	group.Wait()
 	if err := <-errs; err != nil {
 		t.Fatal(err)
