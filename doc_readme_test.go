@@ -44,6 +44,7 @@ var (
 	sequenceID string
 	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
+	customers  []demeterrr.ContactParams
 	rows       []struct {
 		Email, FirstName string
 		Tags             []string

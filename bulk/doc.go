@@ -18,12 +18,30 @@
 //
 // # Look before you write
 //
-// A dry run only reads. Its plan has one entry for each request.
+// A dry run only reads. Its plan has the changes, and their cost in requests.
 //
 //	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
-//	for _, change := range report.Plan {
+//	for _, change := range report.Plan.Changes {
 //		fmt.Println(change.Email)
 //	}
+//
+// [SyncOptions].Confirm shows the same plan in a real run, before the first write.
+//
+// # Send only what has changed since
+//
+// A [SyncState] remembers what was sent. The next Sync reads nothing, and sends
+// one request for each contact that has changed in your data.
+//
+//	state, err := bulk.OpenSyncState("crm.state")
+//	if err != nil {
+//		return err
+//	}
+//	defer state.Close()
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{State: state})
+//
+// Run with Verify from time to time. It reads the account, and repairs account and
+// state. ClearEmpty clears fields that have become empty in your data. ManagedTags
+// keeps the tags that others have set.
 //
 // # Send a sequence, to nobody twice
 //
@@ -72,7 +90,8 @@
 //
 // # Read the report
 //
-// Every contact of the input is in the report, and the parts add up. A failure
+// Every contact of the input is in the report, and the parts add up. NotTried
+// contacts are those that Sync did not come to, and its error is the reason. A failure
 // changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome].
 // errors.As finds a [*demeterrr.Error] in each. What was not tried is listed by its
 // place: the returned error is the reason.

@@ -28,6 +28,7 @@ type memoryState struct {
 }
 
 func newMemoryState(t testing.TB) *memoryState {
+	t.Helper()
 	return &memoryState{t: t, entries: map[string]bulk.SyncEntry{}}
 }
 

@@ -124,8 +124,8 @@ const stateBatch = 1000
 func (r *collector) take(params *demeterrr.ContactParams) error {
 	index := r.report.Read
 	r.report.Read++
-	if err := validate.Email(params.Email); err != nil {
-		r.finish(-1, index, *params, "", "", invalid("%s", err))
+	if wrong := validate.Email(params.Email); wrong != nil {
+		r.finish(-1, index, *params, "", "", invalid("%s", wrong))
 		return nil
 	}
 	place, again := r.items.add(hashEmail(params.Email))
@@ -135,14 +135,14 @@ func (r *collector) take(params *demeterrr.ContactParams) error {
 	}
 	item := r.items.at(place)
 	item.index, item.at = int32(index), -1 //nolint:gosec // there is no memory for 2³¹ contacts
-	packed, err := r.packer.pack(params)
-	if err == nil {
-		err = r.unmanaged(params)
+	packed, refused := r.packer.pack(params)
+	if refused == nil {
+		refused = r.unmanaged(params)
 	}
-	if err != nil {
+	if refused != nil {
 		item.status = itemRefused
-		r.refused[place] = &SyncFailure{index, *params, err}
-		return nil
+		r.refused[place] = &SyncFailure{index, *params, refused}
+		return nil //nolint:nilerr // the report has it
 	}
 	item.status = itemMissing
 	if r.options.State == nil {

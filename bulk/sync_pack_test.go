@@ -40,7 +40,10 @@ func TestAPackedContactIsWhole(t *testing.T) {
 	var a arena
 	var at []int64
 	contacts := []demeterrr.ContactParams{
-		filled(t), {}, {Email: "a@x.com", CustomFields: map[string]any{}, Tags: []string{}}, {Email: strings.Repeat("x", 3<<20)},
+		filled(t),
+		{},
+		{Email: "a@x.com", CustomFields: map[string]any{}, Tags: []string{}},
+		{Email: strings.Repeat("x", 3<<20)},
 		{LastName: "\xff", CustomFields: map[string]any{"n": nil, "l": []any{"a", 1.0}, "m": map[string]any{"k": true}, "big": json.Number("123456789012345678901234567890")}},
 		filled(t),
 	}

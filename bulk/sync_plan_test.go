@@ -13,80 +13,90 @@ import (
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
+
+// randomSync is an account, options and an input, after an earlier Sync.
+func randomSync(t *testing.T, seed uint64) (*demeterrrtest.Server, bulk.SyncOptions, []demeterrr.ContactParams) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 7))
+	n := r.IntN(300)
+	srv := account(t, n)
+	options := bulk.SyncOptions{Concurrency: 1}
+	if seed%5 > 0 {
+		options.State = newMemoryState(t)
+	}
+	if r.IntN(2) == 0 {
+		options.ManagedTags = []string{"a", "b", "new"}
+	}
+	switch r.IntN(6) {
+	case 0:
+	case 1:
+		synced(t, srv, customerList(0, r.IntN(300)), &options)
+	default: // nearly all are known
+		synced(t, srv, customerList(0, max(0, n-r.IntN(4))), &options)
+	}
+	options.ClearEmpty = options.State != nil && r.IntN(2) == 0
+	options.Verify = r.IntN(4) == 0
+	input := customerList(0, []int{n, n + 1, r.IntN(310)}[r.IntN(3)])
+	for range r.IntN(1+len(input)) / []int{1, 10, 100}[r.IntN(3)] {
+		switch c := &input[r.IntN(len(input))]; r.IntN(8) {
+		case 0:
+			c.LastName = "Changed"
+		case 1:
+			c.LastName = ""
+		case 2:
+			c.Tags = []string{"new"}
+		case 3:
+			c.Tags = nil
+		case 4:
+			c.FirstName = ""
+		case 5:
+			c.Email = strings.ToUpper(c.Email)
+		case 6:
+			c.Email = "new" + c.Email
+		case 7:
+			c.LastName = "\xff"
+		}
+	}
+	return srv, options, input
+}
+
+// watched runs a Sync. It returns what was written and what was told, sorted.
+func watched(t *testing.T, srv *demeterrrtest.Server, input []demeterrr.ContactParams, options bulk.SyncOptions) (report *bulk.SyncReport, done, told []string) {
+	t.Helper()
+	options.OnResult = func(s bulk.SyncResult) {
+		if s.Outcome == demeterrr.UpsertCreated {
+			s.ContactID = "" // a dry run cannot know it
+		}
+		told = append(told, fmt.Sprintln(s.Index, s.Email, s.Outcome, s.ContactID, s.Err != nil))
+	}
+	before := len(srv.Requests())
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), &options)
+	if err != nil || len(report.NotTried) > 0 {
+		t.Fatal(err, summary(report))
+	}
+	for _, q := range srv.Requests()[before:] {
+		if q.Method != http.MethodGet && q.Status < 400 {
+			done = append(done, q.Method+" "+q.Path+" "+string(q.Body))
+		}
+	}
+	slices.Sort(done)
+	slices.Sort(told)
+	return report, done, told
+}
 
 // TestADryRunIsExact runs dry and then in earnest, with random states, accounts,
 // inputs and options.
 func TestADryRunIsExact(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
-		r := rand.New(rand.NewPCG(seed, 7))
-		n := r.IntN(300)
-		srv := account(t, n)
-		options := bulk.SyncOptions{Concurrency: 1}
-		if seed%5 > 0 {
-			options.State = newMemoryState(t)
-		}
-		if r.IntN(2) == 0 {
-			options.ManagedTags = []string{"a", "b", "new"}
-		}
-		switch r.IntN(6) {
-		case 0:
-		case 1:
-			synced(t, srv, customerList(0, r.IntN(300)), &options)
-		default: // nearly all are known
-			synced(t, srv, customerList(0, max(0, n-r.IntN(4))), &options)
-		}
-		options.ClearEmpty = options.State != nil && r.IntN(2) == 0
-		options.Verify = r.IntN(4) == 0
-		input := customerList(0, []int{n, n + 1, r.IntN(310)}[r.IntN(3)])
-		for range r.IntN(1+len(input)) / []int{1, 10, 100}[r.IntN(3)] {
-			switch c := &input[r.IntN(len(input))]; r.IntN(8) {
-			case 0:
-				c.LastName = "Changed"
-			case 1:
-				c.LastName = ""
-			case 2:
-				c.Tags = []string{"new"}
-			case 3:
-				c.Tags = nil
-			case 4:
-				c.FirstName = ""
-			case 5:
-				c.Email = strings.ToUpper(c.Email)
-			case 6:
-				c.Email = "new" + c.Email
-			case 7:
-				c.LastName = "\xff"
-			}
-		}
-		run := func(dry bool) (*bulk.SyncReport, []string, []string) {
-			o := options
-			o.DryRun = dry
-			var told []string
-			o.OnResult = func(s bulk.SyncResult) {
-				if s.Outcome == demeterrr.UpsertCreated {
-					s.ContactID = ""
-				}
-				told = append(told, fmt.Sprintln(s.Index, s.Email, s.Outcome, s.ContactID, s.Err != nil))
-			}
-			before := len(srv.Requests())
-			report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), &o)
-			if err != nil || len(report.NotTried) > 0 {
-				t.Fatalf("seed %d: %v %s", seed, err, summary(report))
-			}
-			var done []string
-			for _, q := range srv.Requests()[before:] {
-				if q.Method != http.MethodGet && q.Status < 400 {
-					done = append(done, q.Method+" "+q.Path+" "+string(q.Body))
-				}
-			}
-			slices.Sort(told)
-			return report, done, told
-		}
-		dry, none, predicted := run(true)
+		srv, options, input := randomSync(t, seed)
+		options.DryRun = true
+		dry, none, predicted := watched(t, srv, input, options)
 		same(t, "a dry run wrote", none, []string(nil))
-		real, done, told := run(false)
+		options.DryRun = false
+		real, done, told := watched(t, srv, input, options)
 		var planned []string
 		for _, c := range dry.Plan.Changes {
 			if c.Update != nil {
@@ -98,22 +108,21 @@ func TestADryRunIsExact(t *testing.T) {
 			}
 		}
 		slices.Sort(planned)
-		slices.Sort(done)
-		same(t, fmt.Sprint("seed ", seed, ": planned and sent"), planned, done)
-		same(t, fmt.Sprint("seed ", seed, ": predicted and told"), predicted, told)
-		same(t, fmt.Sprint("seed ", seed, ": counts"), summary(dry), summary(real))
+		same(t, "planned and sent", planned, done)
+		same(t, "predicted and told", predicted, told)
+		same(t, "counts", summary(dry), summary(real))
 		if got := dry.Plan.Reads + dry.Plan.Writes; got != real.Requests || real.Plan != nil {
-			t.Errorf("seed %d: the plan is %d + %d requests, %d were sent (%+v)", seed, dry.Plan.Reads, dry.Plan.Writes, real.Requests, options)
+			t.Errorf("the plan is %d + %d requests, %d were sent (%+v)", dry.Plan.Reads, dry.Plan.Writes, real.Requests, options)
 		}
 		each := 0
 		for _, c := range dry.Plan.Changes {
 			each += c.Requests
 		}
 		if each > dry.Plan.Writes {
-			t.Errorf("seed %d: the changes take %d requests, the plan %d", seed, each, dry.Plan.Writes)
+			t.Errorf("the changes take %d requests, the plan %d", each, dry.Plan.Writes)
 		}
 		if t.Failed() {
-			return
+			t.Fatal("with seed ", seed)
 		}
 	}
 }

@@ -77,6 +77,7 @@ func (r *syncRun) toAsk(limit int) (n int) {
 			if r.needsTags(place) {
 				n++
 			}
+		default: // it is known
 		}
 	}
 	return min(n, limit)

@@ -172,6 +172,7 @@ func (r *syncRun) probe() error {
 			}
 		case itemMissing:
 			creates = true
+		default: // nothing is created for it
 		}
 	}
 	if !creates {

@@ -68,7 +68,7 @@ func (t *table[T]) add(h emailHash) (place int, known bool) {
 
 // slot is where an email's place is, or is to be.
 func (t *table[T]) slot(h emailHash) int {
-	mask := uint64(len(t.slots) - 1) // their number is a power of two
+	mask := uint64(len(t.slots) - 1) //nolint:gosec // their number is a power of two
 	for i := binary.LittleEndian.Uint64(h[:]); ; i++ {
 		slot := int(i & mask) //nolint:gosec // below the number of slots
 		if place := t.slots[slot]; place == 0 || t.record(int(place)-1).hash == h {
@@ -80,7 +80,7 @@ func (t *table[T]) slot(h emailHash) int {
 func (t *table[T]) grow() {
 	t.slots = make([]uint32, max(64, 2*len(t.slots)))
 	for place := range t.n {
-		t.slots[t.slot(t.record(place).hash)] = uint32(place + 1) //nolint:gosec // as in add
+		t.slots[t.slot(t.record(place).hash)] = uint32(place + 1)
 	}
 }
 

@@ -54,7 +54,7 @@ func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {
 	}
 	e.Fields = []string{"", `["phone"]`, `["customFields.é\n","title"]`, strings.Repeat("x", 3000) + email}[r.IntN(4)]
 	for i := range e.Fingerprint {
-		e.Fingerprint[i] = byte(r.Uint32())
+		e.Fingerprint[i] = "0123456789abcdef"[r.IntN(16)]
 	}
 	return e
 }

@@ -149,10 +149,10 @@ func (s *FileSyncState) apply(l *stateLine) error {
 			record.uuid, rest = [16]byte(rest), rest[16:]
 		case record.flags&stateOddID != 0:
 			n, used := binary.Uvarint(rest)
-			if used <= 0 || n > maxID || int(n) > len(rest)-used { //nolint:gosec // it is below maxID
+			if used <= 0 || n > maxID || int(n) > len(rest)-used {
 				return errDamaged
 			}
-			id, rest = string(rest[used:used+int(n)]), rest[used+int(n):] //nolint:gosec // it is below maxID
+			id, rest = string(rest[used:used+int(n)]), rest[used+int(n):]
 		}
 		s.set(hash, record, id)
 	}

@@ -4,7 +4,9 @@
 //	go run ./examples/contactsync -fake examples/contacts.csv
 //	go run ./examples/contactsync -dry-run contacts.csv
 //	go run ./examples/contactsync -custom "Tier,Birthday" contacts.csv
+//	go run ./examples/contactsync -state crm.state contacts.csv
 //
+// With -state, the next run reads nothing and sends what has changed in the file.
 // The first line of the file names the columns: Email, E-mail, first_name and the
 // like are recognized. Cells that are empty change nothing. Nothing is ever deleted.
 //
@@ -36,6 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 	set := flag.NewFlagSet("contactsync", flag.ContinueOnError)
 	set.SetOutput(errs)
 	flags.Register(set)
+	path := set.String("state", "", "`file` that remembers what was sent, so that the next run sends only what has changed since")
 	bulkcli.Usage(set, "contactsync [flags] contacts.csv   (- is standard input)")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -57,18 +60,26 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 		fmt.Fprintln(errs, err)
 		return bulkcli.ExitUsage
 	}
+	options := &bulk.SyncOptions{DryRun: flags.DryRun}
+	if *path != "" {
+		state, err := bulk.OpenSyncState(*path)
+		if err != nil {
+			fmt.Fprintln(errs, err)
+			return bulkcli.ExitUsage
+		}
+		defer state.Close()
+		options.State = state
+	}
 	fmt.Fprintln(out, "Columns:", reader.Columns())
 	progress := bulkcli.NewProgress(errs)
-	report, err := bulk.Sync(ctx, client, contacts(reader), &bulk.SyncOptions{
-		DryRun: flags.DryRun,
-		OnProgress: func(p bulk.SyncProgress) {
-			if p.WritesTotal > 0 {
-				progress.Show("writing", p.Writes, p.WritesTotal)
-			} else {
-				progress.Show("reading", p.Reads, p.ReadsTotal)
-			}
-		},
-	})
+	options.OnProgress = func(p bulk.SyncProgress) {
+		if p.WritesTotal > 0 {
+			progress.Show("writing", p.Writes, p.WritesTotal)
+		} else {
+			progress.Show("reading", p.Reads, p.ReadsTotal)
+		}
+	}
+	report, err := bulk.Sync(ctx, client, contacts(reader), options)
 	progress.Close()
 	tell(out, report, flags.DryRun)
 	if errWrite := flags.WriteProblems(out, problems(reader, report)); errWrite != nil {
@@ -105,6 +116,9 @@ func contacts(reader *csvinput.Reader) iter.Seq2[demeterrr.ContactParams, error]
 func tell(out io.Writer, r *bulk.SyncReport, dryRun bool) {
 	fmt.Fprintf(out, "%s: %d created, %d updated, %d unchanged, %s, %d failed; %s.\n",
 		bulkcli.Count(r.Read, "row"), r.Created, r.Updated, r.Unchanged, bulkcli.Count(r.Duplicates, "duplicate"), len(r.Failed), bulkcli.Count(r.Requests, "request"))
+	if len(r.NotTried) > 0 {
+		fmt.Fprintf(out, "%s not tried.\n", bulkcli.Count(len(r.NotTried), "row"))
+	}
 	if !dryRun {
 		return
 	}

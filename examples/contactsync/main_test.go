@@ -63,3 +63,26 @@ func TestARunWritesWhatDiffersAndListsWhatFailed(t *testing.T) {
 		t.Errorf("key refused: exit %d", code)
 	}
 }
+
+func TestAStateSparesTheReading(t *testing.T) {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
+	t.Setenv("DEMETERRR_BASE_URL", srv.URL())
+	dir := t.TempDir()
+	args := []string{"-errors", filepath.Join(dir, "errors.csv"), "-state", filepath.Join(dir, "crm.state"), "-"}
+	for _, tt := range []struct{ file, want string }{
+		{"Email;First name\nann@example.com;Ann\nbo@example.com;Bo\n", "2 created, 0 updated, 0 unchanged, 0 duplicates, 0 failed; 3 requests."},
+		{"Email;First name\nann@example.com;Anna\nbo@example.com;Bo\n", "0 created, 1 updated, 1 unchanged, 0 duplicates, 0 failed; 1 request."},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), args, strings.NewReader(tt.file), &out, &errs); code != bulkcli.ExitDone || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("exit %d, no %q in %s%s", code, tt.want, &out, &errs)
+		}
+	}
+	var out, errs bytes.Buffer
+	args[3] = filepath.Join(dir, "none", "state")
+	if code := run(t.Context(), args, strings.NewReader("Email\n"), &out, &errs); code != bulkcli.ExitUsage || !strings.Contains(errs.String(), "cannot be opened") {
+		t.Errorf("exit %d: %s", code, &errs)
+	}
+}

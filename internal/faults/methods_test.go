@@ -145,7 +145,7 @@ func execute(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 // syncNothing syncs what is there already, so that it only reads.
 func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
-	adds := report.Read == 1 && report.Unchanged+len(report.Failed) == 1
+	adds := report.Read == 1 && report.Unchanged+len(report.Failed)+len(report.NotTried) == 1
 	if adds && len(report.Failed) == 1 {
 		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
 	}

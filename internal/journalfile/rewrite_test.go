@@ -102,7 +102,7 @@ func TestRewriteKeepsLinkAndMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
-	if err := os.WriteFile(target, nil, 0o640); err != nil {
+	if err := errors.Join(os.WriteFile(target, nil, 0o600), os.Chmod(target, 0o400|0o200|0o100)); err != nil {
 		t.Fatal(err)
 	}
 	if os.Symlink(target, link) != nil {
@@ -131,7 +131,7 @@ func TestAFileThatIsNotOursIsNotRewritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	if err := os.WriteFile(path, []byte("somebody's"), 0o600); err != nil {
 		t.Fatal(err)
 	}

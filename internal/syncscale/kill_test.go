@@ -51,12 +51,15 @@ func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	defer stop()
 	state := filepath.Join(t.TempDir(), "state")
 	args := []string{"-url", url, "-contacts", fmt.Sprint(n), "-state", state}
-	begin := time.Now()
-	first, _, err := runJob(args...)
-	if err != nil || first.Unchanged != n {
-		t.Fatalf("%+v %v", first, err)
+	var loading time.Duration
+	for range 2 { // the second time the state knows them
+		begin := time.Now()
+		first, _, err := runJob(args...)
+		if err != nil || first.Unchanged != n {
+			t.Fatalf("%+v %v", first, err)
+		}
+		loading = time.Since(begin)
 	}
-	reading := time.Since(begin)
 	_ = ask[counts](t, url+"/counts")
 
 	args = append(args, "-every", fmt.Sprint(n/changes), "-lastname", "Changed")
@@ -78,7 +81,7 @@ func TestASyncThatIsKilledGoesOn(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		if killed%2 == 0 { // while it loads and compares
-			time.Sleep(time.Duration(r.Int64N(int64(reading / 2))))
+			time.Sleep(time.Duration(r.Int64N(int64(loading))))
 		} else { // while it writes
 			for target := 1 + r.IntN(changes/kills); ; time.Sleep(time.Millisecond) {
 				if target -= note(); target <= 0 || len(ended) > 0 {

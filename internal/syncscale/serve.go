@@ -18,6 +18,9 @@ import (
 // apiKey is the one that demeterrrtest gives out; it is the same in every run.
 var apiKey = demeterrrtest.NewServer().APIKey()
 
+// writeTime is how long a write takes, so that a kill can meet it.
+const writeTime = 5 * time.Millisecond
+
 // counts is what the server process has seen since it was last asked.
 type counts struct {
 	Reads  int
@@ -48,7 +51,12 @@ func serve(n int) error {
 		srv.AddContact(demeterrr.Contact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone, Tags: c.Tags})
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", srv.Handler())
+	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			time.Sleep(writeTime)
+		}
+		srv.Handler().ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/counts", func(w http.ResponseWriter, _ *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
