@@ -27,9 +27,8 @@ func demonstrate(ctx context.Context, pool *pgxpool.Pool, store *sqlstore.Store,
 	sequence := fake.AddSequence(demeterrr.Sequence{Name: "Post-Purchase Satisfaction Survey"})
 	fake.Inject(demeterrrtest.Fault{Skip: 1, Status: 429, RetryAfter: 2 * time.Second})
 	fake.Inject(demeterrrtest.Fault{Skip: 2, Drop: demeterrrtest.DropAfter})
-	client := fake.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0}))
 
-	queue, err := newQueue(pool, &surveyor{client: client, store: store, sequenceID: sequence.ID})
+	queue, err := newQueue(pool, &surveyor{client: fake.Client(options()...), store: store, sequenceID: sequence.ID})
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,8 @@ func (s *surveyor) Work(ctx context.Context, job *river.Job[survey]) error {
 	case errors.Is(err, bulk.ErrNotSent) && apiErr != nil && apiErr.RetryAfter > 0:
 		logger.Warn("rate limited", "again in", apiErr.RetryAfter)
 		return river.JobSnooze(apiErr.RetryAfter) // a snooze uses up no attempt
+	case errors.Is(err, bulk.ErrNotSent) && errors.Is(ctx.Err(), context.Canceled): // the worker stops
+		return river.JobSnooze(0)
 	case errors.Is(err, bulk.ErrNotSent):
 		return err // River retries, with back-off
 	case errors.Is(err, demeterrr.ErrUnknownOutcome):
@@ -114,13 +116,14 @@ func newQueue(pool *pgxpool.Pool, worker *surveyor) (*river.Client[pgx.Tx], erro
 	})
 }
 
-// newClient waits for no rate limit and retries nothing: that is the queue's work.
-// A job waits for its turn at the Pacer for as long as JobTimeout.
-func newClient() (*demeterrr.Client, error) {
-	return demeterrr.NewFromEnv(
+// options make the client wait for no rate limit, and retry nothing: that is the
+// queue's work. A job waits for its turn at the Pacer for as long as JobTimeout.
+func options() []demeterrr.Option {
+	return []demeterrr.Option{
 		demeterrr.WithAppInfo("worker", demeterrr.Version),
 		demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0}),
-		demeterrr.WithLimiter(demeterrr.NewPacer())) // several worker processes share a quota through module redislimit
+		demeterrr.WithLimiter(demeterrr.NewPacer()), // several workers share a quota through module redislimit
+	}
 }
 
 // migrate makes the tables of River and sqlstore. A deployment can do it instead.
@@ -182,7 +185,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case *fake:
 		return demonstrate(ctx, pool, store, out)
 	}
-	client, err := newClient()
+	client, err := demeterrr.NewFromEnv(options()...)
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,12 @@ func TestWorker(t *testing.T) {
 	tests := map[string]func(l *lab){
 		"a committed order is surveyed once, a rolled back one never": testCommitted,
 		"a rate limit snoozes for its RetryAfter":                     testRateLimited,
+		"a used-up Pacer snoozes":                                     testPacer,
+		"a job that waits goes back when the worker stops":            testStop,
 		"a lost reply is canceled, listed and never sent again":       testLostReply,
 		"a killed worker's job is rescued and not sent twice":         testKilled,
 		"SIGTERM lets a request in flight finish":                     testSIGTERM,
-		"the demonstration": testDemonstration,
+		"the demonstration":                                           testDemonstration,
 	}
 	for name := range otherFailures {
 		tests[name] = testFailure(name)
@@ -91,9 +93,9 @@ func newLab(t *testing.T, url string) *lab {
 }
 
 // newQueue makes the queue of another process, with a client of its own.
-func (l *lab) newQueue() {
+func (l *lab) newQueue(opts ...demeterrr.Option) {
 	l.Helper()
-	client := l.srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0}))
+	client := l.srv.Client(append(options(), opts...)...)
 	queue, err := newQueue(l.pool, &surveyor{client: client, store: l.store, sequenceID: surveyID})
 	if err != nil {
 		l.Fatal(err)
@@ -193,11 +195,7 @@ func (l *lab) wantInDoubt(want ...string) {
 func testCommitted(l *lab) {
 	l.place("1", "alice@example.com", nil)
 	l.place("2", "bob@example.com", errors.New("the payment was declined"))
-	var jobs, orders int
-	if err := l.pool.QueryRow(l.Context(), "SELECT (SELECT count(*) FROM river_job), (SELECT count(*) FROM worker_orders)").Scan(&jobs, &orders); err != nil {
-		l.Fatal(err)
-	}
-	if jobs != 1 || orders != 1 {
+	if jobs, orders := l.count("river_job"), l.count("worker_orders"); jobs != 1 || orders != 1 {
 		l.Errorf("%d jobs and %d orders, want one of each", jobs, orders)
 	}
 	l.start()
@@ -220,18 +218,9 @@ func testRateLimited(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour})
 	l.place("1", "alice@example.com", nil)
 	stop := l.start()
-
-	wantSnoozed := func() *rivertype.JobRow {
-		l.Helper()
-		job := l.next(rivertype.JobStateScheduled)
-		if wait := time.Until(job.ScheduledAt); wait < 59*time.Minute || wait > time.Hour || job.Attempt != 0 {
-			l.Errorf("snoozed for %v, with %d attempts used; want an hour and none", wait, job.Attempt)
-		}
-		return job
-	}
-	first := wantSnoozed()
+	first := l.nextSnoozed(time.Hour)
 	l.place("2", "bob@example.com", nil) // the client knows of the pause
-	second := wantSnoozed()
+	second := l.nextSnoozed(time.Hour)
 	if n := len(l.srv.Requests()); n != 1 {
 		l.Errorf("%d requests, want 1", n)
 	}
@@ -244,6 +233,51 @@ func testRateLimited(l *lab) {
 	l.again(first)
 	l.next(rivertype.JobStateCompleted)
 	l.again(second)
+	l.next(rivertype.JobStateCompleted)
+	l.wantSent("alice@example.com", "bob@example.com")
+}
+
+// nextSnoozed waits for a job that comes again after about so long.
+func (l *lab) nextSnoozed(want time.Duration) *rivertype.JobRow {
+	l.Helper()
+	job := l.next(rivertype.JobStateScheduled)
+	if wait := time.Until(job.ScheduledAt); wait < want-time.Minute || wait > want || job.Attempt != 0 {
+		l.Errorf("snoozed for %v, with %d attempts used; want %v and none", wait, job.Attempt, want)
+	}
+	return job
+}
+
+// A turn that comes after JobTimeout is not waited for.
+func testPacer(l *lab) {
+	l.newQueue(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})))
+	l.place("1", "alice@example.com", nil)
+	l.start()
+	l.next(rivertype.JobStateCompleted)
+	l.place("2", "bob@example.com", nil)
+	l.nextSnoozed(time.Hour)
+	l.wantSent("alice@example.com")
+	l.wantInDoubt()
+}
+
+// A job that waits for its turn when the worker stops goes back at once.
+func testStop(l *lab) {
+	l.newQueue(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 50 * time.Second})))
+	l.place("1", "alice@example.com", nil)
+	stop := l.start()
+	l.next(rivertype.JobStateCompleted)
+	l.place("2", "bob@example.com", nil)
+	for l.count("river_job WHERE state = 'running'") == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	if job := l.next(rivertype.JobStateAvailable); job.Attempt != 0 || len(job.Errors) > 0 {
+		l.Errorf("%d attempts used with errors %v, want none", job.Attempt, job.Errors)
+	}
+	l.wantSent("alice@example.com")
+	l.wantInDoubt()
+
+	l.newQueue()
+	l.start()
 	l.next(rivertype.JobStateCompleted)
 	l.wantSent("alice@example.com", "bob@example.com")
 }
@@ -319,7 +353,9 @@ func testKilled(l *lab) {
 	_ = worker.Wait()
 	l.place("2", "bob@example.com", nil)
 	l.exec("UPDATE river_job SET state = 'running', attempt = 1, attempted_by = '{killed}', attempted_at = now() WHERE args->>'orderId' = '2'")
-	l.wantRunning(2)
+	if n := l.count("river_job WHERE state = 'running'"); n != 2 {
+		l.Fatalf("%d jobs are running, want 2", n)
+	}
 
 	// An hour passes for River, which has no leader any more.
 	l.exec("UPDATE river_job SET attempted_at = attempted_at - interval '1 hour'")
@@ -379,23 +415,19 @@ func testSIGTERM(l *lab) {
 	if err := worker.Wait(); err != nil {
 		l.Error(err)
 	}
-	var state string
-	if err := l.pool.QueryRow(l.Context(), "SELECT state FROM river_job").Scan(&state); err != nil || state != "completed" {
-		l.Errorf("the job is %q, %v; want completed", state, err)
+	if l.count("river_job WHERE state = 'completed'") != 1 {
+		l.Error("the job is not completed")
 	}
 	l.wantInDoubt()
 }
 
-// wantRunning holds the number of jobs that River takes for running.
-func (l *lab) wantRunning(want int) {
+// count counts rows.
+func (l *lab) count(rows string) (n int) {
 	l.Helper()
-	var running int
-	if err := l.pool.QueryRow(l.Context(), "SELECT count(*) FROM river_job WHERE state = 'running'").Scan(&running); err != nil {
+	if err := l.pool.QueryRow(l.Context(), "SELECT count(*) FROM "+rows).Scan(&n); err != nil {
 		l.Fatal(err)
 	}
-	if running != want {
-		l.Fatalf("%d jobs are running, want %d", running, want)
-	}
+	return n
 }
 
 func testDemonstration(l *lab) {
