@@ -169,7 +169,7 @@ func TestAFailingJournalOfExecuteOnce(t *testing.T) {
 			if diff := cmp.Diff(test.first, outcomeOf(result, err)); diff != "" || err == nil || test.journal.err != nil && !errors.Is(err, broken) {
 				t.Errorf("first: %v\n%s", err, diff)
 			}
-			process.Close() //nolint:errcheck // it cannot fail: its claims are no longer live
+			process.Close() // its claims are no longer live
 			result, err = bulk.ExecuteOnce(t.Context(), srv.Client(), surveyID, jane, process.Process("later"), nil)
 			if diff := cmp.Diff(test.second, outcomeOf(result, err)); diff != "" || len(srv.Sendings()) != test.sendings {
 				t.Errorf("second: %v, %d sendings\n%s", err, len(srv.Sendings()), diff)
