@@ -135,9 +135,8 @@ type ExecuteResult struct {
 // Execute stopped early, if it did; it draws no further input then. The input
 // gave an error, ctx ended, the journal failed, or going on would have been of no
 // use: the key was refused, the sequence is not there or not active, the API asked
-// for a longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an hour; a
-// [demeterrr.Pacer] makes this rare, but cannot know what others have used), or 5 batches in
-// a row met no working service.
+// for a wait of more than an hour, or 5 batches in a row met no working service. Its
+// calls are of low priority: see [demeterrr.LowPriority].
 //
 // When ctx ends, an in-flight batch is allowed to finish, for as long as
 // [demeterrr.WithTimeout] allows: cutting it off would leave 100 people in doubt.

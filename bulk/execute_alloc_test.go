@@ -36,3 +36,19 @@ func BenchmarkExecute(b *testing.B) {
 		}
 	}
 }
+
+// Without a journal, a contact costs its key and its share of a request.
+//
+//nolint:paralleltest // allocations are counted for the whole process
+func TestExecuteAllocates(t *testing.T) {
+	client, input := cannedQueue(t), recipients(0, 100)
+	const most = 195
+	allocs := testing.AllocsPerRun(100, func() {
+		if report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(input), nil); err != nil || report.Sent != 100 {
+			t.Fatal(err, totals(report))
+		}
+	})
+	if allocs > most {
+		t.Errorf("%.0f allocations for 100 contacts, want %d at most", allocs, most)
+	}
+}

@@ -1,6 +1,7 @@
 package bulk_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -73,6 +74,23 @@ func TestSplitRefusedFindsTheContactAtFault(t *testing.T) {
 	}
 }
 
+func TestSplitRefusedReportsWhatIsTakenToo(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	j := newScriptedJournal()
+	j.before = func(ctx context.Context, s step) (err error) {
+		if s.Method == "Claim" && s.Token == 1 {
+			_, err = j.memoryJournal.Claim(ctx, "s1", "other", keys(1, 3))
+		}
+		return err
+	}
+	report, err := bulk.Execute(t.Context(), refusing(t, &sent, keys(90, 91)...), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{Journal: j, SplitRefused: true})
+	executeAdds(t, report)
+	if err != nil || len(report.InFlight) != 2 || len(report.Failed) != 1 || report.Sent != len(sent) {
+		t.Error(err, totals(report))
+	}
+}
+
 // What all contacts share, a location say, is no reason to send the rest of the
 // input in pieces.
 func TestSplitRefusedStopsIfNobodyIsAccepted(t *testing.T) {
@@ -99,7 +117,7 @@ func TestSplitRefusedLeavesOtherErrorsAlone(t *testing.T) {
 		422: validationJSON,
 		500: `{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`,
 	} {
-		report, _ := bulk.Execute(t.Context(), serving(t, answer(status, body)), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{SplitRefused: true}) //nolint:errcheck // the requests count
+		report, _ := bulk.Execute(t.Context(), serving(t, answer(status, body)), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{SplitRefused: true})
 		if report.Requests != 1 {
 			t.Errorf("%d: %d requests", status, report.Requests)
 		}

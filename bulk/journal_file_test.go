@@ -2,6 +2,7 @@ package bulk_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -399,6 +400,57 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	}
 	if got := messaged(srv); !slices.Equal(got, []string{"customer2@example.com"}) {
 		t.Errorf("messaged %v", got)
+	}
+}
+
+// A claim belongs to its token, also after the file was closed and opened again.
+func TestAFilesClaimBelongsToItsToken(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, "s1")
+	claim(t, j, "s1", "t1", "a@x", "b@x", "c@x")
+	claim(t, j, "s1", "t1", "a@x", "b@x", "c@x") // again: nothing is taken
+	lines := bytes.Count(must(os.ReadFile(path)), []byte("\n"))
+	taken := must(j.Claim(t.Context(), "s1", "t2", []string{"B@x", "d@x"}))
+	if len(taken) != 1 || taken[0].Email != "b@x" || !taken[0].Live || taken[0].Owner == "" || taken[0].At.IsZero() || lines != 2 {
+		t.Errorf("%+v after %d lines", taken, lines)
+	}
+	finish(t, j, "s1", "t2", done("a@x"), bulk.JournalEntry{Email: "b@x"}, bulk.JournalEntry{Email: "stranger@x"})
+	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "a@x", State: bulk.JournalUnknown})
+	finish(t, j, "s1", "t1", done("a@x"), done("a@x")) // not begun any more
+	taken = must(j.Claim(t.Context(), "s1", "t1", []string{"a@x"}))
+	if len(taken) != 1 || taken[0].State != bulk.JournalUnknown || taken[0].Live {
+		t.Errorf("%+v", taken)
+	}
+	if err := j.Forget("b@x"); !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "is being sent to") {
+		t.Error(err)
+	}
+	same(t, "in doubt", doubted(j), []string{"a@x"})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	j = openJournal(t, path, "s1")
+	same(t, "in doubt", doubted(j), []string{"a@x", "b@x", "c@x", "d@x"})
+	claim(t, j, "s1", "t1", "b@x") // a process whose connection broke, say
+	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1"})
+	got := stateOf(t, j, "s1", "b@x")
+	same(t, "entry", got, bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1", Owner: got.Owner, At: got.At})
+	for _, token := range []string{"", strings.Repeat("t", 65), "\xff"} {
+		if _, err := j.Claim(t.Context(), "s1", token, []string{"e@x"}); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("token %q: %v", token, err)
+		}
+	}
+	for _, state := range []bulk.JournalState{bulk.JournalBegun, "paused"} {
+		if err := j.Finish(t.Context(), "s1", "t1", []bulk.JournalEntry{done("c@x"), {Email: "c@x", State: state}}); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("state %q: %v", state, err)
+		}
+	}
+	same(t, "c", stateOf(t, j, "s1", "c@x").State, bulk.JournalBegun)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := j.Claim(ended, "s1", "t3", []string{"e@x"}); !errors.Is(err, context.Canceled) || stateOf(t, j, "s1", "e@x").State != bulk.JournalNew {
+		t.Error(err)
 	}
 }
 
