@@ -18,12 +18,19 @@ func TestSettingsOfDrivers(t *testing.T) {
 	t.Parallel()
 	settings := map[sqlstore.Dialect][][2]string{
 		sqlstore.PostgreSQL: {
-			{"default_query_exec_mode", "exec"}, {"default_query_exec_mode", "simple_protocol"}, {"default_query_exec_mode", "cache_describe"},
-			{"timezone", "Asia/Kathmandu"}, {"default_transaction_isolation", "repeatable read"},
+			{"default_query_exec_mode", "exec"},
+			{"default_query_exec_mode", "simple_protocol"},
+			{"default_query_exec_mode", "cache_describe"},
+			{"timezone", "Asia/Kathmandu"},
+			{"default_transaction_isolation", "repeatable read"},
 		},
 		sqlstore.MySQL: {
-			{"interpolateParams", "true"}, {"parseTime", "true&loc=Asia%2FKathmandu"}, {"time_zone", "%27%2B05%3A45%27"},
-			{"charset", "latin1"}, {"sql_mode", "%27%27"}, {"sql_mode", "%27ANSI%2CTRADITIONAL%27"},
+			{"interpolateParams", "true"},
+			{"parseTime", "true&loc=Asia%2FKathmandu"},
+			{"time_zone", "%27%2B05%3A45%27"},
+			{"charset", "latin1"},
+			{"sql_mode", "%27%27"},
+			{"sql_mode", "%27ANSI%2CTRADITIONAL%27"},
 		},
 		sqlstore.SQLite: {
 			{"journal_mode", "DELETE"}, {"synchronous", "EXTRA"}, {"case_sensitive_like", "1"},

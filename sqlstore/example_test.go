@@ -17,12 +17,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
+// exampleDirs are removed when the tests end.
+var exampleDirs []string
+
 // openDatabase opens a new SQLite file. It stands for the database of a program.
 func openDatabase() *sql.DB {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err != nil {
 		log.Fatal(err)
 	}
+	exampleDirs = append(exampleDirs, dir)
 	db, err := sql.Open("sqlite", sqliteDSN(filepath.Join(dir, "app.db")))
 	if err != nil {
 		log.Fatal(err)
@@ -252,7 +256,10 @@ func ExampleStore_Redact() {
 
 	n, err := store.Redact(ctx, "jane.smith@example.com")
 	fmt.Println(n, err)
-	for entry := range campaign.Entries(ctx) {
+	for entry, err := range campaign.Entries(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Printf("%q %s\n", entry.Email, entry.State)
 	}
 	// Output:
@@ -276,7 +283,10 @@ func ExampleWithInFlight() {
 
 func ExampleWithoutEmails() {
 	campaign := doubtful(newStore(sqlstore.WithoutEmails()), "survey-2026-11")
-	for entry := range campaign.InDoubt(ctx) {
+	for entry, err := range campaign.InDoubt(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Printf("%q %s\n", entry.Email, entry.State)
 	}
 	// Output: "" unknown

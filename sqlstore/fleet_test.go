@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -246,5 +247,55 @@ func (o *outcome) check(t *testing.T, c *sqlstore.Campaign, emails []string) {
 	}
 	if limit := o.killed * 2 * workerBatch; doubt > limit {
 		t.Errorf("%d emails are in doubt, want at most %d: a batch for each goroutine killed", doubt, limit)
+	}
+}
+
+// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice, while
+// goroutines claim. What was claimed is still there.
+func TestTheServerCrashes(t *testing.T) {
+	t.Parallel()
+	s := wanted(t, startPostgres) // its own
+	d := s.database(t)
+	c := d.store(t).Campaign("crash")
+	var ended atomic.Bool
+	var group sync.WaitGroup
+	claimed := make([][]string, 4)
+	for i := range claimed {
+		group.Go(func() {
+			for n := 0; !ended.Load(); n++ {
+				email := fmt.Sprintf("customer%d-%d@example.com", i, n)
+				if taken, err := c.Claim(t.Context(), surveyID, crand.Text(), []string{email}); err != nil || len(taken) > 0 {
+					t.Error(taken, err)
+				}
+				claimed[i] = append(claimed[i], email)
+			}
+		})
+	}
+	for range 2 {
+		time.Sleep(300 * time.Millisecond)
+		s.stop()
+		stop, err := s.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.stop = stop
+	}
+	time.Sleep(300 * time.Millisecond)
+	ended.Store(true)
+	group.Wait()
+	n := 0
+	for _, emails := range claimed {
+		for batch := range slices.Chunk(emails, 100) {
+			var want []bulk.JournalEntry
+			for _, email := range batch {
+				want = append(want, begun(email))
+			}
+			knows(t, c, batch, want...)
+			n += len(batch)
+		}
+	}
+	t.Logf("%d claims around two crashes", n)
+	if n < 20 {
+		t.Errorf("only %d claims", n)
 	}
 }

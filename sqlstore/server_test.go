@@ -35,6 +35,8 @@ type server struct {
 	driver  string
 	addr    string
 	dsn     func(addr, database string) string
+	run     func() (stop func(), err error)
+	stop    func() // as a crash does
 }
 
 // A server is started by the first test that asks for it.
@@ -78,9 +80,9 @@ func wanted(t testing.TB, start func() (*server, error)) *server {
 	return s
 }
 
-// guard runs a server until the tests end, however they end: the shell ends it
-// when the pipe closes.
-func guard(dir string, as *account, signal string, command ...string) error {
+// guard runs a server until stop is called or the tests end, however they end: the
+// shell ends it when the pipe closes.
+func guard(dir string, as *account, signal string, command ...string) (stop func(), err error) {
 	script := `"$@" >server.log 2>&1 & cat >/dev/null; kill -` + signal + ` $!; wait`
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, command...)...)
 	cmd.Dir = dir
@@ -90,20 +92,28 @@ func guard(dir string, as *account, signal string, command ...string) error {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
+	stop = sync.OnceFunc(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
 	running.Lock()
 	defer running.Unlock()
 	running.stop = append(running.stop, func() {
-		_ = stdin.Close()
-		_ = cmd.Wait()
+		stop()
 		_ = os.RemoveAll(dir)
 	})
-	return nil
+	return stop, nil
 }
 
-// await waits until a server answers.
-func (s *server) await(dir, database string) (*server, error) {
+// start starts the server and waits until it answers.
+func (s *server) start(dir, database string) (*server, error) {
+	stop, err := s.run()
+	if err != nil {
+		return nil, err
+	}
+	s.stop = stop
 	db, err := sql.Open(s.driver, s.dsn(s.addr, database))
 	if err != nil {
 		return nil, err
@@ -152,12 +162,11 @@ func startPostgres() (*server, error) {
 			return "postgres://postgres@" + addr + "/" + database + "?sslmode=disable"
 		},
 	}
-	err = guard(dir, as, "QUIT", bin, "-D", filepath.Join(dir, "data"), "-p", port, "-k", dir, "-h", "127.0.0.1",
-		"-c", "default_transaction_isolation=serializable", "-c", "max_connections=200")
-	if err != nil {
-		return nil, err
+	s.run = func() (stop func(), err error) {
+		return guard(dir, as, "QUIT", bin, "-D", filepath.Join(dir, "data"), "-p", port, "-k", dir, "-h", "127.0.0.1",
+			"-c", "default_transaction_isolation=serializable", "-c", "max_connections=200")
 	}
-	return s.await(dir, "postgres")
+	return s.start(dir, "postgres")
 }
 
 func startMaria() (*server, error) {
@@ -191,13 +200,12 @@ func startMaria() (*server, error) {
 		name: "MariaDB", dialect: sqlstore.MySQL, driver: "mysql", addr: "127.0.0.1:" + port,
 		dsn: func(addr, database string) string { return "root@tcp(" + addr + ")/" + database },
 	}
-	err = guard(dir, as, "KILL", bin, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--port="+port,
-		"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--bind-address=127.0.0.1",
-		"--transaction-isolation=SERIALIZABLE", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci", "--max-connections=300")
-	if err != nil {
-		return nil, err
+	s.run = func() (stop func(), err error) {
+		return guard(dir, as, "KILL", bin, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--port="+port,
+			"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--bind-address=127.0.0.1",
+			"--transaction-isolation=SERIALIZABLE", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci", "--max-connections=300")
 	}
-	return s.await(dir, "mysql")
+	return s.start(dir, "mysql")
 }
 
 func freePort() (string, error) {

@@ -206,19 +206,19 @@ func TestOpenRefusesAUserWithoutRights(t *testing.T) {
 			}
 			db := d.migrated(t)
 			dsn := strings.Replace(strings.Replace(d.dsn, "root@", "reader"+d.name+"@", 1), "postgres@", "reader"+d.name+"@", 1)
-			grants := []string{"CREATE USER reader" + d.name, "GRANT SELECT, INSERT, UPDATE ON demeterrr_campaigns TO reader" + d.name, "GRANT SELECT, INSERT, UPDATE ON demeterrr_journal TO reader" + d.name, "GRANT SELECT ON demeterrr_schema TO reader" + d.name}
-			for _, query := range grants {
-				if _, err := db.ExecContext(t.Context(), query); err != nil {
-					t.Fatal(err)
+			grant := func(rights ...string) {
+				t.Helper()
+				for _, right := range rights {
+					if _, err := db.ExecContext(t.Context(), right+" reader"+d.name); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
+			grant("CREATE USER", "GRANT SELECT, INSERT, UPDATE ON demeterrr_campaigns TO", "GRANT SELECT, INSERT, UPDATE ON demeterrr_journal TO", "GRANT SELECT ON demeterrr_schema TO")
 			reader := d.open(t, dsn)
 			_, err := sqlstore.Open(t.Context(), reader, d.dialect)
 			wantError(t, err, "give the user these rights")
-			grant := "GRANT DELETE ON demeterrr_journal TO reader" + d.name
-			if _, err := db.ExecContext(t.Context(), grant); err != nil {
-				t.Fatal(err)
-			}
+			grant("GRANT DELETE ON demeterrr_journal TO")
 			claim(t, d.openStore(t, reader).Campaign("survey"), "token", []string{"a@example.com"})
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ type faulty struct {
 	mu    sync.Mutex
 	fault func(n int, step string, after bool) error // nil: none
 	n     int                                        // steps since the fault was set
+
+	failed    atomic.Int64 // steps that failed by themselves
+	isolation atomic.Int64 // of the last transaction
 }
 
 func (f *faulty) Connect(context.Context) (driver.Conn, error) {
@@ -56,7 +60,11 @@ func (f *faulty) step(name string, do func() error) error {
 	f.n++
 	f.mu.Unlock()
 	if fault == nil {
-		return do()
+		err := do()
+		if err != nil {
+			f.failed.Add(1)
+		}
+		return err
 	}
 	if err := fault(n, name, false); err != nil {
 		return err
@@ -92,6 +100,7 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 }
 
 func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx, err error) {
+	c.f.isolation.Store(int64(opts.Isolation))
 	err = c.f.step("BEGIN", func() error {
 		tx, err = c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
 		return err
@@ -289,4 +298,108 @@ func TestForgetIsRepeated(t *testing.T) {
 			knows(t, c, []string{"a@example.com"})
 		})
 	}
+}
+
+// TestTheIsolationIsSet whatever the default is.
+func TestTheIsolationIsSet(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			if d.dialect == sqlstore.SQLite {
+				t.Skip("SQLite has one writer at a time")
+			}
+			f, s := faultyStore(t, d)
+			claim(t, s.Campaign("survey"), "token", []string{"a@example.com"})
+			if got := sql.IsolationLevel(f.isolation.Load()); got != sql.LevelReadCommitted {
+				t.Errorf("the isolation is %v, want READ COMMITTED", got)
+			}
+		})
+	}
+}
+
+// TestWritersOfSQLiteWaitForTheirTurn meets no busy database, as each transaction
+// locks before it reads.
+func TestWritersOfSQLiteWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	f, s := faultyStore(t, sqliteFile(t))
+	c := s.Campaign("survey")
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for j := range 25 {
+				if _, err := c.Claim(t.Context(), surveyID, fmt.Sprintf("token%d", i), []string{fmt.Sprintf("customer%d-%d@example.com", i, j)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := f.failed.Load(); n > 0 {
+		t.Errorf("%d statements failed", n)
+	}
+}
+
+// TestARowThatComesAndGoesIsTaken has another process that claims an email before
+// each INSERT and gives it back before each SELECT: it is in neither.
+func TestARowThatComesAndGoesIsTaken(t *testing.T) {
+	t.Parallel()
+	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
+	f, s := faultyStore(t, d)
+	c, other := s.Campaign("survey"), d.store(t).Campaign("survey")
+	emails := []string{"a@example.com", "b@example.com"}
+	claim(t, c, "first", []string{"c@example.com"}) // makes the campaign
+	for _, meetings := range []int{1, 100} {
+		met := 0
+		f.inject(func(_ int, step string, after bool) error {
+			switch {
+			case after:
+			case strings.HasPrefix(step, "INSERT INTO demeterrr_journal") && met < meetings:
+				claim(t, other, "other", emails[:1])
+			case strings.HasPrefix(step, "SELECT c.sequence_id") && met < meetings:
+				finish(t, other, "other", bulk.JournalEntry{Email: emails[0]})
+				met++
+			}
+			return nil
+		})
+		if meetings == 1 {
+			claim(t, c, "token", emails) // the second try gets it
+		} else {
+			claim(t, c, "token", emails, begun("a@example.com"))
+		}
+		f.inject(nil)
+		finish(t, c, "token", bulk.JournalEntry{Email: emails[0]}, bulk.JournalEntry{Email: emails[1]})
+		knows(t, c, emails)
+	}
+}
+
+// TestACampaignThatIsPrunedAsItIsMade has another process that makes the campaign
+// before the INSERT, gives its claim back, and prunes before the next SELECT.
+func TestACampaignThatIsPrunedAsItIsMade(t *testing.T) {
+	t.Parallel()
+	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
+	f, s := faultyStore(t, d)
+	others := d.store(t)
+	other, pruned := others.Campaign("survey"), 0
+	f.inject(func(_ int, step string, after bool) error {
+		switch {
+		case after || pruned == 3:
+		case strings.HasPrefix(step, "INSERT INTO demeterrr_campaigns"):
+			claim(t, other, "other", []string{"a@example.com"})
+			finish(t, other, "other", bulk.JournalEntry{Email: "a@example.com"})
+		case strings.HasPrefix(step, "SELECT 1 FROM demeterrr_campaigns"):
+			if _, err := others.Prune(t.Context(), time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			pruned++
+		}
+		return nil
+	})
+	claim(t, s.Campaign("survey"), "token", []string{"a@example.com"})
+	f.inject(nil)
+	if pruned != 3 {
+		t.Errorf("pruned %d times", pruned)
+	}
+	knows(t, other, []string{"a@example.com"}, begun("a@example.com"))
 }
