@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,79 +48,87 @@ func TestASyncThatIsKilledGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	state := filepath.Join(t.TempDir(), "state")
-	args := []string{"-url", url, "-contacts", fmt.Sprint(n), "-state", state}
+	v := victim{t: t, url: url, sent: map[string]int{}, args: []string{"-url", url, "-contacts", fmt.Sprint(n), "-state", filepath.Join(t.TempDir(), "state")}}
 	var loading time.Duration
 	for range 2 { // the second time the state knows them
 		begin := time.Now()
-		first, _, err := runJob(args...)
-		if err != nil || first.Unchanged != n {
-			t.Fatalf("%+v %v", first, err)
-		}
+		v.finish(n)
 		loading = time.Since(begin)
 	}
-	_ = ask[counts](t, url+"/counts")
+	v.sent = map[string]int{}
 
-	args = append(args, "-every", fmt.Sprint(n/changes), "-lastname", "Changed")
-	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
-	killed, total := 0, map[string]int{}
-	note := func() int {
-		seen := ask[counts](t, url+"/counts")
-		for what, times := range seen.Writes {
-			total[what] += times
+	v.args = append(v.args, "-every", fmt.Sprint(n/changes), "-lastname", "Changed")
+	for i := 0; v.killed < kills && len(v.sent) < changes; i++ {
+		if i%2 == 0 {
+			pause := rand.N(loading)
+			v.kill(func() bool { time.Sleep(pause); return true })
+			continue
 		}
-		return len(seen.Writes)
+		most := len(v.sent) + 1 + rand.IntN(changes/kills)
+		v.kill(func() bool { time.Sleep(time.Millisecond); v.note(); return len(v.sent) >= most })
 	}
-	for killed < kills && len(total) < changes {
-		ctx, cancel := context.WithCancel(t.Context())
-		cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"-role", "sync"}, args...)...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		if killed%2 == 0 { // while it loads and compares
-			time.Sleep(time.Duration(r.Int64N(int64(loading))))
-		} else { // while it writes
-			for target := 1 + r.IntN(changes/kills); ; time.Sleep(time.Millisecond) {
-				if target -= note(); target <= 0 || len(ended) > 0 {
-					break
-				}
-			}
-		}
-		cancel() // SIGKILL
-		var exit *exec.ExitError
-		if err := <-ended; errors.As(err, &exit) {
-			killed++
-		}
-		note()
-	}
-	r1, _, err := runJob(args...)
-	if err != nil || r1.Failed > 0 {
-		t.Fatalf("%+v %v", r1, err)
-	}
-	note()
+	v.finish(n)
 	twice := 0
-	for what, times := range total {
+	for _, times := range v.sent {
 		twice += times - 1
-		if times > 1+kills {
-			t.Errorf("%s was sent %d times", what, times)
-		}
 	}
-	t.Logf("%d contacts, %d changes, killed %d times: %d sent, %d of them again", n, changes, killed, len(total)+twice, twice)
-	if killed < kills/2 {
-		t.Errorf("it was killed only %d times", killed)
+	t.Logf("%d contacts, %d changes, killed %d times: %d sent, %d of them again", n, changes, v.killed, len(v.sent)+twice, twice)
+	if v.killed < kills/2 {
+		t.Errorf("it was killed only %d times", v.killed)
 	}
-	if have := ask[int](t, url+"/lastnames?is=Changed"); have != len(total) || have < changes {
-		t.Errorf("%d contacts are changed, %d were sent, want %d", have, len(total), changes)
+	if have := ask[int](t, url+"/lastnames?is=Changed"); have != len(v.sent) || have < changes {
+		t.Errorf("%d contacts are changed, %d were sent, want %d", have, len(v.sent), changes)
 	}
-	if most := killed * inFlight; twice > most {
+	if most := v.killed * inFlight; twice > most {
 		t.Errorf("%d were sent again, more than the %d that were in flight", twice, most)
 	}
-	last, _, err := runJob(args...)
-	if err != nil || last.Requests > 0 || last.Unchanged != n {
-		t.Errorf("nothing is left to do: %+v %v", last, err)
+	if last := v.finish(n); last.Requests > 0 || last.Unchanged != n {
+		t.Errorf("nothing is left to do: %+v", last)
 	}
+}
+
+// victim is a job that is killed and started again.
+type victim struct {
+	t      *testing.T
+	url    string
+	args   []string
+	killed int
+	sent   map[string]int // how often each write was sent
+}
+
+// note takes in what the server process has seen.
+func (v *victim) note() {
+	for what, times := range ask[counts](v.t, v.url+"/counts").Writes {
+		v.sent[what] += times
+	}
+}
+
+// kill starts the job, and kills it when it is time, unless it has ended before.
+func (v *victim) kill(isTime func() bool) {
+	cmd := exec.CommandContext(v.t.Context(), os.Args[0], append([]string{"-role", "sync"}, v.args...)...)
+	if err := cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for len(ended) == 0 && !isTime() {
+	}
+	_ = cmd.Process.Kill() // SIGKILL; it may have ended
+	var exit *exec.ExitError
+	if err := <-ended; errors.As(err, &exit) {
+		v.killed++
+	}
+	v.note()
+}
+
+// finish lets the job come to its end.
+func (v *victim) finish(n int) result {
+	r, _, err := runJob(v.args...)
+	if err != nil || r.Failed > 0 || r.Updated+r.Unchanged != n {
+		v.t.Fatalf("%+v %v", r, err)
+	}
+	v.note()
+	return r
 }
 
 // ask gets a value from the server process.
