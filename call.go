@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -34,6 +33,11 @@ type call struct {
 	unknown  bool          // a write may have taken effect in one of the attempts
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
+	pauses   int           // waits for a retryAfter that used up no retry
+	place    Release       // at the limiter; nil if there is nothing to give back
+	outcome  LimitOutcome  // of the attempt at that place
+
+	neverWaits bool // for the API, because of a WithMaxRetries(0)
 
 	// For tracers.
 	status     int // of the last attempt
@@ -81,6 +85,7 @@ func (k *call) prepareAndRun(opts []CallOption) *Error {
 	if k.encoded, err = k.encode(); err != nil {
 		return k.refuse(err)
 	}
+	k.neverWaits = k.maxRetries == 0
 	if k.maxRetries < 0 {
 		k.maxRetries = k.client.policy.MaxRetries
 	}
@@ -108,12 +113,6 @@ func (k *call) run() *Error {
 	k.last.Method, k.last.Path = k.method, k.path
 	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	return k.last
-}
-
-func (k *call) log(level slog.Level, msg string, attrs ...slog.Attr) {
-	if l := k.client.logger; l != nil && l.Enabled(k.ctx, level) {
-		l.LogAttrs(k.ctx, level, msg, append([]slog.Attr{slog.String("method", k.method), slog.String("path", k.path)}, attrs...)...)
-	}
 }
 
 // request is one call before it is sent: what a method of a service says about it.

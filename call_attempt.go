@@ -25,33 +25,30 @@ type reply struct {
 	rateLimit RateLimit
 }
 
-// attempt makes one attempt: gate, key, limiter, gate again, then the request is sent.
+// attempt makes one attempt: gate, key, limiter, then the request is sent. The
+// place at the limiter is given back also if the transport, a hook or a tracer panics.
 func (k *call) attempt() {
 	k.waiting = false
-	waited, err := k.acquire()
+	defer k.release()
+	err := k.acquire()
+	if err == nil {
+		err = k.beforeSend()
+	}
 	if err != nil {
-		k.reportLimiter(waited, err)
 		k.last, k.again = k.interrupted(err), false
 		return
 	}
 	var rep reply
-	var failed *Error
-	defer func() { k.done(rep.rateLimit, failed) }() // also if the transport, a hook or a tracer panics
-	k.reportLimiter(waited, nil)
-	if err := k.beforeSend(); err != nil {
-		k.last, k.again = k.interrupted(err), false
-		return
-	}
 	if t := k.client.tracing; t != nil && t.attempts != nil {
-		failed = k.tracedSend(t.attempts, &rep)
+		k.tracedSend(t.attempts, &rep)
 	} else {
-		failed = k.send(k.ctx, &rep)
+		k.send(k.ctx, &rep)
 	}
 }
 
 // send starts the time limit, sends the request, and reads and classifies the
 // whole reply.
-func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
+func (k *call) send(ctx context.Context, rep *reply) {
 	k.attempts++
 	k.status = 0
 	started := time.Now()
@@ -64,49 +61,68 @@ func (k *call) send(ctx context.Context, rep *reply) (failed *Error) {
 	}
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
+	k.outcome.Sent = true // until it is known to be otherwise
 	attempt := watched(ctx, cancel, transport, buf.watch)
 	defer attempt.end()
 	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // that is the context
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)
-	failed, k.again = k.classify(rep, buf)
-	k.last = failed
+	k.outcome.StatusCode, k.outcome.RateLimit = rep.status, rep.rateLimit
+	k.last, k.again = k.classify(rep, buf)
+	k.outcome.Sent = !rep.unsent
+	if rep.status == http.StatusTooManyRequests {
+		k.outcome.RetryAfter = k.last.RetryAfter
+	}
 	if rep.err == nil {
 		buf.release()
 	}
 	if k.client.logger != nil { // asked here too, as making the attributes is not free
-		k.log(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
+		k.logTo().write(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	}
-	return failed
 }
 
 // acquire waits until there is room for the attempt: at the gate, and at the
 // limiter, whose place the attempt then holds. In between it takes the key, as
-// without one there is nothing to hold a place for. It returns how long the
-// limiter took.
-func (k *call) acquire() (time.Duration, error) {
-	if k.ctx.Err() != nil {
-		return 0, contextError(k.ctx)
-	}
-	if err := k.waitAtGate(); err != nil {
-		return 0, err
-	}
-	if err := k.takeKey(); err != nil || k.client.limiter == nil {
-		return 0, err
-	}
-	return k.waitAtLimiter()
-}
-
-// beforeSend tells who wants to know that the attempt is sent now, and not before:
-// a limiter can hold it back for an hour, in which nothing has happened yet. The
-// gate may have closed in that time, so it is asked again.
-func (k *call) beforeSend() error {
-	if k.client.limiter != nil || k.client.asksKey {
+// without one there is nothing to hold a place for. If the gate has closed
+// meanwhile, the place goes back, so that no call holds one while it waits.
+func (k *call) acquire() error {
+	for {
+		if k.ctx.Err() != nil {
+			return contextError(k.ctx)
+		}
 		if err := k.waitAtGate(); err != nil {
 			return err
 		}
+		if err := k.takeKey(); err != nil {
+			return err
+		}
+		if k.client.limiter != nil {
+			if err := k.acquirePlace(); err != nil {
+				return err
+			}
+		} else if !k.client.asksKey {
+			return nil // no time has passed
+		}
+		if k.client.gate.Left() <= 0 {
+			return nil
+		}
+		k.release()
 	}
+}
+
+// release gives the place back, if there is one.
+func (k *call) release() {
+	giveBack, outcome := k.place, k.outcome
+	k.place, k.outcome = nil, LimitOutcome{}
+	if giveBack != nil {
+		giveBack(outcome)
+	}
+}
+
+// beforeSend tells who wants to know that the attempt is sent now, and not before:
+// a limiter can hold it back for an hour, in which nothing has happened yet.
+func (k *call) beforeSend() error {
 	if ended(k.ctx) { // a limiter may have ignored it
 		return contextError(k.ctx)
 	}
@@ -119,20 +135,6 @@ func (k *call) beforeSend() error {
 		return contextError(k.ctx)
 	}
 	return nil
-}
-
-// done tells the limiter that the attempt which it let pass is over, and what it
-// failed with.
-func (k *call) done(reported RateLimit, failed *Error) {
-	observer, ok := k.client.limiter.(LimitObserver)
-	if !ok {
-		return
-	}
-	var retryAfter time.Duration
-	if failed != nil && failed.StatusCode == http.StatusTooManyRequests {
-		retryAfter = failed.RetryAfter
-	}
-	observer.Done(reported, retryAfter)
 }
 
 // exchange sends the request and reads the whole reply, so that its connection

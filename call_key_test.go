@@ -104,7 +104,7 @@ func TestWithoutAGoodKeyNothingIsSent(t *testing.T) {
 
 type limiterFunc func(context.Context) error
 
-func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
+func (f limiterFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
 
 func TestTheErrorOfAKeyFunctionIsWrapped(t *testing.T) {
 	t.Parallel()

@@ -163,18 +163,26 @@ func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
 		var seen []any
-		handler := contextHandler{func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
+		handler := contextHandler{handle: func(ctx context.Context) { seen = append(seen, ctx.Value(key{})) }}
 		c, _ := play(t, []step{gateway, okContact}, demeterrr.WithLogger(slog.New(handler)))
 		wantNil(t, get(context.WithValue(t.Context(), key{}, "trace"), c))
 		same(t, "contexts", seen, []any{"trace", "trace", "trace"}) // two attempts, one retry
 	})
 }
 
-type contextHandler struct{ handle func(context.Context) }
+type contextHandler struct {
+	handle func(context.Context)
+	record func(slog.Record)
+}
 
 func (h contextHandler) Enabled(context.Context, slog.Level) bool { return true }
-func (h contextHandler) Handle(ctx context.Context, _ slog.Record) error {
-	h.handle(ctx)
+func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.handle != nil {
+		h.handle(ctx)
+	}
+	if h.record != nil {
+		h.record(r)
+	}
 	return nil
 }
 func (h contextHandler) WithAttrs([]slog.Attr) slog.Handler { return h }

@@ -3,11 +3,14 @@ package demeterrr
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/demeterrr/demeterrr-go/internal/gate"
 )
 
 // loop is a call in the hands of go-retryablehttp, which from the second attempt
@@ -33,8 +36,8 @@ func (k *call) repeat() {
 	l.http = http.Client{Transport: l}
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
-		Logger:     nil, // it would log URLs, which hold emails
-		RetryMax:   k.maxRetries - 1,
+		Logger:     nil,         // it would log URLs, which hold emails
+		RetryMax:   math.MaxInt, // planRetry counts
 		CheckRetry: l.planRetry,
 		Backoff:    l.beginPlannedWait,
 	}
@@ -64,36 +67,66 @@ func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
 // planRetry is what go-retryablehttp asks after each attempt. The wait is found
 // here, where the reply is known, as the library drops it before it asks for one.
 func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	if !k.again || k.attempts > k.maxRetries {
+	if !k.again {
 		return false, nil
 	}
-	floor := k.last.RetryAfter
-	if floor > k.client.policy.MaxRetryAfter {
-		return false, nil
-	}
-	if floor == 0 {
-		floor = k.client.policy.backoff(k.attempts)
-	}
+	const longestExtra = 30 * time.Second
+	floor, ok := k.nextWait()
 	left := room(ctx)
-	if floor >= left {
+	if !ok || floor >= left {
 		return false, nil // it would sleep in vain
 	}
-	k.wait, k.waiting = lengthen(floor, floor/4, left), true
+	k.wait, k.waiting = lengthen(floor, min(floor/4, longestExtra), left), true
 	if k.client.logger != nil { // asked here too, as the copy is not free
 		failed := *k.last // the handler may keep it, and the call goes on to change its own
 		failed.Method, failed.Path = k.method, k.path
 		failed.Attempts, failed.unknown = k.attempts, k.unknown
-		k.log(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
+		k.logTo().write(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
 	}
 	return true, nil
+}
+
+// nextWait returns the shortest wait before the next attempt, or false if there is
+// no next attempt.
+func (k *call) nextWait() (time.Duration, bool) {
+	policy, asked := k.client.policy, k.last.RetryAfter
+	if asked > 0 && k.waitReason() == WaitReasonRateLimited && k.waitsForQuota() {
+		wait := asked
+		if k.pauses > 0 { // the API may ask for a second for ever
+			wait = max(wait, policy.backoff(k.pauses))
+		}
+		k.pauses++
+		return wait, asked <= k.maxRetryAfter()
+	}
+	counted := k.attempts - k.pauses
+	if counted > k.maxRetries || asked > policy.MaxRetryAfter {
+		return 0, false
+	}
+	if asked > 0 {
+		return asked, true
+	}
+	return policy.backoff(counted), true
+}
+
+// waitsForQuota reports whether the call waits for a retryAfter of up to an hour,
+// whatever its number of retries. A call with WithMaxRetries(0) does not.
+func (k *call) waitsForQuota() bool { return !k.neverWaits && IsLowPriority(k.ctx) }
+
+// maxRetryAfter is the longest retryAfter of a 429 that the call waits for.
+func (k *call) maxRetryAfter() time.Duration {
+	longest := k.client.policy.MaxRetryAfter
+	if k.waitsForQuota() {
+		longest = max(longest, gate.MaxClosed)
+	}
+	return longest
 }
 
 // waitReason is why the call waits after its last attempt.
 func (k *call) waitReason() WaitReason {
 	if k.last.StatusCode == http.StatusTooManyRequests {
-		return WaitRateLimited
+		return WaitReasonRateLimited
 	}
-	return WaitBackoff
+	return WaitReasonBackoff
 }
 
 // beginPlannedWait hands go-retryablehttp the wait that planRetry found, which the
@@ -114,12 +147,13 @@ func (k *call) waitAtGate() error {
 			return nil
 		}
 		until := room(k.ctx)
-		if k.maxRetries == 0 || left > k.client.policy.MaxRetryAfter || left >= until {
+		never := k.maxRetries == 0 && !k.waitsForQuota()
+		if never || left > k.maxRetryAfter() || left >= until {
 			return &Error{Code: CodeRateLimited, Message: "not sent: an earlier reply asked every request to wait", RetryAfter: left}
 		}
 		wait := lengthen(left, min(left/20, time.Second), until)
-		k.logWait(WaitRateLimited, wait, slog.Time("until", time.Now().Add(wait)))
-		if err := k.sleep(WaitRateLimited, wait); err != nil {
+		k.logTo().wait(WaitReasonRateLimited, wait, slog.Time("until", time.Now().Add(wait)))
+		if err := k.sleep(WaitReasonRateLimited, wait); err != nil {
 			return err
 		}
 	}

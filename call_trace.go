@@ -3,11 +3,9 @@ package demeterrr
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
@@ -57,13 +55,18 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 		}
 		t.calls.TraceCallEnd(ctx, end)
 	}()
+	defer func() { // what ends a wait by a panic leaves it open
+		if k.tracedWait != nil {
+			k.endWait(k.died(false))
+		}
+	}()
 	failed = k.prepareAndRun(opts)
 	returned = true
 	return failed
 }
 
 // tracedSend is send between the tracers' start and end of an attempt.
-func (k *call) tracedSend(t AttemptTracer, rep *reply) (failed *Error) {
+func (k *call) tracedSend(t AttemptTracer, rep *reply) {
 	ordinal := k.attempts + 1
 	ctx := orElse(t.TraceAttemptStart(k.ctx, AttemptStart{Ordinal: ordinal, Previous: k.attemptError(k.last)}), k.ctx)
 	returned := false
@@ -72,14 +75,13 @@ func (k *call) tracedSend(t AttemptTracer, rep *reply) (failed *Error) {
 		switch {
 		case !returned:
 			end.Err = k.died(k.method != http.MethodGet)
-		case failed != nil:
-			end.Code, end.RetryAfter, end.Err = plainCode(failed.Code), failed.RetryAfter, k.attemptError(failed)
+		case k.last != nil:
+			end.Code, end.RetryAfter, end.Err = plainCode(k.last.Code), k.last.RetryAfter, k.attemptError(k.last)
 		}
 		t.TraceAttemptEnd(ctx, end)
 	}()
-	failed = k.send(ctx, rep)
+	k.send(ctx, rep)
 	returned = true
-	return failed
 }
 
 // attemptError is the error of an attempt for tracers; nil if it succeeded.
@@ -95,91 +97,6 @@ func (k *call) attemptError(failed *Error) error {
 // died is the error for tracers of what a panic ended.
 func (k *call) died(unknown bool) *Error {
 	return &Error{Message: messageDied, Method: k.method, Path: k.route, Attempts: k.attempts, unknown: unknown}
-}
-
-// tracedWait is a wait that the tracers know of.
-type tracedWait struct {
-	ctx    context.Context
-	reason WaitReason
-	start  time.Time
-}
-
-// beginWait tells the tracers that the call waits from start; a zero until is unknown.
-func (k *call) beginWait(reason WaitReason, start, until time.Time) {
-	t := k.client.tracing
-	if t == nil {
-		return
-	}
-	w := &tracedWait{ctx: k.ctx, reason: reason, start: start}
-	if t.waits != nil {
-		w.ctx = orElse(t.waits.TraceWaitStart(k.ctx, WaitStart{Reason: reason, Start: start, Until: until}), k.ctx)
-	}
-	k.tracedWait = w
-}
-
-// endWait tells the tracers that the wait is over, if they know of one.
-func (k *call) endWait(err error) {
-	w := k.tracedWait
-	if w == nil {
-		return
-	}
-	k.tracedWait = nil
-	end := WaitEnd{Reason: w.reason, Duration: time.Since(w.start)}
-	switch w.reason {
-	case WaitLimiter:
-		k.waited.Limiter += end.Duration
-	case WaitRateLimited:
-		k.waited.RateLimited += end.Duration
-	case WaitBackoff:
-		k.waited.Backoff += end.Duration
-	}
-	if err != nil {
-		end.Err = forTracers(k.interruption(err), k.method, k.route)
-	}
-	if t := k.client.tracing.waits; t != nil {
-		t.TraceWaitEnd(w.ctx, end)
-	}
-}
-
-// sleep waits for a reason that the tracers are told.
-func (k *call) sleep(reason WaitReason, d time.Duration) error {
-	now := time.Now()
-	k.beginWait(reason, now, now.Add(d))
-	err := sleep(k.ctx, d)
-	k.endWait(err)
-	return err
-}
-
-// waitAtLimiter asks the limiter, and returns how long that took if anybody wants
-// to know.
-func (k *call) waitAtLimiter() (waited time.Duration, err error) {
-	c := k.client
-	if c.tracing == nil && c.logger == nil {
-		return 0, c.limiter.Wait(k.ctx)
-	}
-	start := time.Now()
-	err = c.limiter.Wait(k.ctx)
-	return time.Since(start), err
-}
-
-// reportLimiter reports a wait at the limiter. Only afterwards is it known that
-// there was one.
-func (k *call) reportLimiter(waited time.Duration, err error) {
-	const shortest = time.Millisecond // a limiter that returns at once takes less
-	if waited < shortest {
-		return
-	}
-	k.logWait(WaitLimiter, waited)
-	k.beginWait(WaitLimiter, time.Now().Add(-waited), time.Time{})
-	k.endWait(err)
-}
-
-// logWait logs a wait that is long enough for somebody to ask about it.
-func (k *call) logWait(reason WaitReason, d time.Duration, more ...slog.Attr) {
-	if k.client.logger == nil || d < time.Second {
-		return
-	}
-	k.log(slog.LevelInfo, "demeterrr: wait", append([]slog.Attr{slog.String("reason", string(reason)), slog.Duration("wait", d)}, more...)...)
 }
 
 // tracedOperation is f between the tracer's start and end.

@@ -24,17 +24,19 @@ func TestEveryStartHasItsEndAfterAPanic(t *testing.T) {
 	methods := []string{
 		"TraceOperationStart", "TraceCallStart", "TraceWaitStart", "TraceWaitEnd", "TraceAttemptStart", "TraceAttemptEnd", "TraceCallEnd", "TraceOperationEnd",
 	}
-	places := append([]string{"transport", "limiter", "hook", "logger"}, methods...)
+	places := append([]string{"transport", "limiter", "hook", "wait hook", "logger"}, methods...)
 	for _, place := range places {
 		for _, goexit := range []bool{false, true} {
 			for after := range 3 {
 				for _, alone := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%s goexit=%v after=%d alone=%v", place, goexit, after, alone), func(t *testing.T) {
-						t.Parallel()
-						synctest.Test(t, func(t *testing.T) {
-							explode(t, &bomb{place: place, goexit: goexit, after: after}, alone)
+					for _, reports := range []bool{false, true} {
+						t.Run(fmt.Sprintf("%s goexit=%v after=%d alone=%v reports=%v", place, goexit, after, alone, reports), func(t *testing.T) {
+							t.Parallel()
+							synctest.Test(t, func(t *testing.T) {
+								explode(t, &bomb{place: place, goexit: goexit, after: after}, alone, reports)
+							})
 						})
-					})
+					}
 				}
 			}
 		}
@@ -42,19 +44,20 @@ func TestEveryStartHasItsEndAfterAPanic(t *testing.T) {
 }
 
 // explode makes an Upsert of three attempts, each of which waits, with the bomb in it.
-func explode(t *testing.T, b *bomb, alone bool) {
+func explode(t *testing.T, b *bomb, alone, reports bool) {
 	t.Helper()
 	recorders := []*recorder{newRecorder(t), newRecorder(t), newRecorder(t)}
 	tracers := []demeterrr.Tracer{recorders[0], bombTracer{recorders[1], b}, recorders[2]}
 	if alone {
 		recorders, tracers = recorders[1:2], tracers[1:2]
 	}
-	limiter := &turnstile{waits: []time.Duration{time.Minute, time.Minute, time.Minute}, f: func(context.Context) { b.tick("limiter") }}
+	limiter := &turnstile{waits: []time.Duration{time.Minute, time.Minute, time.Minute}, reports: reports, f: func(context.Context) { b.tick("limiter") }}
 	s := &script{t: t, begin: time.Now(), steps: []step{internal, internal, okCreated}}
 	c := s.client(demeterrr.WithHTTPClient(&http.Client{Transport: bombTransport{b, s}}), demeterrr.WithLimiter(limiter),
 		demeterrr.WithTracer(tracers...), demeterrr.WithLogger(bombLogger(b)))
 	cause := isolated(func() {
-		_, _, _ = c.Contacts.Upsert(t.Context(), createParams, demeterrr.WithBeforeSend(func(context.Context) error { b.tick("hook"); return nil }))
+		_, _, _ = c.Contacts.Upsert(t.Context(), createParams, demeterrr.WithBeforeSend(func(context.Context) error { b.tick("hook"); return nil }),
+			demeterrr.WithOnWait(func(demeterrr.WaitStart) { b.tick("wait hook") }))
 	})
 	for _, r := range recorders {
 		r.wantClosed()
@@ -251,5 +254,5 @@ func TestATracersErrorMatchesTheSameSentinels(t *testing.T) {
 
 // bombLogger explodes when a record is logged.
 func bombLogger(b *bomb) *slog.Logger {
-	return slog.New(contextHandler{func(context.Context) { b.tick("logger") }})
+	return slog.New(contextHandler{handle: func(context.Context) { b.tick("logger") }})
 }

@@ -39,11 +39,11 @@ type waitFails struct {
 	err    error
 }
 
-func (l *waitFails) Wait(context.Context) error {
+func (l *waitFails) Acquire(context.Context) (demeterrr.Release, error) {
 	if l.passes--; l.passes >= 0 {
-		return nil
+		return noPlace, nil
 	}
-	return l.err
+	return nil, l.err
 }
 
 // onePrefix checks that an error's text begins with the prefix and has no other.

@@ -155,16 +155,14 @@ func ExampleWithAppInfo() {
 // oneAtATime is a Limiter that allows one request at a time.
 type oneAtATime chan struct{}
 
-func (l oneAtATime) Wait(ctx context.Context) error {
+func (l oneAtATime) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	select {
 	case l <- struct{}{}:
-		return nil
+		return func(demeterrr.LimitOutcome) { <-l }, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
-
-func (l oneAtATime) Done(demeterrr.RateLimit, time.Duration) { <-l }
 
 func ExampleWithLimiter() {
 	client := newClient(demeterrr.WithLimiter(make(oneAtATime, 1)))

@@ -52,38 +52,23 @@ func ExampleDefaultLimits() {
 }
 
 // A wait that would outlast the context is refused at once.
-func ExamplePacer_Wait() {
+func ExamplePacer_Acquire() {
 	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
-	if err := pacer.Wait(context.Background()); err != nil {
+	release, err := pacer.Acquire(context.Background())
+	if err != nil {
 		log.Fatal(err)
 	}
 	// … send a request …
-	pacer.Done(demeterrr.RateLimit{}, 0)
+	release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200})
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := pacer.Wait(ctx)
+	_, err = pacer.Acquire(ctx)
 	var e *demeterrr.Error
 	if errors.As(err, &e) && errors.Is(err, demeterrr.ErrRateLimited) {
 		fmt.Println("try again in", e.RetryAfter.Round(time.Minute))
 	}
 	// Output: try again in 1h0m0s
-}
-
-// A client calls Done itself. Code that sends requests in another way tells the
-// Pacer what the reply said.
-func ExamplePacer_Done() {
-	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute})
-	if err := pacer.Wait(context.Background()); err != nil {
-		log.Fatal(err)
-	}
-	// … send a request, and get a 429 that asks for 60 seconds …
-	pacer.Done(demeterrr.RateLimit{}, 60*time.Second)
-
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	fmt.Println(errors.Is(pacer.Wait(ctx), demeterrr.ErrRateLimited))
-	// Output: true
 }
 
 func ExampleWithLimiter_pacer() {

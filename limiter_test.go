@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,8 +18,8 @@ import (
 // they are used.
 type diary struct {
 	*script
-	holds []time.Duration // how long each Wait lasts; the rest do not
-	fails map[int]error   // what a Wait returns, by its number, from 1
+	holds []time.Duration // how long each Acquire takes; the rest do not
+	fails map[int]error   // what an Acquire returns, by its number, from 1
 
 	mu     sync.Mutex
 	waits  int
@@ -31,7 +32,7 @@ func (d *diary) write(format string, args ...any) {
 	d.events = append(d.events, fmt.Sprintf(format, args...))
 }
 
-func (d *diary) Wait(ctx context.Context) error {
+func (d *diary) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	d.mu.Lock()
 	d.waits++
 	n, hold := d.waits, time.Duration(0)
@@ -39,17 +40,27 @@ func (d *diary) Wait(ctx context.Context) error {
 		hold = d.holds[n-1]
 	}
 	d.mu.Unlock()
-	d.write("wait")
+	d.write("acquire")
 	select {
 	case <-time.After(hold):
-		return d.fails[n]
+		if d.fails[n] != nil {
+			return nil, d.fails[n]
+		}
+		return d.release, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-func (d *diary) Done(r demeterrr.RateLimit, retryAfter time.Duration) {
-	d.write("done %d/%d %v", r.Remaining, r.Limit, retryAfter)
+func (d *diary) release(o demeterrr.LimitOutcome) {
+	if (o == demeterrr.LimitOutcome{}) {
+		d.write("release unsent")
+		return
+	}
+	if !o.Sent {
+		d.t.Errorf("nothing was sent, and yet the outcome is %+v", o)
+	}
+	d.write("release %d %d/%d %v", o.StatusCode, o.RateLimit.Remaining, o.RateLimit.Limit, o.RetryAfter)
 }
 
 func (d *diary) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -72,21 +83,20 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []step
-		want  []string
+		want  []string // of each attempt
 	}{
-		"a success without headers": {[]step{okCreated}, []string{"wait", "send", "done 0/0 0s"}},
-		"a success with headers":    {[]step{okCreated.quota("987")}, []string{"wait", "send", "done 987/1000 0s"}},
-		"retries": {
-			[]step{limitedFor("60").quota("0"), internal.quota("999"), okCreated.quota("998")},
-			[]string{"wait", "send", "done 0/1000 1m0s", "wait", "send", "done 999/1000 0s", "wait", "send", "done 998/1000 0s"},
-		},
-		"retryAfter in the body": {[]step{{status: 429, body: limited60JSON}, okCreated}, []string{"wait", "send", "done 0/0 1m0s", "wait", "send", "done 0/0 0s"}},
-		"retryAfter of a 503":    {[]step{step{status: 503}.with("Retry-After", "7"), okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
-		"network failures":       {[]step{refused, reset, okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
-		"a 429, then nothing":    {[]step{limitedFor("60"), reset, okCreated}, []string{"wait", "send", "done 0/0 1m0s", "wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
-		"no reply in time":       {[]step{stalled, okCreated}, []string{"wait", "send", "done 0/0 0s", "wait", "send", "done 0/0 0s"}},
-		"a body that is cut":     {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"wait", "send", "done 5/1000 0s", "wait", "send", "done 0/0 0s"}},
-		"a final error":          {[]step{exists.quota("3")}, []string{"wait", "send", "done 3/1000 0s"}},
+		"a success without headers": {[]step{okCreated}, []string{"201 0/0 0s"}},
+		"a success with headers":    {[]step{okCreated.quota("987")}, []string{"201 987/1000 0s"}},
+		"retries":                   {[]step{limitedFor("60").quota("0"), internal.quota("999"), okCreated.quota("998")}, []string{"429 0/1000 1m0s", "500 999/1000 0s", "201 998/1000 0s"}},
+		"retryAfter in the body":    {[]step{{status: 429, body: limited60JSON}, okCreated}, []string{"429 0/0 1m0s", "201 0/0 0s"}},
+		"a 429 without retryAfter":  {[]step{limited, okCreated}, []string{"429 0/0 0s", "201 0/0 0s"}},
+		"retryAfter of a 503":       {[]step{step{status: 503}.with("Retry-After", "7"), okCreated}, []string{"503 0/0 0s", "201 0/0 0s"}},
+		"network failures":          {[]step{refused, noHost, reset, okCreated}, []string{"unsent", "unsent", "0 0/0 0s", "201 0/0 0s"}},
+		"a wrong certificate":       {[]step{badCert}, []string{"unsent"}},
+		"a 429, then nothing":       {[]step{limitedFor("60"), reset, okCreated}, []string{"429 0/0 1m0s", "0 0/0 0s", "201 0/0 0s"}},
+		"no reply in time":          {[]step{stalled, okCreated}, []string{"0 0/0 0s", "201 0/0 0s"}},
+		"a body that is cut":        {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"200 5/1000 0s", "201 0/0 0s"}},
+		"a final error":             {[]step{exists.quota("3")}, []string{"409 3/1000 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +104,11 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 				d := &diary{}
 				c := keepDiary(t, d, tt.steps)
 				_ = create(t.Context(), c)
-				same(t, "events", d.events, tt.want)
+				var want []string
+				for _, outcome := range tt.want {
+					want = append(want, "acquire", "send", "release "+outcome)
+				}
+				same(t, "events", d.events, want)
 			})
 		})
 	}
@@ -102,16 +116,22 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 
 func TestTheLimiterIsToldOfACancelledAttempt(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]step{"in flight": stalled, "in the body": {body: okContact.body, freeze: true}} {
+	for name, tt := range map[string]struct {
+		first  step
+		status int
+	}{
+		"in flight":   {stalled, 0},
+		"in the body": {step{body: okContact.body, freeze: true}, 200},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				d := &diary{}
-				c := keepDiary(t, d, []step{first})
+				c := keepDiary(t, d, []step{tt.first})
 				wantError(t, get(ctx, c), 1, context.DeadlineExceeded)
-				same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s"})
+				same(t, "events", d.events, []string{"acquire", "send", fmt.Sprintf("release %d 0/0 0s", tt.status)})
 			})
 		})
 	}
@@ -130,7 +150,7 @@ func TestALimitersErrorComesBack(t *testing.T) {
 		if e.Method != "POST" || e.Path != "/contacts" || e.StatusCode != 0 {
 			t.Errorf("got %v", e)
 		}
-		same(t, "events", d.events, []string{"wait"}) // no Done without a place
+		same(t, "events", d.events, []string{"acquire"}) // no Release without a place
 	})
 }
 
@@ -138,7 +158,9 @@ func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
-		wantNil(t, pacer.Wait(t.Context()))
+		release, err := pacer.Acquire(t.Context())
+		wantNil(t, err)
+		release(demeterrr.LimitOutcome{Sent: true})
 		wrapped := fmt.Errorf("%w: %w", errLimiter, mustFail(t, pacer))
 		c := keepDiary(t, &diary{fails: map[int]error{1: wrapped}}, nil)
 		e := wantError(t, create(t.Context(), c), 0, errLimiter, demeterrr.ErrRateLimited)
@@ -151,8 +173,7 @@ func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	pacer.Done(demeterrr.RateLimit{}, 0)
-	err := pacer.Wait(ctx)
+	_, err := pacer.Acquire(ctx)
 	if err == nil {
 		t.Fatal("the pacer let a second request pass")
 	}
@@ -168,7 +189,7 @@ func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 		if e.StatusCode != 500 {
 			t.Errorf("got %v", e)
 		}
-		same(t, "events", d.events, []string{"wait", "send", "done 0/0 0s", "wait"})
+		same(t, "events", d.events, []string{"acquire", "send", "release 500 0/0 0s", "acquire"})
 	})
 }
 
@@ -182,7 +203,7 @@ func TestALimiterNeedsNoDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		limiter := waitOnly{func(context.Context) error { asked++; return nil }}
-		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(limiter))
+		c, s := play(t, []step{gateway, okContact}, demeterrr.WithLimiter(demeterrr.WaitLimiter(limiter)))
 		wantNil(t, get(t.Context(), c))
 		s.wantSent(2)
 		if asked != 2 {
@@ -205,7 +226,7 @@ func TestTheLimiterWaitsInTheCallersContext(t *testing.T) {
 		if took := time.Since(begin); took != 10*time.Second {
 			t.Errorf("it returned after %v", took)
 		}
-		same(t, "events", d.events, []string{"wait"})
+		same(t, "events", d.events, []string{"acquire"})
 	})
 }
 
@@ -265,7 +286,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 		if e.RetryAfter != 57*time.Second {
 			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
 		}
-		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/1000 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"acquire", "send", "acquire", "release 429 0/1000 1m0s", "release unsent"})
 	})
 }
 
@@ -277,7 +298,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T)
 		d := &diary{}
 		err := closedWhileLimited(t, d, []step{limitedFor("60"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
 		wantError(t, err, 0, context.Canceled)
-		same(t, "events", d.events, []string{"wait", "send", "wait", "done 0/0 1m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"acquire", "send", "acquire", "release 429 0/0 1m0s", "release unsent"})
 	})
 }
 
@@ -295,7 +316,7 @@ func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 		go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
 		synctest.Wait()
 		wantError(t, create(t.Context(), c), 1, demeterrr.ErrRateLimited)
-		same(t, "events", d.events, []string{"wait", "send", "wait", "send", "done 0/0 1s", "wait", "done 0/0 1h0m0s", "done 0/0 0s"})
+		same(t, "events", d.events, []string{"acquire", "send", "acquire", "send", "release 429 0/0 1s", "acquire", "release 429 0/0 1h0m0s", "release unsent"})
 	})
 }
 
@@ -306,16 +327,16 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 		c := keepDiary(t, d, []step{limitedFor("3600")})
 		closeGate(t, c)
 		wantError(t, get(t.Context(), c), 0, demeterrr.ErrRateLimited)
-		same(t, "events", d.events, []string{"wait", "send", "done 0/0 1h0m0s"})
+		same(t, "events", d.events, []string{"acquire", "send", "release 429 0/0 1h0m0s"})
 	})
 }
 
 // deaf is a limiter in whose Wait the context ends, which it ignores.
 type deaf struct{ end func() }
 
-func (d deaf) Wait(context.Context) error {
+func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 	d.end()
-	return nil
+	return noPlace, nil
 }
 
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
@@ -357,7 +378,7 @@ func TestWithBeforeSendIsCalledAfterEveryWait(t *testing.T) {
 		}
 		_, err := c.Contacts.Get(t.Context(), contactID, note("first"), note("second"))
 		wantNil(t, err)
-		same(t, "order", d.events, []string{"wait", "first", "second", "send", "done 0/0 0s", "wait", "first", "second", "send", "done 0/0 0s"})
+		same(t, "order", d.events, []string{"acquire", "first", "second", "send", "release 429 0/0 0s", "acquire", "first", "second", "send", "release 200 0/0 0s"})
 		same(t, "time", called, []time.Duration{time.Hour, time.Hour, time.Hour + time.Minute, time.Hour + time.Minute})
 	})
 }
@@ -391,10 +412,10 @@ func TestAnErrorBeforeSendStopsTheCall(t *testing.T) {
 				}
 				waits, ends := 0, 0
 				for _, event := range d.events {
-					switch event[:4] {
-					case "wait":
+					switch verb, _, _ := strings.Cut(event, " "); verb {
+					case "acquire":
 						waits++
-					case "done":
+					case "release":
 						ends++
 					}
 				}

@@ -96,16 +96,15 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	return func(c *config) { c.policy = p }
 }
 
-// WithLimiter asks l before every attempt. The default is to send at once. If l
-// is a [LimitObserver] too, it learns how each attempt ended.
+// WithLimiter takes a place at l for every attempt. The default is to send at once.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
 		if isNil(l) {
 			c.mistake("WithLimiter: the limiter is nil; leave the option out for none")
 			return
 		}
-		if p, ok := l.(*Pacer); ok && p.check() != "" {
-			c.mistake("WithLimiter: %s", p.check())
+		if own, ok := l.(interface{ check() string }); ok && own.check() != "" {
+			c.mistake("WithLimiter: %s", own.check())
 		}
 		c.limiter = l
 	}
@@ -113,8 +112,8 @@ func WithLimiter(l Limiter) Option {
 
 // WithLogger logs every attempt at debug level and every wait before a retry at
 // warn level, with its reason: method, path, status, durations. Other waits of a
-// second and more are logged at info level: for the pause after a 429 when it
-// begins, for a [Limiter] when it has let the attempt pass. Neither the key nor a
+// second and more are logged at info level when they begin. A wait at a [Limiter]
+// that does not call [ReportWait] is logged when it is over. Neither the key nor a
 // query nor a body is logged. The default is to log nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
@@ -192,6 +191,7 @@ type callConfig struct {
 
 	sendHooks    []func(context.Context) error
 	uncancelable bool
+	waitHooks    []func(WaitStart)
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last
@@ -213,9 +213,9 @@ func withResponse(opts []CallOption, r *Response) []CallOption {
 }
 
 // WithMaxRetries limits how often this call is repeated, instead of the client's
-// [RetryPolicy]. With 0 it is never repeated and never waits for the API: while an
-// earlier 429 holds the client back, it fails at once. It still waits for its turn
-// at a [Limiter].
+// [RetryPolicy]. With 0 it is never repeated and never waits for the API, also with
+// [LowPriority]: while an earlier 429 holds the client back, it fails at once. It
+// still waits for its turn at a [Limiter].
 func WithMaxRetries(n int) CallOption {
 	return func(c *callConfig) {
 		if n < 0 {
@@ -252,6 +252,21 @@ func WithBeforeSend(f func(context.Context) error) CallOption {
 // context still ends every wait before that, and no further attempt is made.
 func WithUncancelableSend() CallOption {
 	return func(c *callConfig) { c.uncancelable = true }
+}
+
+// WithOnWait calls f when the call begins to wait: for the [Limiter], after a 429,
+// or before a retry. Use it to show what a program waits for, and until when. A
+// limiter that does not call [ReportWait] is known to have waited only afterwards.
+// f runs on the caller's goroutine. Given several times, all are called in order.
+// To follow all calls of a client, use a [WaitTracer].
+func WithOnWait(f func(WaitStart)) CallOption {
+	return func(c *callConfig) {
+		if f == nil {
+			c.mistakes = append(c.mistakes, errors.New("WithOnWait: the function is nil; leave the option out"))
+			return
+		}
+		c.waitHooks = append(c.waitHooks, f)
+	}
 }
 
 // readCallOptions applies the options of one call.

@@ -180,9 +180,13 @@ type (
 	chanLimiter chan struct{}
 )
 
-func (f funcLimiter) Wait(ctx context.Context) error { return f(ctx) }
-func (m mapLimiter) Wait(ctx context.Context) error  { return m["a"].Wait(ctx) }
-func (c chanLimiter) Wait(context.Context) error     { <-c; return nil }
+func (f funcLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
+
+func (m mapLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
+	return m["a"].Acquire(ctx)
+}
+
+func (c chanLimiter) Acquire(context.Context) (demeterrr.Release, error) { <-c; return noPlace, nil }
 
 func TestNewTellsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -16,11 +16,27 @@ type Limit struct {
 	Requests int
 	// Window is more than 0 and at most 366 days.
 	Window time.Duration
+	// Reserve is how many of Requests are kept for calls of normal priority. It is
+	// at least 0, the default, and less than Requests. See [LowPriority].
+	Reserve int
+}
+
+// check says what is wrong with the limit; it is empty if nothing is.
+func (l Limit) check() string {
+	switch {
+	case l.Requests < 1 || l.Window <= 0 || l.Window > 366*24*time.Hour:
+		return fmt.Sprintf("a limit of %d requests in %v: Requests must be at least 1, Window more than 0 and at most 366 days", l.Requests, l.Window)
+	case l.Reserve < 0:
+		return fmt.Sprintf("a limit of %d requests in %v with a Reserve of %d: Reserve must be at least 0; 0 keeps nothing back", l.Requests, l.Window, l.Reserve)
+	case l.Reserve >= l.Requests:
+		return fmt.Sprintf("a limit of %d requests in %v with a Reserve of %d: Reserve must be less than Requests, or no call of low priority is ever sent", l.Requests, l.Window, l.Reserve)
+	}
+	return ""
 }
 
 // DefaultLimits returns the documented default quota of an organization: 100
-// requests a minute and 1,000 an hour. Other
-// plans have others, and so may your organization.
+// requests a minute and 1,000 an hour, without a Reserve. Other plans have other
+// limits, and so may your organization.
 func DefaultLimits() []Limit {
 	return []Limit{{Requests: 100, Window: time.Minute}, {Requests: 1000, Window: time.Hour}}
 }
@@ -28,40 +44,53 @@ func DefaultLimits() []Limit {
 // Pacer is a [Limiter] that keeps one process within its quota, exactly: no
 // interval of a limit's length, wherever it begins, sees more requests than the
 // limit, whatever their latency. A request that travels for two seconds may be
-// counted two seconds late, so it takes its place from Wait until one window after Done.
+// counted two seconds late. So it holds its place from Acquire until one window
+// after its [Release]. A place is held forever if its Release is never called.
 //
-// Waits are served first come, first served. A Pacer starts no goroutine, and
-// remembers as many times as the largest limit has requests. It is safe for
-// concurrent use; share one among all clients of an organization. The zero
-// value has the [DefaultLimits]; a nil Pacer lets nothing through.
+// Calls of normal priority go first, in the order of their arrival. Calls of low
+// priority, marked with [LowPriority], wait as long as the others use up the quota.
+// Together they hold at most Requests - Reserve places of each [Limit]. So a normal
+// call finds a place at once, unless normal calls have used up the Reserve.
+//
+// Share one Pacer among all clients of an organization. It is safe for concurrent
+// use, and has no goroutine in the background. For each limit it remembers up to Requests times,
+// and twice that with a Reserve. The zero value has the [DefaultLimits]; a nil
+// Pacer lets nothing through.
 //
 // A Pacer does not know what was used before it began, by others, or by an earlier
-// run of the same program. It finds out from what replies report, and yields.
+// run of the same program. It learns that from replies, and yields: places in use
+// by others count against all calls, and keep the Reserve free.
 type Pacer struct {
-	mu      sync.Mutex
-	limits  []Limit
-	problem string       // what is wrong with limits
-	book    *window.Book // nil before the first Wait
-	epoch   time.Time    // the zero of the book's clock
-	queue   []*waiter    // in the order of their coming
+	mu          sync.Mutex
+	limits      []Limit
+	problem     string       // what is wrong with limits
+	book        *window.Book // nil before the first Acquire
+	epoch       time.Time    // the zero of the book's clock
+	normal, low line
+	unused      *place // a list of released places, to be taken again
+
+	timer   *time.Timer   // serves those in line when the next place is free
+	looks   bool          // the timer runs
+	looksAt time.Duration // until then
 }
 
-// waiter is a Wait that found no place.
-type waiter struct {
-	ctx  context.Context
-	at   time.Duration // when its place is free, or the soonest that it can be
-	wake chan struct{} // holds a token when it has reason to look again
+// place is what an Acquire took. It is taken many times, each time with another
+// ticket: an old one releases nothing.
+type place struct {
+	ticket uint64
+	low    bool
+	next   *place
 }
 
 // NewPacer returns a Pacer that keeps all the limits at once: the organization's,
 // or a share of them if others need the rest; without any, the [DefaultLimits].
-// If a limit is not as [Limit] describes, New refuses the Pacer, and every Wait fails
-// and says so.
+// If a limit is not as [Limit] describes, New refuses the Pacer, and every Acquire
+// fails and says so.
 func NewPacer(limits ...Limit) *Pacer {
 	p := &Pacer{limits: slices.Clone(limits)}
 	for _, l := range limits {
-		if l.Requests < 1 || l.Window <= 0 || l.Window > 366*24*time.Hour {
-			p.problem = fmt.Sprintf("NewPacer: a limit of %d requests in %v: Requests must be at least 1, Window more than 0 and at most 366 days", l.Requests, l.Window)
+		if problem := l.check(); problem != "" {
+			p.problem = "NewPacer: " + problem
 		}
 	}
 	return p
@@ -75,110 +104,98 @@ func (p *Pacer) check() string {
 	return p.problem
 }
 
-// Wait returns nil when a request may be sent; [Pacer.Done] must then be called
-// when it is over. If ctx ends before, Wait returns ctx's error. If ctx has a
-// deadline and no place can be free before it, Wait fails at once: an [*Error]
-// that matches [ErrRateLimited], whose RetryAfter is how long it would have
-// taken, at the least.
-func (p *Pacer) Wait(ctx context.Context) error {
+// Acquire takes a place and returns how to release it, once a request may be sent.
+// Call the [Release] when the request is over. A second call of it does nothing.
+// If ctx ends before there is a place, Acquire returns ctx's error.
+//
+// If ctx has a deadline that cannot be met, Acquire fails at once, or as soon as
+// that is sure. The error is an [*Error] that matches [ErrRateLimited]. Its
+// RetryAfter is the least time until a place can be free. The Pacer is sure only
+// if the wait is in vain even in the best case: all calls before this one are over
+// at once, and no call overtakes it. A call of low priority may therefore wait
+// until its deadline, and fail with ctx's error then, because normal calls came
+// later and went first. The Pacer takes it that the calls before this one are sent:
+// a place that comes back unused can be free sooner than the error said.
+func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 	if problem := p.check(); problem != "" {
-		return invalid("%s", problem)
+		return nil, invalid("%s", problem)
 	}
 	if ctx == nil {
-		return invalid("Pacer.Wait: the context is nil; pass context.Background() if there is no other")
+		return nil, invalid("Pacer.Acquire: the context is nil; pass context.Background() if there is no other")
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
+	low := IsLowPriority(ctx)
 	p.mu.Lock()
 	now := p.now()
-	if len(p.queue) == 0 {
-		if at, exact := p.book.Earliest(0, now, p.ahead); exact && at <= now {
-			p.book.Begin()
-			p.mu.Unlock()
-			return nil
+	at, exact := p.earliest(low, now, p.normal.Len(), p.low.Len())
+	if p.head() == nil || !low && p.normal.Len() == 0 {
+		if exact && at <= now {
+			defer p.mu.Unlock()
+			return p.take(low), nil
 		}
 	}
-	w := &waiter{ctx: ctx, wake: make(chan struct{}, 1)}
-	p.queue = append(p.queue, w)
-	p.plan(len(p.queue)-1, now)
+	w := &waiter{ctx: ctx, low: low, done: make(chan struct{})}
+	if w.late(p.epoch, at) {
+		p.mu.Unlock()
+		return nil, tooLate(at - now)
+	}
+	p.enqueue(w, now)
+	p.serve(now)
+	waits := w.queued != nil
 	p.mu.Unlock()
-	return p.await(w)
-}
-
-// await blocks until w has its place, holding no lock while it does.
-func (p *Pacer) await(w *waiter) error {
-	for {
-		sleep, err := p.try(w)
-		if err != nil || sleep == 0 {
-			return err
-		}
-		w.sleep(sleep)
+	if !waits {
+		return w.release, nil
 	}
+	return p.wait(w, p.epoch.Add(at))
 }
 
-// untilWoken is how long a waiter sleeps whose turn only others can bring.
-const untilWoken = -1
+// take takes a place that is free.
+func (p *Pacer) take(low bool) Release {
+	p.book.Begin(low)
+	taken := p.unused
+	if taken == nil {
+		taken = &place{}
+	}
+	p.unused, taken.next, taken.low = taken.next, nil, low
+	ticket := taken.ticket
+	return func(outcome LimitOutcome) { p.release(taken, ticket, outcome) }
+}
 
-// try takes w out of the line, with its place (sleep and err are zero) or an
-// error; or it returns for how long to sleep before it is worth trying again.
-func (p *Pacer) try(w *waiter) (sleep time.Duration, err error) {
+// release gives back the place of a request that is over. A request that was not
+// sent, or was refused with a retryAfter, has used nothing: its place is free
+// again. A retryAfter holds back everybody until then, for an hour at most. Where a
+// report shows that others have used part of a window, the Pacer leaves them so
+// many places until the reported reset, by this machine's clock. Should that be
+// wrong, one request tries first whether the window is open again.
+func (p *Pacer) release(taken *place, ticket uint64, outcome LimitOutcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if taken.ticket != ticket {
+		return
+	}
+	taken.ticket++
+	taken.next, p.unused = p.unused, taken
 	now := p.now()
-	i := slices.Index(p.queue, w)
-	at, exact := p.book.Earliest(i, now, p.ahead)
-	w.at = at
-	switch first := i == 0; {
-	case w.ctx.Err() != nil:
-		err = w.ctx.Err()
-	case first && exact && at <= now:
-		p.book.Begin() // those behind move up by one and the book by one: their times stay
-	case p.late(w):
-		err = &Error{Code: CodeRateLimited, RetryAfter: at - now, Message: "no place in the quota can be free before the context's deadline"}
-	case first && exact:
-		return at - now, nil
-	default:
-		return untilWoken, nil
+	if outcome.Sent && outcome.RetryAfter <= 0 {
+		p.book.End(taken.low, now)
+	} else {
+		p.book.GiveBack(taken.low)
 	}
-	p.queue = slices.Delete(p.queue, i, i+1)
-	if err != nil {
-		p.plan(i, now)
+	if outcome.Sent && p.book.Learn(now, report(outcome)) {
+		p.refuseLate(now)
 	}
-	if i == 0 {
-		p.wakeFirst()
-	}
-	return 0, err
+	p.serve(now)
 }
 
-// Done tells that a request whose Wait returned nil is over: with what the reply
-// reported of the quota, and with the retryAfter of a 429, or zeros. A retryAfter
-// means that the request was refused: its place is free again, but until then (an
-// hour at most) no Wait returns nil. Where a report shows that others have used
-// part of a window, the Pacer leaves them so many places until reported.Reset, by
-// this machine's clock. Should that be wrong, one request tries first whether the
-// window is open again. A Done without a Wait does nothing.
-func (p *Pacer) Done(reported RateLimit, retryAfter time.Duration) {
-	if p == nil {
-		return
+// report is what the book can learn from an outcome.
+func report(outcome LimitOutcome) window.Report {
+	r := window.Report{Limit: outcome.RateLimit.Limit, Remaining: outcome.RateLimit.Remaining, RetryAfter: outcome.RetryAfter}
+	if reset := outcome.RateLimit.Reset; !reset.IsZero() {
+		r.ResetIn = max(time.Until(reset), 0) + time.Second // it may have been cut to the second
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.book == nil {
-		return
-	}
-	now := p.now()
-	if !p.book.End(now, retryAfter > 0) {
-		return
-	}
-	report := window.Report{Limit: reported.Limit, Remaining: reported.Remaining, RetryAfter: retryAfter}
-	if !reported.Reset.IsZero() {
-		report.ResetIn = max(time.Until(reported.Reset), 0) + time.Second // it may have been cut to the second
-	}
-	if p.book.Learn(now, report) {
-		p.plan(0, now)
-	}
-	p.wakeFirst()
+	return r
 }
 
 // now returns the time on the book's clock, and opens the book when it is first asked.
@@ -196,50 +213,11 @@ func (p *Pacer) now() time.Duration {
 	return time.Since(p.epoch)
 }
 
-func (p *Pacer) ahead(i int) time.Duration { return p.queue[i].at }
-
-// plan works out the times of the waiters from the i-th on, and wakes those
-// whose deadline has become too early.
-func (p *Pacer) plan(i int, now time.Duration) {
-	for ; i < len(p.queue); i++ {
-		w := p.queue[i]
-		w.at, _ = p.book.Earliest(i, now, p.ahead)
-		if p.late(w) {
-			w.look()
-		}
+// earliest is when a call can have a place that has so many of each class before
+// it in line. A normal call has no low one before it.
+func (p *Pacer) earliest(low bool, now time.Duration, normalAhead, lowAhead int) (at time.Duration, exact bool) {
+	if low {
+		return p.book.EarliestLow(now, normalAhead+lowAhead, lowAhead)
 	}
-}
-
-// late reports whether w's deadline comes before its place.
-func (p *Pacer) late(w *waiter) bool {
-	deadline, ok := w.ctx.Deadline()
-	return ok && !p.epoch.Add(w.at).Before(deadline)
-}
-
-func (p *Pacer) wakeFirst() {
-	if len(p.queue) > 0 {
-		p.queue[0].look()
-	}
-}
-
-func (w *waiter) look() {
-	select {
-	case w.wake <- struct{}{}:
-	default: // it has a token already
-	}
-}
-
-// sleep returns after d, or before if there is reason to look again.
-func (w *waiter) sleep(d time.Duration) {
-	var over <-chan time.Time
-	if d != untilWoken {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-over:
-	case <-w.wake:
-	case <-w.ctx.Done():
-	}
+	return p.book.Earliest(now, normalAhead)
 }

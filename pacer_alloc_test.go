@@ -3,6 +3,7 @@
 package demeterrr_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -10,19 +11,22 @@ import (
 )
 
 //nolint:paralleltest // allocations are counted for the whole process
-func TestAWaitThatNeedNotWaitAllocatesNothing(t *testing.T) {
-	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
+func TestAnAcquireThatNeedNotWaitAllocatesItsReleaseOnly(t *testing.T) {
+	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1, Reserve: 10}, demeterrr.Limit{Requests: 1000, Window: 1, Reserve: 100})
 	reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}
-	send := func() {
-		if err := p.Wait(t.Context()); err != nil {
-			t.Fatal(err)
+	for name, ctx := range map[string]context.Context{"normal": t.Context(), "low": demeterrr.LowPriority(t.Context())} {
+		send := func() {
+			release, err := p.Acquire(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200, RateLimit: reported})
 		}
-		p.Done(reported, 0)
-	}
-	for range 1000 { // the ring has grown to its size
-		send()
-	}
-	if allocs := testing.AllocsPerRun(1000, send); allocs != 0 {
-		t.Errorf("%v allocations, want none", allocs)
+		for range 1000 { // the rings have grown to their size
+			send()
+		}
+		if allocs := testing.AllocsPerRun(1000, send); allocs > 1 {
+			t.Errorf("%s priority: %v allocations, want 1", name, allocs)
+		}
 	}
 }

@@ -18,7 +18,10 @@ import (
 )
 
 // request is when a Wait was called, when it returned, and when Done was called.
-type request struct{ asked, start, end time.Time }
+type request struct {
+	asked, start, end time.Time
+	low               bool
+}
 
 // crowdest returns the most requests that one interval of the length, its end
 // excluded, could hold if each arrived at the worst moment between start and end.
@@ -62,9 +65,41 @@ func promised(requests []request, limits []demeterrr.Limit) []time.Time {
 	return want
 }
 
+// waits is a Pacer whose places are given back in the order of their taking.
+type waits struct {
+	*demeterrr.Pacer
+	mu     sync.Mutex
+	places []demeterrr.Release
+}
+
+func newWaits(limits ...demeterrr.Limit) *waits { return &waits{Pacer: demeterrr.NewPacer(limits...)} }
+
+func (w *waits) Wait(ctx context.Context) error {
+	place, err := w.Acquire(ctx)
+	if err == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.places = append(w.places, place)
+	}
+	return err
+}
+
+func (w *waits) Done(reported demeterrr.RateLimit, retryAfter time.Duration) {
+	w.mu.Lock()
+	if len(w.places) == 0 {
+		w.mu.Unlock()
+		return
+	}
+	place := w.places[0]
+	w.places = w.places[1:]
+	w.mu.Unlock()
+	place(demeterrr.LimitOutcome{Sent: true, RateLimit: reported, RetryAfter: retryAfter})
+}
+
 // drive sends n requests from each goroutine, with random latencies and pauses;
-// a share of the waits is cancelled at a random time, and tried again.
-func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled float64) []request {
+// a share of the waits is cancelled at a random time, and tried again. A share of
+// the requests is of low priority.
+func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled, low float64) []request {
 	var mu sync.Mutex
 	var all []request
 	random := func(limit time.Duration) time.Duration {
@@ -77,13 +112,18 @@ func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled floa
 		workers.Go(func() {
 			for range n {
 				time.Sleep(random(time.Second))
-				r := request{asked: time.Now()}
+				r := request{asked: time.Now(), low: float64(random(1000))/1000 < low}
+				var release demeterrr.Release
 				for tries := 0; ; tries++ {
 					ctx, cancel := context.WithCancel(context.Background())
 					if float64(random(1000))/1000 < cancelled && tries < 5 {
 						time.AfterFunc(random(10*time.Second), cancel)
 					}
-					err := p.Wait(ctx)
+					if r.low {
+						ctx = demeterrr.LowPriority(ctx)
+					}
+					var err error
+					release, err = p.Acquire(ctx)
 					cancel()
 					if err == nil {
 						break
@@ -92,7 +132,7 @@ func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled floa
 				r.start = time.Now()
 				time.Sleep(random(random(3*time.Second) + 1))
 				r.end = time.Now()
-				p.Done(demeterrr.RateLimit{}, 0)
+				release(demeterrr.LimitOutcome{Sent: true})
 				mu.Lock()
 				all = append(all, r)
 				mu.Unlock()
@@ -115,14 +155,21 @@ func TestPacerKeepsEveryLimitInEveryIntervalWhateverTheLatency(t *testing.T) {
 					{Requests: 1 + rng.IntN(10), Window: time.Duration(1+rng.IntN(20)) * time.Second},
 					{Requests: 5 + rng.IntN(60), Window: time.Duration(30+rng.IntN(90)) * time.Second},
 				}
-				cancelled := float64(seed%2) / 4
-				requests := drive(demeterrr.NewPacer(limits...), rng, 1+rng.IntN(12), 40, cancelled)
+				cancelled, low := float64(seed%2)/4, float64(seed%4/2)/2
+				for i := range limits {
+					limits[i].Reserve = rng.IntN(limits[i].Requests)
+				}
+				requests := drive(demeterrr.NewPacer(limits...), rng, 1+rng.IntN(12), 40, cancelled, low)
+				lows := slices.DeleteFunc(slices.Clone(requests), func(r request) bool { return !r.low })
 				for _, l := range limits {
 					if n := crowdest(requests, l.Window); n > l.Requests {
 						t.Errorf("an interval of %v can hold %d requests, the limit is %d", l.Window, n, l.Requests)
 					}
+					if n := crowdest(lows, l.Window); n > l.Requests-l.Reserve {
+						t.Errorf("an interval of %v can hold %d requests of low priority, the limit is %d less %d", l.Window, n, l.Requests, l.Reserve)
+					}
 				}
-				if cancelled > 0 {
+				if cancelled > 0 || low > 0 {
 					return
 				}
 				for i, want := range promised(requests, limits) {
@@ -147,7 +194,7 @@ type outcome struct {
 }
 
 // wait starts a Wait and lets it come as far as it can. A deadline of 0 is none.
-func wait(p *demeterrr.Pacer, deadline time.Duration) *call {
+func wait(p *waits, deadline time.Duration) *call {
 	ctx, cancel := context.WithCancel(context.Background())
 	if deadline > 0 {
 		ctx, cancel = context.WithTimeout(ctx, deadline)
@@ -174,7 +221,7 @@ func (c *call) tookExactly(d time.Duration) bool {
 }
 
 // spend uses n places, at no latency.
-func spend(t *testing.T, p *demeterrr.Pacer, n int) {
+func spend(t *testing.T, p *waits, n int) {
 	t.Helper()
 	for range n {
 		if err := p.Wait(t.Context()); err != nil {
@@ -197,7 +244,7 @@ func returned(calls []*call) (places []int) {
 func TestPacerServesFirstComeFirstServed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})
+		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Second})
 		spend(t, p, 1)
 		var calls []*call
 		for range 20 {
@@ -218,7 +265,7 @@ func TestPacerGivesTheNewcomerNoPlaceBeforeThoseInLine(t *testing.T) {
 	t.Parallel()
 	for range 100 { // at one moment the place is free and the newcomer asks: chance decides who runs first
 		synctest.Test(t, func(t *testing.T) {
-			p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Second})
+			p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Second})
 			spend(t, p, 1)
 			first := wait(p, 0)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second+1)
@@ -239,7 +286,7 @@ func TestPacerGivesTheNewcomerNoPlaceBeforeThoseInLine(t *testing.T) {
 func TestAPlaceIsTakenUntilOneWindowAfterDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})
+		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Minute})
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +316,7 @@ func TestACancelledWaitGivesItsPlaceToTheNext(t *testing.T) {
 		t.Run(fmt.Sprint("number ", cancelled), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				p := demeterrr.NewPacer(demeterrr.Limit{Requests: 2, Window: time.Minute})
+				p := newWaits(demeterrr.Limit{Requests: 2, Window: time.Minute})
 				spend(t, p, 2)
 				var calls []*call
 				for range 4 {
@@ -298,7 +345,7 @@ func TestACancelledWaitGivesItsPlaceToTheNext(t *testing.T) {
 func TestAContextThatHasEndedTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})
+		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Minute})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := p.Wait(ctx); !errors.Is(err, context.Canceled) {
@@ -351,7 +398,7 @@ func TestAWaitThatCannotEndInTimeFailsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				p := demeterrr.NewPacer(minute)
+				p := newWaits(minute)
 				for range minute.Requests {
 					if err := p.Wait(t.Context()); err != nil {
 						t.Fatal(err)
@@ -383,7 +430,7 @@ func TestAWaitThatCannotEndInTimeFailsAtOnce(t *testing.T) {
 func TestAWaitFailsWhenA429MakesItsDeadlineTooEarly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 2, Window: time.Minute})
+		p := newWaits(demeterrr.Limit{Requests: 2, Window: time.Minute})
 		spend(t, p, 1)
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
@@ -410,7 +457,7 @@ func TestAWaitFailsWhenA429MakesItsDeadlineTooEarly(t *testing.T) {
 func TestACancelledWaitMakesRoomForADeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})
+		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Minute})
 		spend(t, p, 1)
 		line := []*call{wait(p, 0), wait(p, 0), wait(p, 0)}
 		_ = refusal(t, wait(p, 200*time.Second)) // fourth: in four minutes
@@ -429,7 +476,7 @@ func TestACancelledWaitMakesRoomForADeadline(t *testing.T) {
 func TestEveryWaitStopsForTheRetryAfterOfA429(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer()
+		p := newWaits()
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -452,7 +499,7 @@ func TestEveryWaitStopsForTheRetryAfterOfA429(t *testing.T) {
 func TestARefusedRequestHoldsNoPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
+		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Hour})
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -468,7 +515,7 @@ func TestARefusedRequestHoldsNoPlace(t *testing.T) {
 func TestPlacesThatOthersUseAreLeftToThem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 10, Window: time.Minute})
+		p := newWaits(demeterrr.Limit{Requests: 10, Window: time.Minute})
 		if err := p.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -499,7 +546,7 @@ func TestAResetOfAnotherClockNeitherHangsNorHurries(t *testing.T) {
 	t.Parallel()
 	for _, off := range []time.Duration{-50 * 365 * 24 * time.Hour, -time.Hour, time.Hour, 50 * 365 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			p := demeterrr.NewPacer(demeterrr.Limit{Requests: 10, Window: time.Minute})
+			p := newWaits(demeterrr.Limit{Requests: 10, Window: time.Minute})
 			if err := p.Wait(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -517,7 +564,7 @@ func TestAResetOfAnotherClockNeitherHangsNorHurries(t *testing.T) {
 
 func TestPacerWithoutLimitsHasTheDefaultOnes(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]*demeterrr.Pacer{"NewPacer()": demeterrr.NewPacer(), "zero value": {}} {
+	for name, p := range map[string]*waits{"NewPacer()": newWaits(), "zero value": {Pacer: new(demeterrr.Pacer)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -533,13 +580,13 @@ func TestPacerWithoutLimitsHasTheDefaultOnes(t *testing.T) {
 
 func TestBadLimitsAreAnErrorOfEveryWait(t *testing.T) {
 	t.Parallel()
-	pacers := map[string]*demeterrr.Pacer{
-		"nil":             nil,
-		"no requests":     demeterrr.NewPacer(demeterrr.Limit{Window: time.Minute}),
-		"negative":        demeterrr.NewPacer(demeterrr.Limit{Requests: -1, Window: time.Minute}),
-		"no window":       demeterrr.NewPacer(demeterrr.Limit{Requests: 1}),
-		"a second is bad": demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 1}, demeterrr.Limit{Requests: 1, Window: -1}),
-		"endless":         demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 1<<63 - 1}),
+	pacers := map[string]*waits{
+		"nil":             {},
+		"no requests":     newWaits(demeterrr.Limit{Window: time.Minute}),
+		"negative":        newWaits(demeterrr.Limit{Requests: -1, Window: time.Minute}),
+		"no window":       newWaits(demeterrr.Limit{Requests: 1}),
+		"a second is bad": newWaits(demeterrr.Limit{Requests: 1, Window: 1}, demeterrr.Limit{Requests: 1, Window: -1}),
+		"endless":         newWaits(demeterrr.Limit{Requests: 1, Window: 1<<63 - 1}),
 	}
 	for name, p := range pacers {
 		t.Run(name, func(t *testing.T) {
@@ -552,30 +599,15 @@ func TestBadLimitsAreAnErrorOfEveryWait(t *testing.T) {
 			}
 		})
 	}
-	if err := demeterrr.NewPacer().Wait(nil); !errors.Is(err, demeterrr.ErrValidation) { //nolint:staticcheck // what is tested
+	if err := newWaits().Wait(nil); !errors.Is(err, demeterrr.ErrValidation) { //nolint:staticcheck // what is tested
 		t.Errorf("without a context Wait returned %v, want ErrValidation", err)
 	}
-}
-
-func TestADoneWithoutAWaitFreesNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Minute})
-		p.Done(demeterrr.RateLimit{}, time.Hour)
-		spend(t, p, 1)
-		p.Done(demeterrr.RateLimit{}, time.Hour)
-		start := time.Now()
-		spend(t, p, 1)
-		if took := time.Since(start); took != time.Minute {
-			t.Errorf("the second request waited %v, want a minute", took)
-		}
-	})
 }
 
 func TestAThousandGoroutinesShareAPacer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 50, Window: time.Second})
+		p := newWaits(demeterrr.Limit{Requests: 50, Window: time.Second})
 		start := time.Now()
 		var workers sync.WaitGroup
 		for range 1000 {
@@ -584,40 +616,6 @@ func TestAThousandGoroutinesShareAPacer(t *testing.T) {
 		workers.Wait()
 		if took := time.Since(start); took != 99*time.Second {
 			t.Errorf("5000 requests at 50 a second took %v, want 99s", took)
-		}
-	})
-}
-
-func BenchmarkPacerWait(b *testing.B) {
-	p := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: 1}, demeterrr.Limit{Requests: 1000, Window: 1})
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	b.Run("Wait", func(b *testing.B) {
-		free := demeterrr.NewPacer(demeterrr.Limit{Requests: 1 << 29, Window: time.Minute}, demeterrr.Limit{Requests: 1 << 30, Window: time.Hour})
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := free.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("Wait and Done", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(demeterrr.RateLimit{}, 0)
-		}
-	})
-	b.Run("Wait and Done with a report", func(b *testing.B) {
-		reported := demeterrr.RateLimit{Limit: 1000, Remaining: 999, Reset: time.Now().Add(time.Hour)}
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := p.Wait(ctx); err != nil {
-				b.Fatal(err)
-			}
-			p.Done(reported, 0)
 		}
 	})
 }

@@ -14,6 +14,9 @@ import (
 // allows, and the waits between them: with the defaults four attempts of 30
 // seconds and waits of up to 2.5 minutes each. Give the context a deadline to
 // bound it; a wait that would pass the deadline is not begun.
+//
+// A call of [LowPriority] that meets a 429 waits for a retryAfter of up to an hour.
+// That wait uses up none of MaxRetries, also if they are 0.
 type RetryPolicy struct {
 	// MaxRetries is the number of attempts after the first; 0 means no retries: start from [DefaultRetryPolicy] to change other fields.
 	MaxRetries int
@@ -28,8 +31,9 @@ type RetryPolicy struct {
 	AtMostOnce bool
 }
 
-// DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, each up to a quarter
-// longer by chance, or after what the API asks for, up to 2 minutes.
+// DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, or after what the API
+// asks for, up to 2 minutes. Each wait is up to a quarter longer by chance, by 30
+// seconds at most.
 func DefaultRetryPolicy() RetryPolicy {
 	return RetryPolicy{MaxRetries: 3, MinWait: time.Second, MaxWait: 30 * time.Second, MaxRetryAfter: 2 * time.Minute}
 }
@@ -127,10 +131,10 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	switch {
 	case !rep.left && badCertificate(rep.err):
 		failed.Message = messageCertificate
-		failed.permanent = true
+		failed.permanent, rep.unsent = true, true
 		return failed, false, false
 	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
-		failed.Message = messageNoConnection
+		failed.Message, rep.unsent = messageNoConnection, true
 		return failed, true, false
 	case ended(k.ctx):
 		failed.Message = messageCancelled

@@ -237,7 +237,7 @@ func TestOnlyADeleteTakesA404ForSuccess(t *testing.T) {
 // waitsIn is a limiter whose wait fails with an error of another call.
 type waitsIn struct{ err error }
 
-func (w waitsIn) Wait(context.Context) error { return w.err }
+func (w waitsIn) Acquire(context.Context) (demeterrr.Release, error) { return nil, w.err }
 
 func TestTheDoubtOfAnotherCallIsNotThisOnes(t *testing.T) {
 	t.Parallel()

@@ -122,8 +122,8 @@ type AttemptEnd struct {
 // WaitTracer is what a [Tracer] may implement besides, to follow each wait of a
 // call. New information comes as fields of the structs.
 type WaitTracer interface {
-	// TraceWaitStart is called when a wait begins. A wait at the limiter is
-	// reported when it is over, as only then it is known: see WaitStart.Start.
+	// TraceWaitStart is called when a wait begins. A limiter that does not call
+	// [ReportWait] is known to have waited only afterwards: see WaitStart.Start.
 	TraceWaitStart(ctx context.Context, wait WaitStart) context.Context
 	// TraceWaitEnd is called when the wait is over.
 	TraceWaitEnd(ctx context.Context, wait WaitEnd)
@@ -134,21 +134,22 @@ type WaitReason string
 
 // The reasons for a wait.
 const (
-	// WaitLimiter is a wait at the client's [Limiter] of a millisecond or more.
-	WaitLimiter WaitReason = "limiter"
-	// WaitRateLimited is a wait after a 429, of this call or of another one of the client.
-	WaitRateLimited WaitReason = "rate_limited"
-	// WaitBackoff is a wait before a retry, after anything but a 429.
-	WaitBackoff WaitReason = "backoff"
+	// WaitReasonLimiter is a wait at the client's [Limiter]: one that it reports, or
+	// one of a millisecond or more.
+	WaitReasonLimiter WaitReason = "limiter"
+	// WaitReasonRateLimited is a wait after a 429, of this call or of another one of the client.
+	WaitReasonRateLimited WaitReason = "rate_limited"
+	// WaitReasonBackoff is a wait before a retry, after anything but a 429.
+	WaitReasonBackoff WaitReason = "backoff"
 )
 
 // WaitStart tells what a call waits for.
 type WaitStart struct {
 	// Reason is why the call waits.
 	Reason WaitReason
-	// Start is when the wait began. For WaitLimiter it lies in the past.
+	// Start is when the wait began. It lies in the past if the limiter did not call [ReportWait].
 	Start time.Time
-	// Until is when the wait will be over; zero if unknown.
+	// Until is when the wait is expected to be over; zero if unknown.
 	Until time.Time
 }
 

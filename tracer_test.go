@@ -157,32 +157,35 @@ func nominal(d time.Duration) string {
 
 // turnstile is a limiter that holds the first attempts back.
 type turnstile struct {
-	waits  []time.Duration
-	inside int
-	err    error
-	f      func(context.Context)
+	waits   []time.Duration
+	reports bool // the waits
+	inside  int
+	err     error
+	f       func(context.Context)
 }
 
-func (l *turnstile) Wait(ctx context.Context) error {
+func (l *turnstile) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if l.f != nil {
 		l.f(ctx)
 	}
 	if len(l.waits) > 0 {
 		d := l.waits[0]
 		l.waits = l.waits[1:]
+		if l.reports && d > 0 {
+			demeterrr.ReportWait(ctx, time.Now().Add(d))
+		}
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
-	if l.err == nil {
-		l.inside++
+	if l.err != nil {
+		return nil, l.err
 	}
-	return l.err
+	l.inside++
+	return func(demeterrr.LimitOutcome) { l.inside-- }, nil
 }
-
-func (l *turnstile) Done(demeterrr.RateLimit, time.Duration) { l.inside-- }
 
 func TestATracerSeesWhatACallDoes(t *testing.T) {
 	t.Parallel()

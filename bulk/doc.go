@@ -45,8 +45,8 @@
 //
 // # Send a sequence, to nobody twice
 //
-// Execute sends batches of 100. A [Journal] records each batch before it is sent.
-// Run the same program again after a crash: it sends to the others only.
+// Execute sends batches of 100. It claims each batch in a [Journal] before it is
+// sent. Run the same program again after a crash: it sends to the others only.
 //
 //	journal, err := bulk.OpenJournal("survey-2026-11.journal", sequenceID)
 //	if err != nil {
@@ -54,6 +54,21 @@
 //	}
 //	defer journal.Close()
 //	report, err := bulk.Execute(ctx, client, sequenceID, guests, &bulk.ExecuteOptions{Journal: journal})
+//
+// A lost reply leaves its contacts Unknown. Look them up under Sendings in the
+// dashboard, and forget those that were not sent to.
+//
+//	for _, entry := range journal.InDoubt() {
+//		fmt.Println(entry.Email, entry.At)
+//	}
+//	err = journal.Forget("jane.smith@example.com")
+//
+// Processes on several machines share a journal in a database. Each contact gets
+// its outcome as soon as it is known.
+//
+//	options := &bulk.ExecuteOptions{Journal: journal, OnResult: func(r bulk.ExecuteResult) {
+//		fmt.Println(r.Contact.Email, r.Outcome, r.ContactID)
+//	}}
 //
 // # Stream the input
 //
@@ -78,7 +93,8 @@
 // Every contact of the input is in the report, and the parts add up. NotTried
 // contacts are those that Sync did not come to, and its error is the reason. A failure
 // changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome].
-// errors.As finds a [*demeterrr.Error] in each.
+// errors.As finds a [*demeterrr.Error] in each. What was not tried is listed by its
+// place: the returned error is the reason.
 //
 //	for _, failure := range report.Failed {
 //		log.Print("row ", failure.Index, ": ", failure.Err)

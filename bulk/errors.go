@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +61,11 @@ func inputFailed(err error) *failure {
 	return because("the input failed", foreign{scrub.Readable(err)})
 }
 
-func journalFailed(err error) *failure {
-	return because("the journal failed", scrub.Readable(err))
+// journalFailed is the error for a journal that failed. Its text has no emails,
+// which a database may quote.
+func journalFailed(what string, err error) *failure {
+	text := scrub.Emails(strings.ReplaceAll(err.Error(), "demeterrr: ", ""))
+	return &failure{&apiError{Message: "the journal " + what + ": " + text}, err}
 }
 
 // elsewhere is the error of another call, without what it says of its attempts. It
@@ -88,10 +92,13 @@ type foreign struct{ err error }
 // sentinels is the type of those that match a code or a status.
 var sentinels = reflect.TypeOf(demeterrr.ErrNotFound)
 
+// doubts are the other errors that belong to one contact's own attempt.
+var doubts = []error{demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout, ErrInFlight}
+
 func (f foreign) Error() string { return f.err.Error() }
 
 func (f foreign) Is(target error) bool {
-	ours := reflect.TypeOf(target) == sentinels || target == demeterrr.ErrUnknownOutcome || target == demeterrr.ErrTimeout
+	ours := reflect.TypeOf(target) == sentinels || slices.Contains(doubts, target)
 	return !ours && errors.Is(f.err, target)
 }
 

@@ -17,14 +17,18 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// failsToBegin is a journal that knows nobody and cannot begin.
-type failsToBegin struct{ err error }
+// failsToClaim is a journal that knows nobody and cannot claim.
+type failsToClaim struct{ err error }
 
-func (failsToBegin) Entry(context.Context, string, string) (bulk.JournalEntry, error) {
-	return bulk.JournalEntry{}, nil
+func (failsToClaim) Lookup(context.Context, string, []string) ([]bulk.JournalEntry, error) {
+	return nil, nil
 }
-func (j failsToBegin) Begin(context.Context, string, []string) error           { return j.err }
-func (failsToBegin) Finish(context.Context, string, []bulk.JournalEntry) error { return nil }
+
+func (j failsToClaim) Claim(context.Context, string, string, []string) ([]bulk.JournalEntry, error) {
+	return nil, j.err
+}
+
+func (failsToClaim) Finish(context.Context, string, string, []bulk.JournalEntry) error { return nil }
 
 // failing are the errors of operations that meet err in all the places where it can come from.
 func failing(t *testing.T, err error) map[string]error {
@@ -35,11 +39,11 @@ func failing(t *testing.T, err error) map[string]error {
 	cancel(err)
 	_, input := bulk.Sync(t.Context(), client, thenFail(john, err), nil)
 	_, executed := bulk.Execute(t.Context(), client, "s1", thenFail(recipients(0, 1), err), nil)
-	report, journal := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{Journal: failsToBegin{err}})
+	_, journal := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{Journal: failsToClaim{err}})
 	_, ended := bulk.Sync(ctx, client, bulk.Slice(john), nil)
 	return map[string]error{
 		"the input of Sync": input, "the input of Execute": executed,
-		"a journal": journal, "a contact that was not begun": report.Failed[0].Err, "the context": ended,
+		"a journal": journal, "the context": ended,
 	}
 }
 
@@ -119,8 +123,8 @@ func TestTheCauseOfTheContextIsNotTakenForTheContactsOwn(t *testing.T) {
 	}
 }
 
-// A contact that was not tried because of a reply knows what that reply asked for.
-func TestTheWaitOfARateLimitIsFoundInWhatWasNotTried(t *testing.T) {
+// The error of a run that a 429 has stopped knows what that reply asked for.
+func TestTheWaitOfARateLimitIsFoundInTheReason(t *testing.T) {
 	t.Parallel()
 	client := through(t, func(*http.Request) (*http.Response, error) {
 		return replying(429, strings.Replace(limited60JSON, "60", "7200", 1)), nil
@@ -128,11 +132,11 @@ func TestTheWaitOfARateLimitIsFoundInWhatWasNotTried(t *testing.T) {
 	report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 300)), nil)
 	executeAdds(t, report)
 	wantIs(t, err, demeterrr.ErrRateLimited)
-	last := report.Failed[len(report.Failed)-1].Err
-	wantNotTried(t, last, "429 RATE_LIMIT_EXCEEDED")
-	e, _ := errors.AsType[*demeterrr.Error](last)
-	wantIs(t, last, demeterrr.ErrRateLimited)
+	e, _ := errors.AsType[*demeterrr.Error](err)
 	same(t, "RetryAfter", e.RetryAfter, 2*time.Hour)
+	if len(report.Failed) != 100 || len(report.NotTried) == 0 {
+		t.Error(totals(report))
+	}
 }
 
 // An input can be the work of another call, whose doubt is not about these people.
@@ -145,8 +149,8 @@ func TestAnInputsErrorIsNotTakenForTheRunsOwn(t *testing.T) {
 	report, err := bulk.Execute(t.Context(), lost, "s1", func(yield func(demeterrr.ExecuteContact, error) bool) {
 		_ = yield(demeterrr.ExecuteContact{Email: "b@x.com"}, nil) && yield(demeterrr.ExecuteContact{}, another)
 	}, nil)
-	if len(report.Unknown) != 0 || len(report.Failed) != 1 || report.Requests != 0 {
-		t.Errorf("got %+v, want one failed and nothing sent", report)
+	if len(report.Unknown) != 0 || len(report.NotTried) != 1 || report.Requests != 0 {
+		t.Errorf("got %+v, want one not tried and nothing sent", report)
 	}
 	wantIsNot(t, err, demeterrr.ErrUnknownOutcome)
 }

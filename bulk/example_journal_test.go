@@ -1,6 +1,7 @@
 package bulk_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log"
@@ -18,51 +19,68 @@ func newJournal() *bulk.FileJournal {
 	return journal
 }
 
-// Execute calls Begin and Finish itself. A program that sends in its own way
-// can use a journal like this.
-func ExampleFileJournal_Begin() {
+// Execute claims and finishes by itself. A program that sends in its own way uses
+// a journal like this.
+func ExampleFileJournal_Claim() {
 	journal := newJournal()
 	defer journal.Close()
 
-	if err := journal.Begin(ctx, surveyID, []string{"jane.smith@example.com"}); err != nil {
-		log.Fatal(err) // nothing may be sent
+	token := rand.Text() // new for each claim
+	taken, err := journal.Claim(ctx, surveyID, token, []string{"jane.smith@example.com"})
+	if err != nil || len(taken) > 0 {
+		log.Fatal(taken, err) // nothing may be sent
 	}
 	// … send …
-	fmt.Println(journal.InDoubt()) // until Finish
-	// Output: [jane.smith@example.com]
+	err = journal.Finish(ctx, surveyID, token, []bulk.JournalEntry{
+		{Email: "jane.smith@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued},
+	})
+	taken, _ = journal.Claim(ctx, surveyID, rand.Text(), []string{"jane.smith@example.com"})
+	fmt.Println(err, taken[0].State, taken[0].Status)
+	// Output: <nil> done queued
 }
 
+// A claim of which nothing was sent is given back.
 func ExampleFileJournal_Finish() {
 	journal := newJournal()
 	defer journal.Close()
-	if err := journal.Begin(ctx, surveyID, []string{"jane.smith@example.com"}); err != nil {
+	token := rand.Text()
+	if _, err := journal.Claim(ctx, surveyID, token, []string{"jane.smith@example.com"}); err != nil {
 		log.Fatal(err)
 	}
 
-	err := journal.Finish(ctx, surveyID, []bulk.JournalEntry{
-		{Email: "jane.smith@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued},
-	})
-	fmt.Println(err, journal.InDoubt())
-	// Output: <nil> []
+	err := journal.Finish(ctx, surveyID, token, []bulk.JournalEntry{{Email: "jane.smith@example.com", State: bulk.JournalNew}})
+	entries, _ := journal.Lookup(ctx, surveyID, []string{"jane.smith@example.com"})
+	fmt.Println(err, len(entries))
+	// Output: <nil> 0
 }
 
-func ExampleFileJournal_Entry() {
+func ExampleFileJournal_Lookup() {
 	journal := newJournal()
 	defer journal.Close()
+	if _, err := journal.Claim(ctx, surveyID, rand.Text(), []string{"jane.smith@example.com"}); err != nil {
+		log.Fatal(err)
+	}
 
-	entry, err := journal.Entry(ctx, surveyID, "jane.smith@example.com")
-	fmt.Println(entry.State == bulk.JournalNew, err)
-	// Output: true <nil>
+	entries, err := journal.Lookup(ctx, surveyID, []string{"jane.smith@example.com", "john.doe@example.com"})
+	for _, entry := range entries {
+		fmt.Println(entry.Email, entry.State, entry.Live, err)
+	}
+	// Output: jane.smith@example.com begun true <nil>
 }
 
 func ExampleFileJournal_InDoubt() {
 	journal := newJournal()
-	defer journal.Close()
-
-	for _, email := range journal.InDoubt() {
-		fmt.Println("look up:", email)
+	token := rand.Text()
+	if _, err := journal.Claim(ctx, surveyID, token, []string{"jane.smith@example.com"}); err != nil {
+		log.Fatal(err)
 	}
-	// Output:
+	// … the reply is lost …
+	err := journal.Finish(ctx, surveyID, token, []bulk.JournalEntry{{Email: "jane.smith@example.com", State: bulk.JournalUnknown}})
+
+	for _, entry := range journal.InDoubt() {
+		fmt.Println("look up:", entry.Email, err)
+	}
+	// Output: look up: jane.smith@example.com <nil>
 }
 
 func ExampleFileJournal_Close() {
@@ -72,16 +90,16 @@ func ExampleFileJournal_Close() {
 	// Output: <nil>
 }
 
-// After a crash, some may have been messaged or not. Only those that somebody has
-// looked up are sent to again.
+// After a crash, some may have been messaged or not. Look them up in the dashboard,
+// and forget those that were not.
 func ExampleFileJournal_Forget() {
 	journal, err := bulk.OpenJournal(filepath.Join(dir(), "survey.journal"), surveyID)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer journal.Close()
-	for _, email := range journal.InDoubt() {
-		fmt.Println("look up:", email)
+	for _, entry := range journal.InDoubt() {
+		fmt.Println("look up:", entry.Email, "since", entry.At)
 	}
 	err = journal.Forget("jane.smith@example.com")
 	fmt.Println(errors.Is(err, demeterrr.ErrValidation)) // she is not in doubt

@@ -1,134 +1,101 @@
 package bulk
 
 import (
-	"context"
 	"errors"
+	"net/http"
 
 	"github.com/demeterrr/demeterrr-go"
-	"github.com/demeterrr/demeterrr-go/internal/mailbox"
-	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
 // maxBatch is the documented limit of an execution (contract, section 6).
 const maxBatch = 100
 
-// send sends to one batch, once. The journal learns of it when nothing stands
-// between the batch and the network any more, and again when there is an answer.
+// send sends to one batch, and reports what became of it.
 func (e *executeRun) send(batch []recipient) {
-	defer e.reportProgress()
-	if untried := e.notTried(); untried != nil {
-		e.fail(batch, untried)
+	defer e.advanced()
+	if e.over() != nil {
+		e.notTried(batch)
 		return
 	}
-	begun := false
-	begin := demeterrr.WithBeforeSend(func(ctx context.Context) error { return e.begin(ctx, batch, &begun) })
-	opts := append([]demeterrr.CallOption{begin}, e.writing()...)
-	execution, err := e.client.Sequences.Execute(e.ctx, e.sequenceID, e.params(batch), append(opts, demeterrr.WithAtMostOnce())...)
-	err = e.classify(err)
-	entries := make([]JournalEntry, len(batch))
-	for i, to := range batch {
-		entries[i] = JournalEntry{Email: mailbox.Key(to.contact.Email), State: JournalNew}
+	d := e.sender.send(e.ctx, batch)
+	if e.options.SplitRefused && d.refused() && len(d.left) > 1 {
+		e.split(d)
+		return
 	}
-	if err != nil {
-		e.fail(batch, err)
-	} else {
-		e.settle(batch, entries, execution)
-	}
-	if begun && !errors.Is(err, demeterrr.ErrUnknownOutcome) {
-		e.finish(entries)
-	}
+	e.settle(d)
 }
 
-func (e *executeRun) params(batch []recipient) *demeterrr.ExecuteParams {
-	params := &demeterrr.ExecuteParams{LocationID: e.options.LocationID, EmployeeID: e.options.EmployeeID}
-	for _, to := range batch {
-		params.Contacts = append(params.Contacts, to.contact)
-	}
-	return params
+// refused reports whether the API found a contact of the batch invalid.
+func (d *delivery) refused() bool {
+	failed, ok := errors.AsType[*demeterrr.Error](d.err)
+	return ok && d.journalErr == nil && failed.StatusCode == http.StatusBadRequest && failed.Code == demeterrr.CodeValidation
 }
 
-// begin makes the journal know the batch, unless it does already: an attempt can
-// be the second one, after a 429.
-func (e *executeRun) begin(ctx context.Context, batch []recipient, begun *bool) error {
-	if e.options.Journal == nil || *begun {
-		return nil
-	}
-	emails := make([]string, len(batch))
-	for i, to := range batch {
-		emails[i] = mailbox.Key(to.contact.Email)
-	}
-	if err := e.options.Journal.Begin(context.WithoutCancel(ctx), e.sequenceID, emails); err != nil {
-		e.stop(journalFailed(err))
-		return err
-	}
-	*begun = true
-	return nil
-}
+// maxSplitRequests is the number of requests that one batch may take.
+const maxSplitRequests = 30
 
-// finish makes the journal know what became of a batch.
-func (e *executeRun) finish(entries []JournalEntry) {
-	if err := e.options.Journal.Finish(context.WithoutCancel(e.ctx), e.sequenceID, entries); err != nil {
-		const message = "the journal could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
-		e.stop(because(message, scrub.Readable(err)))
-	}
-}
-
-// settle reports what the API said of each contact of a batch, and enters it for
-// the journal. Whatever the status: the reply was about all of them, so that none
-// is sent to again.
-func (e *executeRun) settle(batch []recipient, entries []JournalEntry, execution *demeterrr.Execution) {
-	results := make(map[string]demeterrr.ExecutionResult, len(execution.Results))
-	for _, result := range execution.Results {
-		key := mailbox.Key(result.Email)
-		if _, twice := results[key]; !twice || result.Status == demeterrr.ExecutionQueued {
-			results[key] = result
+// split halves a refused batch until the contacts at fault stand alone. If it
+// runs out of requests, what is left of the batch has failed.
+func (e *executeRun) split(whole *delivery) {
+	e.reportTaken(whole.taken)
+	halves := whole.halves()
+	sent := 1
+	var accepted bool
+	for len(halves) > 0 {
+		half := halves[0]
+		halves = halves[1:]
+		if sent == maxSplitRequests || e.over() != nil {
+			e.settle(half)
+			continue
 		}
+		d := e.sender.send(e.ctx, half.left)
+		if d.attempts > 0 {
+			sent++
+		}
+		if d.refused() && len(d.left) > 1 {
+			halves = append(d.halves(), halves...)
+			d.left = nil
+		}
+		accepted = accepted || d.err == nil && len(d.left) > 0
+		e.settle(d)
+	}
+	if !accepted && e.over() == nil {
+		e.stop(because("the API refused every contact of a batch; look for what they share, such as LocationID", whole.err))
+	}
+}
+
+// halves are the halves of a refused batch, each refused as the whole was.
+func (d *delivery) halves() []*delivery {
+	middle := len(d.left) / 2
+	return []*delivery{
+		{left: d.left[:middle], err: d.err, attempts: d.attempts},
+		{left: d.left[middle:], err: d.err, attempts: d.attempts},
+	}
+}
+
+// settle reports what became of a batch, and stops where going on is of no use.
+func (e *executeRun) settle(d *delivery) {
+	e.reportTaken(d.taken)
+	untried := d.attempts == 0 && d.journalErr != nil
+	if d.journalErr != nil {
+		e.stop(d.journalErr)
+	}
+	err := d.err
+	if !untried && len(d.left) > 0 {
+		err = e.classify(err)
+		untried = err != nil && d.attempts == 0 && e.over() != nil && !errors.Is(d.err, demeterrr.ErrValidation)
+	}
+	if untried {
+		e.notTried(d.left)
+		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i, to := range batch {
-		result, named := results[entries[i].Email]
-		if !named {
-			result.Email = to.contact.Email
-		}
-		entries[i].State, entries[i].Status = JournalDone, result.Status
-		if result.Status == demeterrr.ExecutionQueued {
-			e.report.Sent++
+	for i, to := range d.left {
+		if err != nil {
+			e.fail(to, err)
 		} else {
-			e.report.Skipped = append(e.report.Skipped, result)
+			e.sentTo(to, d.results[i])
 		}
 	}
-}
-
-// fail reports contacts that were not sent to, or may have been, by what the error says.
-func (e *executeRun) fail(batch []recipient, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := &e.report.Failed
-	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
-		list = &e.report.Unknown
-	}
-	for _, to := range batch {
-		*list = append(*list, ExecuteFailure{to.index, to.contact, err})
-	}
-}
-
-func (e *executeRun) update(change func(*ExecuteReport)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	change(e.report)
-}
-
-// reportProgress hands the progress to the caller.
-func (e *executeRun) reportProgress() {
-	if e.options.OnProgress == nil {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r := e.report
-	e.options.OnProgress(ExecuteProgress{
-		Read: r.Read, Duplicates: r.Duplicates, AlreadySent: r.AlreadySent, Sent: r.Sent,
-		Skipped: len(r.Skipped), Failed: len(r.Failed), Unknown: len(r.Unknown), Requests: int(e.sent.Load()),
-	})
 }

@@ -1,6 +1,7 @@
 package bulk_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -214,10 +215,9 @@ func wantNotTried(t *testing.T, err error, reason string) {
 // executeAdds fails the test if the report of an Execute does not add up.
 func executeAdds(t testing.TB, r *bulk.ExecuteReport) {
 	t.Helper()
-	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown)
+	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown) + len(r.InFlight) + len(r.NotTried)
 	if r.Read != sum {
-		t.Errorf("read %d, but the parts are %d: duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d",
-			r.Read, sum, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown))
+		t.Errorf("read %d, but the parts are %d: %s", r.Read, sum, totals(r))
 	}
 }
 
@@ -238,6 +238,75 @@ func recipients(from, to int) []demeterrr.ExecuteContact {
 	return list
 }
 
+// keys are those of recipients.
+func keys(from, to int) (list []string) {
+	for _, c := range recipients(from, to) {
+		list = append(list, bulk.EmailKey(c.Email))
+	}
+	return list
+}
+
+// claim claims emails that are free.
+func claim(t testing.TB, j bulk.Journal, id, token string, emails ...string) {
+	t.Helper()
+	if taken, err := j.Claim(t.Context(), id, token, emails); err != nil || len(taken) > 0 {
+		t.Fatalf("%d are taken (%v)", len(taken), err)
+	}
+}
+
+// finish finishes claims.
+func finish(t testing.TB, j bulk.Journal, id, token string, entries ...bulk.JournalEntry) {
+	t.Helper()
+	if err := j.Finish(t.Context(), id, token, entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// done is the entry of an email that was sent to.
+func done(email string) bulk.JournalEntry {
+	return bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
+}
+
+// stateOf is what a journal knows of an email.
+func stateOf(t testing.TB, j bulk.Journal, id, email string) bulk.JournalEntry {
+	t.Helper()
+	entries, err := j.Lookup(t.Context(), id, []string{bulk.EmailKey(email)})
+	if err != nil || len(entries) > 1 {
+		t.Fatal(entries, err)
+	}
+	if len(entries) == 0 {
+		return bulk.JournalEntry{}
+	}
+	return entries[0]
+}
+
+// doubted are the emails that a file has in doubt.
+func doubted(j *bulk.FileJournal) (emails []string) {
+	for _, e := range j.InDoubt() {
+		emails = append(emails, e.Email)
+	}
+	return emails
+}
+
+// readExecution reads what a request executes.
+func readExecution(t *testing.T, r *http.Request) *demeterrr.ExecuteParams {
+	t.Helper()
+	var params demeterrr.ExecuteParams
+	if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
+		t.Error(err)
+	}
+	return &params
+}
+
+// queued is the API's reply to an execution that queues everybody.
+func queued(params *demeterrr.ExecuteParams) string {
+	var results []demeterrr.ExecutionResult
+	for _, c := range params.Contacts {
+		results = append(results, demeterrr.ExecutionResult{Email: c.Email, Status: demeterrr.ExecutionQueued})
+	}
+	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
+}
+
 // survey is a fake with an active sequence.
 func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, string) {
 	t.Helper()
@@ -248,8 +317,15 @@ func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, 
 
 // totals are the numbers of a report.
 func totals(r *bulk.ExecuteReport) string {
-	return fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
+	text := fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
 		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)
+	if n := len(r.InFlight); n > 0 {
+		text += fmt.Sprintf(", in flight %d", n)
+	}
+	if n := len(r.NotTried); n > 0 {
+		text += fmt.Sprintf(", not tried %d", n)
+	}
+	return text
 }
 
 func openJournal(t testing.TB, path, id string) *bulk.FileJournal {

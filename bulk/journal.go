@@ -1,337 +1,113 @@
 package bulk
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
-	"github.com/demeterrr/demeterrr-go/internal/journalfile"
-	"github.com/demeterrr/demeterrr-go/internal/mailbox"
-	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// Journal remembers, across runs and crashes, to whom a sequence was sent, so
-// that [Execute] sends it to nobody twice. [OpenJournal] keeps
-// one in a file; a table in a database makes another. A journal that is asked
-// about a sequence which is not its own returns an error.
+// Journal remembers to whom a sequence was sent, across runs, processes and
+// crashes. With one, [Execute] sends to nobody twice. [OpenJournal] keeps one in a
+// file, for one machine. Module sqlstore keeps one in a database, for any number.
 //
-// Emails are lower-cased. The methods may be called concurrently. The context of
-// Begin and Finish does not end with the run's.
+// A sending takes three steps. Claim records the emails as begun. The request
+// follows at once. Finish records its outcome. If a process dies between the two,
+// its emails stay begun, and nobody sends to them until a person has looked. So a
+// claim never expires.
+//
+// # What a journal of your own must do
+//
+// Emails are keys: [EmailKey] made them, and it may be applied again. So compare
+// them byte by byte, not by a collation. One call has 1 to 100 emails, no two of
+// them equal. Each is valid UTF-8 and at most 320 bytes long.
+//
+// Each method is safe for concurrent use, by every process that shares the
+// journal. It returns soon after its context has ended. It returns an error for a
+// sequence that the journal does not keep.
+//
+// The caller repeats a method that fails with a connection error, so all three
+// are idempotent. See [Execute] for the errors that count as such.
+//
+// [demeterrrtest.TestJournal] tests all of this.
+//
+// [demeterrrtest.TestJournal]: https://pkg.go.dev/github.com/demeterrr/demeterrr-go/demeterrrtest#TestJournal
 type Journal interface {
-	// Entry returns what is known of an email; the zero JournalEntry if nothing is.
-	Entry(ctx context.Context, sequenceID, email string) (JournalEntry, error)
-	// Begin records JournalBegun for the emails and returns when that will survive a crash of the machine. The request
-	// is sent next, unless there is an error: an email that the journal knows already is one.
-	Begin(ctx context.Context, sequenceID string, emails []string) error
-	// Finish records what became of emails that were begun. Those whose State is JournalNew were not sent to, and are forgotten.
-	Finish(ctx context.Context, sequenceID string, entries []JournalEntry) error
+	// Lookup returns the entries of the emails that the journal knows, in any
+	// order. Unknown emails are left out. It changes nothing.
+	Lookup(ctx context.Context, sequenceID string, emails []string) ([]JournalEntry, error)
+
+	// Claim records as JournalBegun, under the token, each email that the journal
+	// does not know. It returns the entries of all the others, in any order. The
+	// caller sends to the emails that are not returned, and to no others.
+	//
+	// Claim is atomic for each email: of any number of concurrent claims, in any
+	// process, exactly one gets it. A claim that looks first and writes later is
+	// wrong. One email that is taken does not keep the others from being claimed.
+	//
+	// Claim is durable: it returns when the record survives a crash of the machine.
+	//
+	// The token is new and random for each claim, of at most 64 letters and
+	// digits. Claiming again with the same token and emails changes nothing: emails
+	// that are begun under it are not returned.
+	//
+	// After an error, any part may be recorded. The caller sends nothing then, and
+	// gives all the emails back with Finish.
+	Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []JournalEntry, err error)
+
+	// Finish records what became of emails that were claimed under the token. Of an
+	// entry it reads Email, State, Status and ContactID:
+	//
+	//   - JournalDone: the reply was about this email. Keep Status and ContactID.
+	//   - JournalUnknown: the email may have been sent to.
+	//   - JournalNew: nothing was sent. Forget the email, so that it can be claimed.
+	//
+	// Any other state is an error, and nothing is recorded.
+	//
+	// Finish changes only emails that are begun under this token. It ignores, without
+	// an error, emails of another token, finished ones and unknown ones. So finishing
+	// again changes nothing, and the owner does not matter.
+	//
+	// Finish is durable as Claim is. An error leaves each email as it was, or
+	// finished.
+	Finish(ctx context.Context, sequenceID, token string, entries []JournalEntry) error
 }
 
-// JournalState is what a journal knows of one contact.
+// JournalState is what a journal knows of one email. Treat a state that you do
+// not know as JournalUnknown.
 type JournalState string
 
 const (
-	// JournalNew is the state of those who have been sent nothing.
+	// JournalNew is the state of an email to which nothing was sent. A journal keeps no entry for it.
 	JournalNew JournalState = ""
-	// JournalBegun is the state of those who may have been sent something: the request was about to be sent, and nothing
-	// is known of its outcome. Execute reports them as unknown and leaves them alone.
+	// JournalBegun is the state of an email whose request was about to be sent. Its process is at it (see JournalEntry.Live), or has died.
 	JournalBegun JournalState = "begun"
-	// JournalDone is the state of those whom the API's reply was about.
+	// JournalUnknown is the state of an email whose reply was lost. It may have been sent to.
+	JournalUnknown JournalState = "unknown"
+	// JournalDone is the state of an email that the API's reply was about, whatever its status.
 	JournalDone JournalState = "done"
 )
 
 // JournalEntry is what a journal knows of one email.
 type JournalEntry struct {
-	// Email is lower-cased.
+	// Email is a key, as [EmailKey] makes it: one of those that were asked for.
 	Email string
 	State JournalState
+	// Live is the journal's word that the process which began this may still be at it. It is false unless State is
+	// JournalBegun, and turns false when the process cannot be at it any more.
+	Live bool
 	// Status is what the API said, if State is JournalDone; empty if its reply did not name the contact.
 	Status demeterrr.ExecutionStatus
+	// ContactID is the UUID of the contact, if State is JournalDone; empty if the reply did not tell.
+	ContactID string
+	// Owner names the host and the process that made the entry, for people; empty if the journal does not keep it.
+	Owner string
+	// At is when the entry got its state; zero if the journal does not keep it.
+	At time.Time
 }
 
-// FileJournal is a [Journal] in a file of JSON lines, which people and programs
-// can read. Make one with [OpenJournal]. The zero FileJournal cannot be used.
-type FileJournal struct {
-	sequenceID string
-	file       *journalfile.File
-
-	mu    sync.Mutex
-	begun map[string]struct{}
-	done  map[string]demeterrr.ExecutionStatus
-}
-
-// journalHeader is the first line of the file.
-type journalHeader struct {
-	Journal    string `json:"journal"`
-	Version    int    `json:"version"`
-	SequenceID string `json:"sequenceId"`
-}
-
-// journalLine is any other line. A line is written at once, so that what it says
-// holds as a whole or not at all.
-type journalLine struct {
-	At        time.Time                              `json:"at"`
-	Begun     []string                               `json:"begun,omitempty"`
-	Done      map[demeterrr.ExecutionStatus][]string `json:"done,omitempty"` // by status
-	NotSent   []string                               `json:"notSent,omitempty"`
-	Forgotten []string                               `json:"forgotten,omitempty"`
-}
-
-// OpenJournal opens the journal of one sequence in the file at path, or creates
-// it. It fails if the file belongs to another sequence, is not a journal, or is
-// already open, in this process or another one. A process that was killed leaves
-// it free. Close it after use. All emails in the file are held in memory.
-//
-// A journal is for one campaign: whoever is in it is not sent to again, however
-// long ago it was. Use a new file for the next one.
-//
-// A crash can cut the last line short. That line is dropped, as what it announced
-// was not done yet. Any other line that makes no sense is an error.
-//
-// Leave the file alone while it is open. If another program replaces, removes or
-// resizes it, as editors do, the journal fails and Execute stops before it
-// sends to anybody else. An edit that keeps the file and its size goes unnoticed.
-//
-// The file is locked while it is open. Solaris, AIX, Plan 9 and WebAssembly have
-// no such locks: OpenJournal fails there and creates no file. Use a Journal of
-// your own, in a database for example.
-func OpenJournal(path, sequenceID string) (*FileJournal, error) {
-	if err := validate.ID(sequenceID); err != nil {
-		return nil, invalid("journal: %s", err)
-	}
-	j := &FileJournal{sequenceID: sequenceID, begun: map[string]struct{}{}, done: map[string]demeterrr.ExecutionStatus{}}
-	header, err := json.Marshal(journalHeader{Journal: "demeterrr", Version: 1, SequenceID: sequenceID})
-	if err != nil {
-		return nil, err
-	}
-	if j.file, err = journalfile.Open(path, header, j.checkHeader, j.replay); err != nil {
-		return nil, because(fmt.Sprintf("journal %s cannot be opened", path), err)
-	}
-	return j, nil
-}
-
-// checkHeader refuses the files of others.
-func (j *FileJournal) checkHeader(line []byte) error {
-	var h journalHeader
-	switch err := json.Unmarshal(line, &h); {
-	case err != nil || h.Journal != "demeterrr":
-		return journalfile.ErrForeign
-	case h.Version != 1:
-		return fmt.Errorf("it has version %d, this program knows version 1 only", h.Version)
-	}
-	return sameSequence(h.SequenceID, j.sequenceID)
-}
-
-// usable refuses a journal that OpenJournal did not make, and the ids of other sequences.
-func (j *FileJournal) usable(sequenceID string) error {
-	if !j.made() {
-		return errNotMade()
-	}
-	return sameSequence(j.sequenceID, sequenceID)
-}
-
-func (j *FileJournal) made() bool { return j != nil && j.file != nil }
-
-func errNotMade() *demeterrr.Error { return invalid("the journal was not made by OpenJournal") }
-
-// sameSequence refuses a sequence other than the journal's own.
-func sameSequence(own, asked string) error {
-	if asked != own {
-		return invalid("this journal belongs to sequence %s, not to %s; use a separate file for each sequence and campaign", own, asked)
-	}
-	return nil
-}
-
-// replay takes in a line of the file, which people may have edited: what it does
-// not understand is refused, because those whom it names would be sent to again.
-func (j *FileJournal) replay(line []byte) error {
-	var l journalLine
-	in := json.NewDecoder(bytes.NewReader(line))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&l); err != nil || l.apply(j) != elements(line) {
-		return errors.New("it must have no members but at, begun, done, notSent and forgotten, each once, with lists of emails") // err may quote an email
-	}
-	return nil
-}
-
-// elements counts the strings in the lists of a line. A member that stands in it
-// twice has more of them than json decodes.
-func elements(line []byte) (n int) {
-	in, list := json.NewDecoder(bytes.NewReader(line)), false
-	for {
-		switch token, err := in.Token(); token := token.(type) {
-		case json.Delim:
-			list = token == '['
-		case string:
-			if list {
-				n++
-			}
-		case nil:
-			if err != nil {
-				return n
-			}
-		}
-	}
-}
-
-// apply makes a journal know what a line says, and returns how many emails that were.
-func (l *journalLine) apply(j *FileJournal) (n int) {
-	for _, email := range l.Begun {
-		n++
-		j.begun[mailbox.Key(email)] = struct{}{}
-	}
-	for status, emails := range l.Done {
-		for _, email := range emails {
-			n++
-			delete(j.begun, mailbox.Key(email))
-			j.done[mailbox.Key(email)] = status
-		}
-	}
-	for _, email := range slices.Concat(l.NotSent, l.Forgotten) {
-		n++
-		delete(j.begun, mailbox.Key(email))
-	}
-	return n
-}
-
-// write puts a line on the disk, and takes it in if it is there. j.mu is held.
-func (j *FileJournal) write(l *journalLine) error {
-	l.At = time.Now().UTC().Truncate(time.Millisecond)
-	line, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	if err := j.file.Append(line); err != nil {
-		return err
-	}
-	l.apply(j)
-	return nil
-}
-
-func (j *FileJournal) entry(email string) JournalEntry {
-	email = mailbox.Key(email)
-	if status, ok := j.done[email]; ok {
-		return JournalEntry{Email: email, State: JournalDone, Status: status}
-	}
-	if _, ok := j.begun[email]; ok {
-		return JournalEntry{Email: email, State: JournalBegun}
-	}
-	return JournalEntry{Email: email}
-}
-
-// Entry returns what the journal knows of an email.
-func (j *FileJournal) Entry(_ context.Context, sequenceID, email string) (JournalEntry, error) {
-	if err := j.usable(sequenceID); err != nil {
-		return JournalEntry{}, err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.entry(email), nil
-}
-
-// Begin records, on the disk, that the sequence is about to be sent to the emails.
-func (j *FileJournal) Begin(_ context.Context, sequenceID string, emails []string) error {
-	if err := j.usable(sequenceID); err != nil {
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for i, email := range emails {
-		if err := validate.Email(email); err != nil {
-			return invalid("email %d of the batch: %s", i+1, err)
-		}
-		if e := j.entry(email); e.State != JournalNew {
-			return fmt.Errorf("email %d of the batch is in the journal as %s already", i+1, e.State)
-		}
-	}
-	return j.write(&journalLine{Begun: emails})
-}
-
-// Finish records, on the disk, what became of emails that were begun.
-func (j *FileJournal) Finish(_ context.Context, sequenceID string, entries []JournalEntry) error {
-	if err := j.usable(sequenceID); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		switch e.State {
-		case JournalNew, JournalBegun, JournalDone:
-		default:
-			return invalid("the journal knows no state %q", e.State)
-		}
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for some := range slices.Chunk(entries, maxBatch) { // a line has its limit
-		if err := j.write(finished(some)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finished is the line that tells what became of emails. One that is begun stays
-// in doubt.
-func finished(entries []JournalEntry) *journalLine {
-	l := &journalLine{Done: map[demeterrr.ExecutionStatus][]string{}}
-	for _, e := range entries {
-		switch e.State {
-		case JournalDone:
-			l.Done[e.Status] = append(l.Done[e.Status], e.Email)
-		case JournalNew:
-			l.NotSent = append(l.NotSent, e.Email)
-		case JournalBegun:
-		}
-	}
-	return l
-}
-
-// InDoubt returns the emails that were begun and not finished, sorted: each may
-// have been messaged or not. Look them up in the dashboard before you [FileJournal.Forget] any.
-func (j *FileJournal) InDoubt() []string {
-	if !j.made() {
-		return nil
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Sorted(maps.Keys(j.begun))
-}
-
-// Forget makes the next Execute send to emails that are in doubt. Only the
-// caller can answer for that: those who were messaged after all are messaged
-// twice. It refuses all of them if one is not in doubt.
-func (j *FileJournal) Forget(emails ...string) error {
-	if !j.made() {
-		return errNotMade()
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	keys := make([]string, len(emails))
-	for i, email := range emails {
-		key := mailbox.Key(email)
-		if _, ok := j.begun[key]; !ok {
-			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
-		}
-		keys[i] = key
-	}
-	for some := range slices.Chunk(keys, maxBatch) { // a line has its limit
-		if err := j.write(&journalLine{Forgotten: some}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Close closes the file and lets others open it. It may be called twice.
-func (j *FileJournal) Close() error {
-	if !j.made() {
-		return nil
-	}
-	return j.file.Close()
-}
+// ErrInFlight matches the error of a contact to whom another process is sending
+// at this moment, says the journal. Nothing was sent now. Ask again in a few
+// minutes: the contact is done then, free again, or in doubt.
+var ErrInFlight = errors.New("demeterrr: another process is sending to this contact")

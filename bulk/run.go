@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 )
@@ -28,13 +29,15 @@ type run struct {
 	stopped  error      // why the operation stopped; nil while it goes on
 	untried  *failure   // the error for what it did not try then
 	failures int        // in a row
+	wait     demeterrr.WaitStart
+	progress func() // reports it, with mu held; nil if nobody listens
 }
 
 // newRun starts an operation. fatal are the errors that end it, beside those that
 // end all of them.
 func newRun(ctx context.Context, c *demeterrr.Client, fatal ...error) *run {
 	r := &run{client: c, caller: ctx, fatal: append(fatal, demeterrr.ErrUnauthorized, demeterrr.ErrInsufficientPermissions, demeterrr.ErrRateLimited)}
-	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	r.ctx, r.cancel = context.WithCancelCause(demeterrr.LowPriority(ctx))
 	return r
 }
 
@@ -55,7 +58,31 @@ func checkArguments(ctx context.Context, c *demeterrr.Client, noInput bool, conc
 
 // reading are the options of a call that reads.
 func (r *run) reading() []demeterrr.CallOption {
-	return []demeterrr.CallOption{demeterrr.WithBeforeSend(r.count)}
+	options := []demeterrr.CallOption{demeterrr.WithBeforeSend(r.count)}
+	if r.progress != nil {
+		options = append(options, demeterrr.WithOnWait(r.waits))
+	}
+	return options
+}
+
+// waits reports a wait whose end is known.
+func (r *run) waits(w demeterrr.WaitStart) {
+	if w.Until.IsZero() || r.progress == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wait = w
+	r.progress()
+}
+
+// waitingFor is what the operation waits for, and until when; zero if it does not
+// wait. With several waits it is the last one that began. r.mu is held.
+func (r *run) waitingFor() (demeterrr.WaitReason, time.Time) {
+	if !time.Now().Before(r.wait.Until) {
+		return "", time.Time{}
+	}
+	return r.wait.Reason, r.wait.Until
 }
 
 // writing are the options of a call that writes: when the operation stops, a

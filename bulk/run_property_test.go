@@ -29,7 +29,7 @@ func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
 	case 3:
 		f.Drop = demeterrrtest.Drop(1 + r.IntN(4))
 	case 4:
-		f.Delay = time.Duration(r.IntN(60)) * time.Second
+		f.Delay = time.Duration(1+r.IntN(60)) * time.Second
 	case 5:
 		f.Status = []int{400, 401, 403, 404, 409, 418}[r.IntN(6)]
 	case 6:

@@ -12,8 +12,15 @@ func (r *syncRun) advance(change func(*SyncProgress)) {
 	defer r.mu.Unlock()
 	change(&r.progress)
 	if r.options.OnProgress != nil {
-		r.options.OnProgress(r.progress)
+		r.reportProgress()
 	}
+}
+
+// reportProgress hands the progress to the caller. r.mu is held.
+func (r *syncRun) reportProgress() {
+	p := r.progress
+	p.WaitingFor, p.WaitingUntil = r.waitingFor()
+	r.options.OnProgress(p)
 }
 
 // finish reports the outcome of a contact. Its place is -1 if it is not an item.

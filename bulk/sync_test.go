@@ -217,7 +217,7 @@ func TestSyncStopsWhereGoingOnWouldWasteRequests(t *testing.T) {
 	}{
 		{"no scope to write", demeterrrtest.Fault{Route: "POST /contacts", Status: 403, Times: demeterrrtest.Always}, demeterrr.ErrInsufficientPermissions, 1 + 4},
 		{"key revoked meanwhile", demeterrrtest.Fault{Skip: 101, Status: 401, Times: demeterrrtest.Always}, demeterrr.ErrInvalidAPIKey, 101 + 4},
-		{"a wait of an hour", demeterrrtest.Fault{Skip: 101, Status: 429, RetryAfter: time.Hour, Times: demeterrrtest.Always}, demeterrr.ErrRateLimited, 101 + 4},
+		{"a wait of two hours", demeterrrtest.Fault{Skip: 101, Status: 429, RetryAfter: 2 * time.Hour, Times: demeterrrtest.Always}, demeterrr.ErrRateLimited, 101 + 4},
 		{"the service is away", demeterrrtest.Fault{Skip: 101, Status: 503, Times: demeterrrtest.Always}, demeterrr.ErrServer, 101 + 4*(5+3)},
 		{"the reading fails", demeterrrtest.Fault{Status: 500, Times: demeterrrtest.Always}, demeterrr.ErrInternal, 4},
 	} {

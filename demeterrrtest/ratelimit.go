@@ -11,7 +11,8 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// Limit is a rate limit: at most so many requests in a window.
+// Limit is a rate limit: at most so many requests in a window. Its Reserve is for
+// the client's limiter; the server admits every call alike.
 type Limit = demeterrr.Limit
 
 // WindowKind says how a window moves. The API does not document its own.

@@ -55,7 +55,7 @@ func TestWhatEachKindOfWindowAdmitsAtItsEdges(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := NewServer(WithRateLimits(test.kind, Limit{Requests: 10, Window: minute}), WithWindowPhase(test.phase))
+				s := NewServer(WithRateLimits(test.kind, Limit{Requests: 10, Window: minute, Reserve: 9}), WithWindowPhase(test.phase))
 				start := time.Now()
 				for _, step := range test.steps {
 					time.Sleep(step.at - time.Since(start))

@@ -144,7 +144,18 @@ func points(metrics []metricdata.Metrics) string {
 // limiterFunc is a Limiter.
 type limiterFunc func(context.Context) error
 
-func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
+func (f limiterFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
+
+// reportingLimiter is a Limiter that lets each attempt wait, and says so.
+func reportingLimiter(d time.Duration) demeterrr.Limiter {
+	return limiterFunc(func(ctx context.Context) error {
+		if d > 0 {
+			demeterrr.ReportWait(ctx, time.Now().Add(d))
+			time.Sleep(d)
+		}
+		return nil
+	})
+}
 
 // waitOnce is a Limiter that lets the first attempt wait.
 func waitOnce(d time.Duration) demeterrr.Limiter {

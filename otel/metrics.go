@@ -21,6 +21,7 @@ type instruments struct {
 	requestDuration httpconv.ClientRequestDuration
 	callDuration    metric.Float64Histogram
 	waitDuration    metric.Float64Histogram
+	activeWaits     metric.Int64UpDownCounter
 	attempts        metric.Int64Counter
 	retries         metric.Int64Counter
 	rateLimited     metric.Int64Counter
@@ -50,7 +51,7 @@ var seconds = metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 
 
 func newInstruments(m metric.Meter) (*instruments, error) {
 	i := new(instruments)
-	var errs [10]error
+	var errs [11]error
 	i.requestDuration, errs[0] = httpconv.NewClientRequestDuration(m)
 	i.callDuration, errs[1] = m.Float64Histogram("demeterrr.call.duration", metric.WithUnit("s"), seconds,
 		metric.WithDescription("Duration of calls, with their attempts and waits."))
@@ -68,11 +69,13 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		metric.WithDescription("Requests that the reported window allows."))
 	i.quotaRemaining, errs[8] = m.Int64ObservableGauge("demeterrr.quota.remaining", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests left in the reported window."))
+	i.activeWaits, errs[9] = m.Int64UpDownCounter("demeterrr.active_waits", metric.WithUnit("{wait}"),
+		metric.WithDescription("Calls that are waiting."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	_, errs[9] = m.RegisterCallback(i.observe, i.quotaLimit, i.quotaRemaining)
-	return i, errs[9]
+	_, errs[10] = m.RegisterCallback(i.observe, i.quotaLimit, i.quotaRemaining)
+	return i, errs[10]
 }
 
 // seriesKey names a series of a route: an instrument, and the attributes beside
@@ -161,6 +164,11 @@ func (q *quota) store(reported demeterrr.RateLimit) {
 
 func (i *instruments) retry(ctx context.Context, c *call, reason string) {
 	i.retries.Add(ctx, 1, c.route.by(retryReason, reason).add...)
+}
+
+// waits counts the calls that are waiting up or down.
+func (i *instruments) waits(ctx context.Context, c *call, reason demeterrr.WaitReason, more int64) {
+	i.activeWaits.Add(ctx, more, c.route.by(waitReason, string(reason)).add...)
 }
 
 func (i *instruments) wait(ctx context.Context, c *call, end demeterrr.WaitEnd) {

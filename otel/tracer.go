@@ -183,11 +183,13 @@ func (t *Tracer) TraceAttemptEnd(ctx context.Context, end demeterrr.AttemptEnd) 
 
 // TraceWaitStart starts the span of a wait, at the time when the wait began.
 func (t *Tracer) TraceWaitStart(ctx context.Context, start demeterrr.WaitStart) context.Context {
-	if t.callOf(ctx) == nil {
+	c := t.callOf(ctx)
+	if c == nil {
 		return ctx
 	}
 	ctx, span := t.spans.Start(ctx, "wait "+string(start.Reason), trace.WithTimestamp(start.Start),
 		trace.WithAttributes(waitReason.String(string(start.Reason))))
+	t.metrics.waits(ctx, c, start.Reason, 1)
 	return context.WithValue(ctx, waitKey{t}, span)
 }
 
@@ -198,6 +200,7 @@ func (t *Tracer) TraceWaitEnd(ctx context.Context, end demeterrr.WaitEnd) {
 	if c == nil || span == nil {
 		return
 	}
+	defer t.metrics.waits(ctx, c, end.Reason, -1)
 	defer finish(span)
 	fail(span, end.Err, errorType(end.Err, false))
 	t.metrics.wait(ctx, c, end)

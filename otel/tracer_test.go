@@ -30,6 +30,9 @@ Contacts.Get | internal | CALL | demeterrr.attempts=3 demeterrr.operation=Contac
 
 // The columns: name and unit, attributes, then the value, or the count and the sum.
 const wantMetrics = `
+demeterrr.active_waits {wait} | demeterrr.operation=Contacts.Get demeterrr.wait.reason=backoff http.request.method=GET url.template=/contacts/{id} | 0
+demeterrr.active_waits {wait} | demeterrr.operation=Contacts.Get demeterrr.wait.reason=limiter http.request.method=GET url.template=/contacts/{id} | 0
+demeterrr.active_waits {wait} | demeterrr.operation=Contacts.Get demeterrr.wait.reason=rate_limited http.request.method=GET url.template=/contacts/{id} | 0
 demeterrr.attempts {attempt} | demeterrr.operation=Contacts.Get error.type=INTERNAL_ERROR http.request.method=GET http.response.status_code=500 url.template=/contacts/{id} | 1
 demeterrr.attempts {attempt} | demeterrr.operation=Contacts.Get error.type=RATE_LIMIT_EXCEEDED http.request.method=GET http.response.status_code=429 url.template=/contacts/{id} | 1
 demeterrr.attempts {attempt} | demeterrr.operation=Contacts.Get http.request.method=GET http.response.status_code=200 url.template=/contacts/{id} | 1
@@ -80,6 +83,49 @@ func TestACallThatWaitsAndIsRetriedGivesTheseSpansAndMetrics(t *testing.T) {
 			t.Errorf("the metrics differ (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A wait of an hour is in the metrics while it lasts.
+func TestAWaitIsCountedWhileItLasts(t *testing.T) {
+	t.Parallel()
+	for reason, wait := range map[string]struct {
+		fault   demeterrrtest.Fault
+		limiter demeterrr.Limiter
+		lasts   time.Duration
+	}{
+		"limiter":      {demeterrrtest.Fault{Status: 404}, reportingLimiter(time.Hour), time.Hour},
+		"rate_limited": {demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour}, reportingLimiter(0), time.Hour},
+		"backoff":      {demeterrrtest.Fault{Status: 502}, reportingLimiter(0), time.Second},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := demeterrrtest.NewServer()
+				srv.Inject(wait.fault)
+				o := observe(t)
+				client := srv.Client(demeterrr.WithTracer(o), demeterrr.WithLimiter(wait.limiter))
+				go func() { _, _ = client.Contacts.List(demeterrr.LowPriority(t.Context()), nil) }()
+				active := func() string {
+					for line := range strings.Lines(points(o.collect(t))) {
+						if strings.HasPrefix(line, "demeterrr.active_waits") && strings.Contains(line, "demeterrr.wait.reason="+reason+" ") {
+							return strings.TrimSpace(line[strings.LastIndex(line, "|")+1:])
+						}
+					}
+					return "none"
+				}
+				time.Sleep(wait.lasts / 2)
+				synctest.Wait()
+				if got := active(); got != "1" {
+					t.Errorf("%s are active in the middle of the wait, want 1", got)
+				}
+				time.Sleep(wait.lasts)
+				synctest.Wait()
+				if got := active(); got != "0" {
+					t.Errorf("%s are active after the wait, want 0", got)
+				}
+			})
+		})
+	}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprint(d.Seconds()) }

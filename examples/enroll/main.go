@@ -153,9 +153,9 @@ func (p *program) execute(ctx context.Context, client *demeterrr.Client, journal
 		OnProgress: func(e bulk.ExecuteProgress) { progress.Show("sent", e.Sent+e.AlreadySent, 0) },
 	})
 	progress.Close()
-	fmt.Fprintf(p.out, "%s: %d sent, %d sent before, %s, %d skipped, %d failed, %d unknown; %s.\n",
+	fmt.Fprintf(p.out, "%s: %d sent, %d sent before, %s, %d skipped, %d failed, %d unknown, %d not tried; %s.\n",
 		bulkcli.Count(report.Read, "row"), report.Sent, report.AlreadySent, bulkcli.Count(report.Duplicates, "duplicate"),
-		len(report.Skipped), len(report.Failed), len(report.Unknown), bulkcli.Count(report.Requests, "request"))
+		len(report.Skipped), len(report.Failed), len(report.Unknown), len(report.NotTried), bulkcli.Count(report.Requests, "request"))
 	if !p.DryRun {
 		fmt.Fprintf(p.out, "%s knows who is done.\n", p.journalPath)
 	}
@@ -198,12 +198,15 @@ func (p *program) problems(r *bulk.ExecuteReport) []bulkcli.Problem {
 // rehearsal reads a journal, if there is one, and writes nothing.
 type rehearsal struct{ *bulk.FileJournal }
 
-func (r rehearsal) Entry(ctx context.Context, sequenceID, email string) (bulk.JournalEntry, error) {
+func (r rehearsal) Lookup(ctx context.Context, sequenceID string, emails []string) ([]bulk.JournalEntry, error) {
 	if r.FileJournal == nil {
-		return bulk.JournalEntry{}, nil
+		return nil, nil
 	}
-	return r.FileJournal.Entry(ctx, sequenceID, email)
+	return r.FileJournal.Lookup(ctx, sequenceID, emails)
 }
 
-func (rehearsal) Begin(context.Context, string, []string) error             { return nil }
-func (rehearsal) Finish(context.Context, string, []bulk.JournalEntry) error { return nil }
+func (r rehearsal) Claim(ctx context.Context, sequenceID, _ string, emails []string) ([]bulk.JournalEntry, error) {
+	return r.Lookup(ctx, sequenceID, emails)
+}
+
+func (rehearsal) Finish(context.Context, string, string, []bulk.JournalEntry) error { return nil }

@@ -79,12 +79,12 @@ func TestARunListsWhoWasNotSentToAndGoesOn(t *testing.T) {
 	if _, err := os.Stat(path + ".journal"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the dry run left a journal:", err)
 	}
-	if want := "5 rows: 3 sent, 0 sent before, 1 duplicate, 0 skipped, 1 failed, 0 unknown; 1 request."; !strings.Contains(out.String(), want) {
+	if want := "5 rows: 3 sent, 0 sent before, 1 duplicate, 0 skipped, 1 failed, 0 unknown, 0 not tried; 1 request."; !strings.Contains(out.String(), want) {
 		t.Errorf("dry run: %s", &out)
 	}
 	for _, want := range []string{
-		"5 rows: 2 sent, 0 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown; 1 request.",
-		"5 rows: 0 sent, 2 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown; 0 requests.",
+		"5 rows: 2 sent, 0 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown, 0 not tried; 1 request.",
+		"5 rows: 0 sent, 2 sent before, 1 duplicate, 1 skipped, 1 failed, 0 unknown, 0 not tried; 0 requests.",
 	} {
 		out.Reset()
 		if code := run(t.Context(), append(args, path), nil, &out, &errs); code != bulkcli.ExitPartly || !strings.Contains(out.String(), want) {

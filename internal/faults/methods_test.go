@@ -158,7 +158,7 @@ func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
 		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
 	failed, unknown := len(report.Failed), len(report.Unknown)
-	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown {
+	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown+len(report.NotTried) {
 		return fmt.Errorf("%w: the report does not add up: %+v", errWrongValue, report)
 	}
 	switch {

@@ -6,17 +6,19 @@
 // one window after it ended. So the n-th request to begin may do so one window
 // after the (n-limit)-th end: no more than limit-1 of the n-1 before it can then
 // still hold a place, whichever they are. A ring of the last ends is all there is.
+//
+// There are two such ledgers: one of all requests, and one of those of low
+// priority, which leave a part of each window to the others.
 package window
 
-import (
-	"sort"
-	"time"
-)
+import "time"
 
-// Limit is at most Requests requests in every interval of length Window.
+// Limit is at most Requests requests in every interval of length Window, and at
+// most Requests - Reserve of low priority.
 type Limit struct {
 	Requests int
 	Window   time.Duration
+	Reserve  int
 }
 
 // Report is what the end of a request told about the quota.
@@ -34,11 +36,9 @@ const maxPause = time.Hour
 
 // Book counts requests against limits. It must be made with [New].
 type Book struct {
-	windows      []window
-	ends         []time.Duration // a ring: the m-th end is at (m-1) % size; it grows to size as ends come
-	size         int
-	begun, ended int
-	resume       time.Duration // nothing begins before: a refusal asked for it
+	windows  []*window
+	all, low ledger        // low has no shares if no limit has a Reserve
+	resume   time.Duration // nothing begins before: a refusal asked for it
 }
 
 // window is a limit, and how many of its places others seem to hold. What is
@@ -50,73 +50,61 @@ type window struct {
 	ask, until time.Duration
 }
 
-// New returns a Book of the limits, whose members must all be positive.
+// New returns a Book of the limits. Their Requests and Window must be positive,
+// and their Reserve at least 0 and below Requests.
 func New(limits []Limit) *Book {
 	b := &Book{}
+	b.low.under = &b.all
 	for _, l := range limits {
-		b.windows = append(b.windows, window{Limit: l})
-		b.size = max(b.size, l.Requests)
+		w := &window{Limit: l}
+		b.windows = append(b.windows, w)
+		b.all.add(share{l.Requests, w})
+		if l.Reserve > 0 {
+			b.low.add(share{l.Requests - l.Reserve, w})
+		}
 	}
 	return b
 }
 
-// Begin takes a place; the caller has asked Earliest for it.
-func (b *Book) Begin() { b.begun++ }
+// Begin takes a place; the caller has asked Earliest or EarliestLow for it.
+func (b *Book) Begin(low bool) {
+	b.all.begun++
+	if low {
+		b.low.begun++
+	}
+}
 
-// End frees a place, one window after now; at once if the request was refused,
-// because then no window has counted it. It reports false, and does nothing, if
-// no request is under way.
-func (b *Book) End(now time.Duration, refused bool) bool {
-	if b.ended == b.begun {
-		return false
+// End frees the place of a request, one window after now.
+func (b *Book) End(low bool, now time.Duration) {
+	b.all.end(now)
+	if low {
+		b.low.end(now)
 	}
-	if refused {
-		b.begun--
-		return true
-	}
-	if len(b.ends) < b.size {
-		b.ends = append(b.ends, now)
+}
+
+// GiveBack frees a place at once: no window has counted its request.
+func (b *Book) GiveBack(low bool) {
+	b.all.begun--
+	if low {
+		b.low.begun--
 	} else {
-		b.ends[b.ended%b.size] = now
+		b.low.replan() // those in line may begin sooner than planned
 	}
-	b.ended++
-	return true
 }
 
-// Earliest returns when the request that is i places back in the line can begin;
-// ahead tells the same of those before it. If it is not exact, because requests
-// under way must end first, it is the soonest that it could be.
-func (b *Book) Earliest(i int, now time.Duration, ahead func(i int) time.Duration) (at time.Duration, exact bool) {
-	n := b.begun + i + 1
-	at, exact = b.resume, true
-	for j := range b.windows {
-		w := &b.windows[j]
-		free, ok := b.end(n-w.Requests, now, ahead)
-		if w.foreign > 0 && now < w.until {
-			m := n - w.Requests + w.foreign
-			shared, sharedOK := b.end(min(m, n-1), now, ahead)
-			if m == n || shared+w.Window > w.ask {
-				shared, sharedOK = w.ask-w.Window, n == b.ended+1 // with nothing else under way
-			}
-			free, ok = max(free, shared), ok && sharedOK
-		}
-		at, exact = max(at, free+w.Window), exact && ok
-	}
-	return at, exact
+// Earliest returns when the request with ahead others before it in line can
+// begin. If the time is not exact, because requests under way must end first, it
+// is the soonest that it can be, if all those before it are sent.
+func (b *Book) Earliest(now time.Duration, ahead int) (at time.Duration, exact bool) {
+	return b.all.earliest(now, b.resume, ahead)
 }
 
-// end returns when the m-th end was, or the soonest that it can be.
-func (b *Book) end(m int, now time.Duration, ahead func(i int) time.Duration) (at time.Duration, exact bool) {
-	switch {
-	case m <= 0:
-		return -1 << 62, true // before any window
-	case m <= b.ended:
-		return b.ends[(m-1)%b.size], true
-	case m <= b.begun:
-		return now, false
-	default:
-		return min(ahead(m-b.begun-1), 1<<62), false // no sum overflows
-	}
+// EarliestLow is Earliest for a request of low priority, when ahead of it are
+// requests of both classes, and lowAhead of them of its own.
+func (b *Book) EarliestLow(now time.Duration, ahead, lowAhead int) (at time.Duration, exact bool) {
+	at, exact = b.all.earliest(now, b.resume, ahead)
+	own, ok := b.low.earliest(now, b.resume, lowAhead)
+	return max(at, own), exact && ok
 }
 
 // Learn takes in what the end of a request told, and reports whether it changed
@@ -127,7 +115,7 @@ func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	known, refused := b.reported(r), r.RetryAfter > 0
 	if known != nil {
 		used := r.Limit - r.Remaining
-		changed = known.leave(used-b.held(known, now), b.underWay(), now, r.ResetIn, refused && r.Remaining == 0)
+		changed = known.leave(used-b.all.held(known, now), b.all.underWay(), now, r.ResetIn, refused && r.Remaining == 0)
 	}
 	switch {
 	case refused && (known == nil || r.Remaining > 0):
@@ -135,16 +123,18 @@ func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	case known == nil && r.Limit > 0 && r.Remaining == 0:
 		changed = b.guess(nil, now, r.ResetIn, false)
 	}
-	if refused {
-		b.resume = max(b.resume, now+min(r.RetryAfter, maxPause))
+	if resume := now + min(r.RetryAfter, maxPause); refused && resume > b.resume {
+		b.resume = resume
+		b.all.replan()
+		b.low.replan()
 	}
 	return changed || refused
 }
 
 // reported returns the window that the report describes, as far as its limit tells; nil if none.
 func (b *Book) reported(r Report) *window {
-	for j := range b.windows {
-		if w := &b.windows[j]; w.Requests == r.Limit && 0 <= r.Remaining && r.Remaining <= r.Limit {
+	for _, w := range b.windows {
+		if w.Requests == r.Limit && 0 <= r.Remaining && r.Remaining <= r.Limit {
 			return w
 		}
 	}
@@ -156,13 +146,12 @@ func (b *Book) reported(r Report) *window {
 func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (changed bool) {
 	var tightest *window
 	var left int
-	for j := range b.windows {
-		w := &b.windows[j]
-		if free := w.Requests - b.held(w, now); w != known && (tightest == nil || free < left) {
+	for _, w := range b.windows {
+		if free := w.Requests - b.all.held(w, now); w != known && (tightest == nil || free < left) {
 			tightest, left = w, free
 		}
 	}
-	return tightest != nil && tightest.leave(left, b.underWay(), now, askIn, refused)
+	return tightest != nil && tightest.leave(left, b.all.underWay(), now, askIn, refused)
 }
 
 // leave leaves at least so many places to others for a window from now on, or up
@@ -186,15 +175,4 @@ func (w *window) leave(places, underWay int, now, askIn time.Duration, refused b
 	w.foreign = max(min(max(was, places), most), 0)
 	w.ask, w.until = now+askIn, now+w.Window
 	return was > 0 || w.foreign > 0
-}
-
-// underWay returns how many requests are.
-func (b *Book) underWay() int { return b.begun - b.ended }
-
-// held returns how many places of w our own requests hold.
-func (b *Book) held(w *window, now time.Duration) int {
-	kept := min(b.ended, w.Requests)
-	first := b.ended - kept
-	gone := sort.Search(kept, func(i int) bool { return b.ends[(first+i)%b.size]+w.Window > now })
-	return b.begun - first - gone
 }

@@ -1,93 +1,121 @@
 package window
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // naive keeps every request and looks at all of them: slow, and plainly right.
 type naive struct {
-	limits []Limit
-	ends   []time.Duration
-	begun  int
+	limits   []Limit
+	requests []request
 }
 
-func (n *naive) free(at time.Duration) bool {
-	for _, l := range n.limits {
-		taken := n.begun - len(n.ends)
-		for _, end := range n.ends {
-			if end+l.Window > at {
-				taken++
-			}
+type request struct {
+	low, over bool
+	end       time.Duration
+}
+
+// taken is how many requests hold a place of the limit, all or those of low priority.
+func (n *naive) taken(l Limit, at time.Duration, low bool) (taken int) {
+	for _, r := range n.requests {
+		if (r.low || !low) && (!r.over || r.end+l.Window > at) {
+			taken++
 		}
-		if taken >= l.Requests {
+	}
+	return taken
+}
+
+func (n *naive) free(at time.Duration, low bool) bool {
+	for _, l := range n.limits {
+		if n.taken(l, at, false) >= l.Requests || low && n.taken(l, at, true) >= l.Requests-l.Reserve {
 			return false
 		}
 	}
 	return true
 }
 
-func nobodyAhead(int) time.Duration { panic("the first in line has nobody ahead") }
+// underWay is the index of the oldest request of the class that is, or -1.
+func (n *naive) underWay(low bool) int {
+	return slices.IndexFunc(n.requests, func(r request) bool { return r.low == low && !r.over })
+}
 
-// Every byte is a step: time passes, a request begins if it can, or one ends.
+// The first bytes are the limits. Every other one is a step: time passes, or a
+// request of a class begins if it can, ends, or gives its place back.
 func FuzzBookAgreesWithCountingEverything(f *testing.F) {
 	f.Add([]byte("\x03\x02\x05\x01\x01\x01\x02\x02\x10\x01\x02\x20\x01"))
 	f.Add([]byte("\x01\x01\x01\x01\x02\x01\x02\x30\x01\x01\x02"))
 	f.Add([]byte("\x07\x01\x09\x01\x01\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02\xff\x01\x01\x02\x40\x01\x01"))
+	f.Add([]byte("\x1b\x35\x09\x03\x03\x03\x01\x04\x03\x06\x03\x02\x05\x01\x04\xff\x03\x01\x04\x40\x03\x03"))
+	f.Add([]byte("\x13\x17\x20\x03\x01\x03\x06\x05\x03\x04\x02\x21\x03\x03\x04\x04\x51\x01\x02"))
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		if len(steps) < 3 || len(steps) > 2000 {
 			return
 		}
 		limits := []Limit{
 			{Requests: 1 + int(steps[0]%8), Window: 10 * time.Second},
-			{Requests: 1 + int(steps[1]%16), Window: time.Duration(1+steps[2]) * time.Second},
+			{Requests: 1 + int(steps[1]%16), Window: time.Duration(1+int(steps[2])) * time.Second},
+		}
+		for i := range limits {
+			limits[i].Reserve = int(steps[i]/16) % limits[i].Requests
 		}
 		book, model := New(limits), &naive{limits: limits}
 		var now time.Duration
 		for _, step := range steps[3:] {
-			switch {
-			case step == 1 && model.free(now):
-				book.Begin()
-				model.begun++
-			case step == 2:
-				if ended := book.End(now, false); ended != (len(model.ends) < model.begun) {
-					t.Fatalf("at %v End said %v with %d begun and %d ended", now, ended, model.begun, len(model.ends))
-				} else if ended {
-					model.ends = append(model.ends, now)
+			low := step > 2
+			switch oldest := model.underWay(low); step {
+			case 1, 3:
+				if model.free(now, low) {
+					book.Begin(low)
+					model.requests = append(model.requests, request{low: low})
+				}
+			case 2, 4:
+				if oldest >= 0 {
+					book.End(low, now)
+					model.requests[oldest].over, model.requests[oldest].end = true, now
+				}
+			case 5, 6:
+				if low = step > 5; model.underWay(low) >= 0 {
+					book.GiveBack(low)
+					model.requests = slices.Delete(model.requests, model.underWay(low), model.underWay(low)+1)
 				}
 			default:
 				now += time.Duration(step) * 100 * time.Millisecond
 			}
 			checkEarliest(t, book, model, now)
 		}
-		if len(book.ends) > max(limits[0].Requests, limits[1].Requests) {
-			t.Errorf("the book remembers %d ends", len(book.ends))
+		if len(book.all.ends) > max(limits[0].Requests, limits[1].Requests) {
+			t.Errorf("the book remembers %d ends", len(book.all.ends))
 		}
 	})
 }
 
 func checkEarliest(t *testing.T, book *Book, model *naive, now time.Duration) {
 	t.Helper()
-	at, exact := book.Earliest(0, now, nobodyAhead)
-	switch {
-	case !exact && model.free(max(at, now)):
-		t.Fatalf("at %v a place is free, and the book waits for an end", now)
-	case !exact:
-		return
-	case !model.free(max(at, now)):
-		t.Fatalf("at %v the book promises %v, when no place is free", now, at)
-	case at > now && model.free(at-1):
-		t.Fatalf("at %v the book promises %v, and a place is free before", now, at)
-	}
-	for i := range model.limits {
-		held, want := book.held(&book.windows[i], now), model.begun-len(model.ends)
-		for _, end := range model.ends {
-			if end+model.limits[i].Window > now {
-				want++
-			}
+	for _, low := range []bool{false, true} {
+		at, exact := book.Earliest(now, 0)
+		if low {
+			at, exact = book.EarliestLow(now, 0, 0)
 		}
-		if held != want {
-			t.Fatalf("at %v the book holds %d places of %v, want %d", now, held, model.limits[i], want)
+		switch {
+		case !exact && model.free(now, low):
+			t.Fatalf("at %v a place is free (low: %t), and the book waits for an end", now, low)
+		case !exact:
+			continue
+		case !model.free(max(at, now), low):
+			t.Fatalf("at %v the book promises %v (low: %t), when no place is free", now, at, low)
+		case at > now && model.free(at-1, low):
+			t.Fatalf("at %v the book promises %v (low: %t), and a place is free before", now, at, low)
+		}
+	}
+	for i, l := range model.limits {
+		if held, want := book.all.held(book.windows[i], now), model.taken(l, now, false); held != want {
+			t.Fatalf("at %v the book holds %d places of %v, want %d", now, held, l, want)
 		}
 	}
 }
@@ -96,13 +124,13 @@ func checkEarliest(t *testing.T, book *Book, model *naive, now time.Duration) {
 func used(n int, limits ...Limit) *Book {
 	b := New(limits)
 	for range n {
-		b.Begin()
-		b.End(0, false)
+		b.Begin(false)
+		b.End(false, 0)
 	}
 	return b
 }
 
-var minute, hour = Limit{10, time.Minute}, Limit{100, time.Hour}
+var minute, hour = Limit{Requests: 10, Window: time.Minute}, Limit{Requests: 100, Window: time.Hour}
 
 func TestReportsLeavePlacesToOthers(t *testing.T) {
 	t.Parallel()
@@ -144,7 +172,7 @@ func TestWhatIsUnderWayIsNotTakenForOthers(t *testing.T) {
 	t.Parallel()
 	b := used(2, minute)
 	for range 3 {
-		b.Begin()
+		b.Begin(false)
 	}
 	steps := []struct {
 		report Report
@@ -169,16 +197,16 @@ func TestAWindowThatOthersUsedUpIsAskedByOneRequestAfterItsReset(t *testing.T) {
 	t.Parallel()
 	b := used(1, minute)
 	b.Learn(0, Report{Limit: 10, Remaining: 0, ResetIn: 20 * time.Second})
-	if at, exact := b.Earliest(0, 0, nobodyAhead); at != 20*time.Second || !exact {
+	if at, exact := b.Earliest(0, 0); at != 20*time.Second || !exact {
 		t.Fatalf("Earliest is %v, exact %v; want the reset", at, exact)
 	}
-	b.Begin()
-	if at, exact := b.Earliest(0, 20*time.Second, nobodyAhead); exact {
+	b.Begin(false)
+	if at, exact := b.Earliest(20*time.Second, 0); exact {
 		t.Fatalf("a second request may begin at %v while the first asks", at)
 	}
-	b.End(21*time.Second, false)
+	b.End(false, 21*time.Second)
 	b.Learn(21*time.Second, Report{Limit: 10, Remaining: 8})
-	if at, exact := b.Earliest(0, 21*time.Second, nobodyAhead); at > 21*time.Second || !exact {
+	if at, exact := b.Earliest(21*time.Second, 0); at > 21*time.Second || !exact {
 		t.Errorf("Earliest is %v, exact %v, after the reply that the window is fresh", at, exact)
 	}
 }
@@ -187,9 +215,9 @@ func TestWhatIsKnownOfOthersIsForgottenAfterAWindow(t *testing.T) {
 	t.Parallel()
 	b := used(1, minute)
 	b.Learn(0, Report{Limit: 10, Remaining: 0, ResetIn: 20 * time.Second})
-	b.Begin() // asks, and is on its way for long
+	b.Begin(false) // asks, and is on its way for long
 	for now, want := range map[time.Duration]bool{time.Minute - 1: false, time.Minute: true} {
-		if at, exact := b.Earliest(0, now, nobodyAhead); (exact && at <= now) != want {
+		if at, exact := b.Earliest(now, 0); (exact && at <= now) != want {
 			t.Errorf("at %v Earliest is %v, exact %v", now, at, exact)
 		}
 	}
@@ -201,13 +229,13 @@ func TestAfterARefusedQuestionNoneIsAskedForAWindow(t *testing.T) {
 	refused := Report{RetryAfter: 5 * time.Second}
 	b.Learn(0, refused)
 	b.Learn(0, refused) // of the same burst: still to be asked once
-	if at, exact := b.Earliest(0, 0, nobodyAhead); at != 5*time.Second || !exact {
+	if at, exact := b.Earliest(0, 0); at != 5*time.Second || !exact {
 		t.Fatalf("the question is at %v, exact %v; want the retryAfter", at, exact)
 	}
-	b.Begin()
-	b.End(6*time.Second, true)
+	b.Begin(false)
+	b.GiveBack(false)
 	b.Learn(6*time.Second, refused)
-	if at, exact := b.Earliest(0, 6*time.Second, nobodyAhead); at != time.Minute || !exact {
+	if at, exact := b.Earliest(6*time.Second, 0); at != time.Minute || !exact {
 		t.Errorf("the next is at %v, exact %v; want it when our own first place is free", at, exact)
 	}
 }
@@ -221,31 +249,176 @@ func TestARefusalPausesForRetryAfterAndAnHourAtMost(t *testing.T) {
 		-5 * time.Second: 0,
 		0:                0,
 	} {
-		b := used(1, Limit{1000, time.Second})
+		b := used(1, Limit{Requests: 1000, Window: time.Second})
 		b.Learn(0, Report{RetryAfter: retryAfter})
-		if at, _ := b.Earliest(0, 0, nobodyAhead); at != want {
+		if at, _ := b.Earliest(0, 0); at != want {
 			t.Errorf("retryAfter %v: the next may begin at %v, want %v", retryAfter, at, want)
 		}
 	}
+}
+
+// line returns what is promised to n in line: first normal requests, then low ones.
+func line(b *Book, now time.Duration, normal, low int) (promised []time.Duration) {
+	for i := range normal {
+		at, _ := b.Earliest(now, i)
+		promised = append(promised, max(at, now))
+	}
+	for i := range low {
+		at, _ := b.EarliestLow(now, normal+i, i)
+		promised = append(promised, max(at, now))
+	}
+	return promised
+}
+
+// serve lets those in line begin as soon as they can, and end at once.
+func serve(b *Book, now time.Duration, normal, low int) (served []time.Duration) {
+	for i := range normal + low {
+		at, _ := b.Earliest(now, 0)
+		if i >= normal {
+			at, _ = b.EarliestLow(now, 0, 0)
+		}
+		now = max(now, at)
+		b.Begin(i >= normal)
+		b.End(i >= normal, now)
+		served = append(served, now)
+	}
+	return served
 }
 
 // Those in line are promised what a simulation of the line would give them, were
 // every request instant: the soonest that can be.
 func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 	t.Parallel()
-	limits := []Limit{{3, 10 * time.Second}, {7, time.Minute}}
-	b := used(3, limits...)
-	var line []time.Duration
-	for i := range 200 {
-		at, _ := b.Earliest(i, 0, func(i int) time.Duration { return line[i] })
-		line = append(line, at)
+	for name, test := range map[string]struct {
+		limits      []Limit
+		normal, low int
+	}{
+		"one class":              {[]Limit{{Requests: 3, Window: 10 * time.Second}, {Requests: 7, Window: time.Minute}}, 200, 0},
+		"low ones":               {[]Limit{{Requests: 3, Window: 10 * time.Second, Reserve: 1}, {Requests: 7, Window: time.Minute, Reserve: 3}}, 0, 200},
+		"low ones, no Reserve":   {[]Limit{{Requests: 3, Window: 10 * time.Second}, {Requests: 7, Window: time.Minute}}, 0, 200},
+		"low ones behind others": {[]Limit{{Requests: 3, Window: 10 * time.Second, Reserve: 1}}, 20, 1},
+		"one request an age":     {[]Limit{{Requests: 1, Window: 366 * 24 * time.Hour}}, 140, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := used(test.limits[0].Requests, test.limits...)
+			want := line(b, 0, test.normal, test.low)
+			if diff := cmp.Diff(serve(b, 0, test.normal, test.low), want); diff != "" {
+				t.Errorf("served and promised (-served +promised):\n%s", diff)
+			}
+		})
 	}
-	for i, want := range line {
-		now := max(want, 0)
-		if at, exact := b.Earliest(0, now, nobodyAhead); at != want && at > 0 || !exact {
-			t.Fatalf("the one at %d was promised %v and gets %v", i, want, at)
+}
+
+// Low requests behind normal ones may be promised too early a time, and never too late a one.
+func TestNoneInLineIsPromisedALaterTimeThanItGets(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(15, 0)) // so that a failure comes again
+	for range 300 {
+		var limits []Limit
+		for range 1 + rng.IntN(3) {
+			l := Limit{Requests: 1 + rng.IntN(9), Window: time.Duration(1 + rng.IntN(90))}
+			l.Reserve = rng.IntN(l.Requests)
+			limits = append(limits, l)
 		}
-		b.Begin()
-		b.End(now, false)
+		b := New(limits)
+		var now time.Duration
+		for range rng.IntN(40) { // a history, some of it under way
+			low := rng.IntN(2) == 0
+			now = serve(b, now, btoi(!low), btoi(low))[0] + time.Duration(rng.IntN(20))
+		}
+		for range rng.IntN(3) {
+			if at, exact := b.Earliest(now, 0); exact && at <= now {
+				b.Begin(false)
+				defer b.End(false, now)
+			}
+		}
+		normal, low := rng.IntN(20), rng.IntN(40)
+		promised := line(b, now, normal, low)
+		for b.all.underWay() > 0 {
+			b.End(false, now)
+		}
+		for i, at := range serve(b, now, normal, low) {
+			if promised[i] > at {
+				t.Fatalf("number %d of %d and %d is promised %v and gets %v with limits %v", i, normal, low, promised[i], at, limits)
+			}
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A plan is kept while the line moves on, and is no worse for it.
+func TestAKeptPlanPromisesWhatANewOneDoes(t *testing.T) {
+	t.Parallel()
+	limits := []Limit{{Requests: 3, Window: 100 * time.Millisecond}, {Requests: 20, Window: time.Second}}
+	b := used(3, limits...)
+	var now time.Duration
+	for range 500 {
+		got := line(b, now, 50, 0)
+		b.all.replan()
+		if diff := cmp.Diff(line(b, now, 50, 0), got); diff != "" {
+			t.Fatalf("at %v a new plan and the kept one differ (-new +kept):\n%s", now, diff)
+		}
+		now = serve(b, now, 1, 0)[0]
+	}
+}
+
+// What one in line costs does not depend on how many there are: the plan grows by one.
+func TestALongLineIsPlannedOnce(t *testing.T) {
+	t.Parallel()
+	b := used(10, minute)
+	for i := range 100_000 {
+		b.Earliest(0, i)
+		if got, want := len(b.all.plan), max(0, i+1-minute.Requests); got != want {
+			t.Fatalf("for %d in line %d times are planned, want %d", i+1, got, want)
+		}
+	}
+	first := &b.all.plan[0]
+	b.Earliest(planAge-1, 100_000)
+	if &b.all.plan[0] != first && b.all.planned != 0 {
+		t.Error("the plan was begun anew before its age")
+	}
+}
+
+// What makes a line slower than it was planned is planned anew: a pause at once,
+// and the time that requests take after a while.
+func TestAPlanIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	limits := []Limit{{Requests: 4, Window: 10 * time.Second, Reserve: 2}, {Requests: 20, Window: time.Minute, Reserve: 1}}
+	for name, delay := range map[string]func(b *Book) (now time.Duration){
+		"after a pause": func(b *Book) time.Duration {
+			b.Learn(0, Report{RetryAfter: time.Hour})
+			return 0
+		},
+		"after slow requests": func(b *Book) time.Duration {
+			b.End(false, 5*time.Second)
+			b.End(true, 7*time.Second)
+			return 8 * time.Second
+		},
+	} {
+		for _, low := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s, low %d", name, low), func(t *testing.T) {
+				t.Parallel()
+				b := New(limits)
+				b.Begin(false)
+				b.Begin(true)
+				line(b, 0, 60*(1-low), 60*low)
+				now := delay(b)
+				got := line(b, now, 60*(1-low), 60*low)
+				for b.all.underWay() > 0 {
+					b.End(b.low.underWay() > 0, now)
+				}
+				want := serve(b, now, 60*(1-low), 60*low)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("served and promised (-served +promised):\n%s", diff)
+				}
+			})
+		}
 	}
 }

@@ -142,14 +142,14 @@ type tellingPacer struct {
 	told atomic.Int64 // the minute in which it last did
 }
 
-func (p *tellingPacer) Wait(ctx context.Context) error {
+func (p *tellingPacer) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	timer := time.AfterFunc(lineEvery, func() {
 		if minute := time.Now().Unix() / 60; p.told.Swap(minute) != minute {
 			fmt.Fprintln(p.errs, "waiting for the quota: the requests of this minute or hour are used up")
 		}
 	})
 	defer timer.Stop()
-	return p.Pacer.Wait(ctx)
+	return p.Pacer.Acquire(ctx)
 }
 
 // FakeClient is a client of a fake inside this program, which has the sequence if it is named.

@@ -15,10 +15,11 @@ func TestALongWaitForTheQuotaIsToldOnceAMinute(t *testing.T) {
 		var told bytes.Buffer
 		p := &tellingPacer{Pacer: demeterrr.NewPacer(demeterrr.Limit{Requests: 2, Window: 5 * time.Minute}), errs: &told}
 		for i, lines := range []int{0, 0, 1, 1} {
-			if err := p.Wait(t.Context()); err != nil {
+			release, err := p.Acquire(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-			p.Done(demeterrr.RateLimit{}, 0)
+			release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200})
 			synctest.Wait() // for what is being told
 			if got := bytes.Count(told.Bytes(), []byte("waiting for the quota")); got != lines {
 				t.Errorf("after %d waits: told %d times, want %d", i+1, got, lines)

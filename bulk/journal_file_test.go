@@ -40,13 +40,18 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		delete(m, "at")
+		for _, changing := range []string{"at", "owner", "token"} {
+			delete(m, changing)
+		}
+		if ids, ok := m["contactIds"].(map[string]any); ok {
+			m["contactIds"] = len(ids)
+		}
 		got = append(got, m)
 	}
 	want := []map[string]any{
 		{"journal": "demeterrr", "version": 1.0, "sequenceId": id},
 		{"begun": []any{"customer0@example.com", "customer1@example.com", "customer2@example.com"}},
-		{"done": map[string]any{"queued": []any{"customer0@example.com", "customer2@example.com"}, "skipped": []any{"customer1@example.com"}}},
+		{"done": map[string]any{"queued": []any{"customer0@example.com", "customer2@example.com"}, "skipped": []any{"customer1@example.com"}}, "contactIds": 3},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
@@ -57,16 +62,11 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 func wholeJournal(t *testing.T, path, id string) []byte {
 	t.Helper()
 	j := openJournal(t, path, id)
-	ctx := t.Context()
-	entry := func(email string) bulk.JournalEntry {
-		return bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
-	}
-	if err := errors.Join(
-		j.Begin(ctx, id, []string{"a@x", "b@x"}),
-		j.Finish(ctx, id, []bulk.JournalEntry{entry("a@x"), {Email: "b@x"}}),
-		j.Begin(ctx, id, []string{"b@x", "c@x"}),
-		j.Finish(ctx, id, []bulk.JournalEntry{entry("b@x"), entry("c@x")}),
-		j.Close()); err != nil {
+	claim(t, j, id, "t1", "a@x", "b@x")
+	finish(t, j, id, "t1", done("a@x"), bulk.JournalEntry{Email: "b@x"})
+	claim(t, j, id, "t2", "b@x", "c@x")
+	finish(t, j, id, "t2", done("b@x"), bulk.JournalEntry{Email: "c@x", State: bulk.JournalUnknown})
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -83,8 +83,8 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 	const id = "s1"
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whole")
-	ctx, data := t.Context(), wholeJournal(t, path, id)
-	wants := []string{",,", "begun,begun,", "done,,", "done,begun,begun", "done,done,done"} // after each line
+	data := wholeJournal(t, path, id)
+	wants := []string{",,", "begun,begun,", "done,,", "done,begun,begun", "done,done,unknown"} // after each line
 	for cut := range len(data) + 1 {
 		for _, tail := range []string{"", "\x00\x00\x00", "\x00\x00\n"} {
 			if tail != "" && (cut%5 != 0 || cut == len(data) || !bytes.Contains(data[:cut], []byte("\n"))) {
@@ -101,11 +101,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 				}
 				var states []string
 				for _, email := range []string{"a@x", "b@x", "c@x"} {
-					e, err := j.Entry(ctx, id, email)
-					if err != nil {
-						t.Fatal(err)
-					}
-					states = append(states, string(e.State))
+					states = append(states, string(stateOf(t, j, id, email).State))
 				}
 				lines := bytes.Count(data[:cut], []byte("\n"))
 				if tail == "" && cut < len(data) && data[cut] == '\n' {
@@ -122,9 +118,8 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 					}
 				}
 				if cut%5 == 0 { // each write waits for the disk
-					if err := errors.Join(j.Begin(ctx, id, []string{"d@x"}), j.Finish(ctx, id, []bulk.JournalEntry{{Email: "d@x"}})); err != nil {
-						t.Fatal(err)
-					}
+					claim(t, j, id, "t3", "d@x")
+					finish(t, j, id, "t3", bulk.JournalEntry{Email: "d@x"})
 				}
 				if err := j.Close(); err != nil {
 					t.Fatal(err)
@@ -183,7 +178,7 @@ func TestAJournalIsRefused(t *testing.T) {
 	if err := errors.Join(j.Close(), j.Close()); err != nil {
 		t.Error(err)
 	}
-	if err := j.Begin(t.Context(), "s1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
+	if _, err := j.Claim(t.Context(), "s1", "t1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
@@ -207,11 +202,9 @@ func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
 		}
 		for _, email := range []string{"b@x", "c@x"} { // both are written behind it
 			j := openJournal(t, path, "s1")
-			got, err := j.Entry(t.Context(), "s1", "a@x")
-			if diff := cmp.Diff(bulk.JournalEntry{Email: "a@x", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}, got); diff != "" || err != nil {
-				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
-			}
-			if err := errors.Join(j.Begin(t.Context(), "s1", []string{email}), j.Close()); err != nil {
+			same(t, name, stateOf(t, j, "s1", "a@x"), done("a@x"))
+			claim(t, j, "s1", "t1", email)
+			if err := j.Close(); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -247,30 +240,32 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, "s1")
 	emails := longEmails(1200) // more than a line holds
-	if err := j.Begin(t.Context(), "s1", emails); err == nil {
+	if _, err := j.Claim(t.Context(), "s1", "t1", emails); err == nil {
 		t.Error("a line was written that cannot be read")
 	}
 	var entries []bulk.JournalEntry
 	for batch := range slices.Chunk(emails, 100) {
-		if err := j.Begin(t.Context(), "s1", batch); err != nil {
-			t.Fatal(err)
-		}
+		claim(t, j, "s1", "t1", batch...)
 	}
 	for i, email := range emails[:600] {
 		status := demeterrr.ExecutionStatus(strings.Repeat("<", i%100)) // a hundred of them
-		entries = append(entries, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: status})
+		entries = append(entries, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: status, ContactID: "990e8400-e29b-41d4-a716-446655440000"})
 	}
 	for _, email := range emails[600:] {
 		entries = append(entries, bulk.JournalEntry{Email: email})
 	}
-	if err := errors.Join(j.Finish(t.Context(), "s1", entries), j.Close()); err != nil {
+	finish(t, j, "s1", "t1", entries...)
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	j = openJournal(t, path, "s1")
 	for _, want := range entries {
-		if got, err := j.Entry(t.Context(), "s1", want.Email); got != want || err != nil {
-			t.Fatalf("got %+v (%v), want %+v", got, err, want)
+		got := stateOf(t, j, "s1", want.Email)
+		got.At, got.Owner = time.Time{}, ""
+		if want.State == bulk.JournalNew {
+			want.Email = "" // there is no entry
 		}
+		same(t, "entry", got, want)
 	}
 }
 
@@ -280,10 +275,12 @@ func TestAJournalForgetsAnyNumber(t *testing.T) {
 	j := openJournal(t, path, "s1")
 	emails := longEmails(1200)
 	for batch := range slices.Chunk(emails, 100) {
-		if err := j.Begin(t.Context(), "s1", batch); err != nil {
-			t.Fatal(err)
-		}
+		claim(t, j, "s1", "t1", batch...)
 	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = openJournal(t, path, "s1")
 	if err := errors.Join(j.Forget(emails...), j.Close()); err != nil {
 		t.Error(err)
 	}
@@ -293,13 +290,13 @@ func TestAJournalForgetsAnyNumber(t *testing.T) {
 }
 
 // JSON would alter the email, so that nobody finds it again.
-func TestAJournalBeginsOnlyEmails(t *testing.T) {
+func TestAJournalClaimsOnlyEmails(t *testing.T) {
 	t.Parallel()
 	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
 	for _, email := range []string{"", "nobody", "jos\xe9@example.com", "a b@example.com"} {
-		err := j.Begin(t.Context(), "s1", []string{"a@example.com", email})
-		if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "email 2 of the batch") || len(j.InDoubt()) > 0 {
-			t.Errorf("%q: %v, in doubt: %v", email, err, j.InDoubt())
+		_, err := j.Claim(t.Context(), "s1", "t1", []string{"a@example.com", email})
+		if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "email 2 of the batch") || stateOf(t, j, "s1", "a@example.com").State != bulk.JournalNew {
+			t.Errorf("%q: %v", email, err)
 		}
 	}
 }
@@ -309,11 +306,12 @@ func TestAJournalThatWasNotOpenedIsRefused(t *testing.T) {
 	const want = "the journal was not made by OpenJournal"
 	srv, id := survey(t)
 	for _, j := range []*bulk.FileJournal{nil, {}} {
-		_, entry := j.Entry(t.Context(), id, "a@x")
+		_, lookup := j.Lookup(t.Context(), id, []string{"a@x"})
+		_, claim := j.Claim(t.Context(), id, "t1", []string{"a@x"})
 		_, execute := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
 		for name, err := range map[string]error{
-			"Entry": entry, "Execute": execute, "Begin": j.Begin(t.Context(), id, []string{"a@x"}),
-			"Finish": j.Finish(t.Context(), id, nil), "Forget": j.Forget("a@x"), "Forget nobody": j.Forget(),
+			"Lookup": lookup, "Execute": execute, "Claim": claim,
+			"Finish": j.Finish(t.Context(), id, "t1", nil), "Forget": j.Forget("a@x"), "Forget nobody": j.Forget(),
 		} {
 			if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", name, err)
@@ -336,15 +334,13 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	j := openJournal(t, path, "s1")
 	report, err := bulk.Execute(t.Context(), srv.Client(), other, bulk.Slice(recipients(0, 200)), &bulk.ExecuteOptions{Journal: j})
 	executeAdds(t, report)
-	if !errors.Is(err, demeterrr.ErrValidation) || len(report.Failed) != 1 || len(srv.Requests()) > 0 {
+	if !errors.Is(err, demeterrr.ErrValidation) || len(report.NotTried) != 100 || len(srv.Requests()) > 0 {
 		t.Error(err, totals(report))
-	}
-	if f := report.Failed[0]; errors.Is(f.Err, demeterrr.ErrValidation) {
-		t.Errorf("the contact is blamed: %v", f.Err)
 	}
 	_ = j.Close()
 	_, errOpen := bulk.OpenJournal(path, other)
-	for name, err := range map[string]error{"Execute": err, "OpenJournal": errOpen, "Begin": j.Begin(t.Context(), other, nil)} {
+	_, claim := j.Claim(t.Context(), other, "t1", nil)
+	for name, err := range map[string]error{"Execute": err, "OpenJournal": errOpen, "Claim": claim} {
 		if want := "this journal belongs to sequence s1, not to " + other + ";"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
@@ -363,8 +359,8 @@ func TestAJournalKnowsAnEmailInEveryCase(t *testing.T) {
 	}
 	j := openJournal(t, path, "s1")
 	for _, email := range []string{"ΝΙΚΟΣ@x.gr", "νικοσ@X.gr", "νικος@x.gr", "μ@x.gr", "Μ@x.gr", "İ@x.gr"} {
-		if e, err := j.Entry(t.Context(), "s1", email); err != nil || e.State != bulk.JournalBegun {
-			t.Errorf("%s: got %+v, %v", email, e, err)
+		if e := stateOf(t, j, "s1", email); e.State != bulk.JournalBegun || e.Live {
+			t.Errorf("%s: got %+v", email, e)
 		}
 	}
 	if err := j.Forget("ΝΙΚΟΣ@x.gr", "Μ@x.gr", "İ@x.gr"); err != nil || len(j.InDoubt()) > 0 {
@@ -377,25 +373,21 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	srv, id := survey(t)
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, id)
-	done := bulk.JournalEntry{Email: "customer0@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
-	if err := errors.Join(
-		j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com", "customer2@example.com"}),
-		j.Finish(t.Context(), id, []bulk.JournalEntry{done})); err != nil {
+	claim(t, j, id, "t1", keys(0, 4)...)
+	finish(t, j, id, "t1", done("customer0@example.com"), bulk.JournalEntry{Email: "customer1@example.com", State: bulk.JournalUnknown})
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"customer1@example.com", "customer2@example.com"}, j.InDoubt()); diff != "" {
-		t.Error(diff)
-	}
-	for _, emails := range [][]string{{"customer0@example.com"}, {"customer1@example.com", "customer3@example.com"}} {
+	j = openJournal(t, path, id)
+	claim(t, j, id, "t2", "customer4@example.com")
+	same(t, "in doubt", doubted(j), keys(1, 4))
+	for _, emails := range [][]string{{"customer0@example.com"}, {"customer1@example.com", "customer9@example.com"}, {"customer1@example.com", "customer4@example.com"}} {
 		if err := j.Forget(emails...); !errors.Is(err, demeterrr.ErrValidation) {
 			t.Errorf("%v: %v", emails, err)
 		}
 	}
-	for _, email := range []string{"customer0@example.com", "customer1@example.com"} {
-		if err := j.Begin(t.Context(), id, []string{"customer9@example.com", email}); err == nil {
-			t.Errorf("%s was begun again", email)
-		}
-	}
+	same(t, "in doubt", doubted(j), keys(1, 4))
+	finish(t, j, id, "t2", bulk.JournalEntry{Email: "customer4@example.com"})
 	if err := j.Forget("Customer2@example.com"); err != nil {
 		t.Fatal(err)
 	}
@@ -408,6 +400,57 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	}
 	if got := messaged(srv); !slices.Equal(got, []string{"customer2@example.com"}) {
 		t.Errorf("messaged %v", got)
+	}
+}
+
+// A claim belongs to its token, also after the file was closed and opened again.
+func TestAFilesClaimBelongsToItsToken(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, "s1")
+	claim(t, j, "s1", "t1", "a@x", "b@x", "c@x")
+	claim(t, j, "s1", "t1", "a@x", "b@x", "c@x") // again: nothing is taken
+	lines := bytes.Count(must(os.ReadFile(path)), []byte("\n"))
+	taken := must(j.Claim(t.Context(), "s1", "t2", []string{"B@x", "d@x"}))
+	if len(taken) != 1 || taken[0].Email != "b@x" || !taken[0].Live || taken[0].Owner == "" || taken[0].At.IsZero() || lines != 2 {
+		t.Errorf("%+v after %d lines", taken, lines)
+	}
+	finish(t, j, "s1", "t2", done("a@x"), bulk.JournalEntry{Email: "b@x"}, bulk.JournalEntry{Email: "stranger@x"})
+	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "a@x", State: bulk.JournalUnknown})
+	finish(t, j, "s1", "t1", done("a@x"), done("a@x")) // not begun any more
+	taken = must(j.Claim(t.Context(), "s1", "t1", []string{"a@x"}))
+	if len(taken) != 1 || taken[0].State != bulk.JournalUnknown || taken[0].Live {
+		t.Errorf("%+v", taken)
+	}
+	if err := j.Forget("b@x"); !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "is being sent to") {
+		t.Error(err)
+	}
+	same(t, "in doubt", doubted(j), []string{"a@x"})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	j = openJournal(t, path, "s1")
+	same(t, "in doubt", doubted(j), []string{"a@x", "b@x", "c@x", "d@x"})
+	claim(t, j, "s1", "t1", "b@x") // a process whose connection broke, say
+	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1"})
+	got := stateOf(t, j, "s1", "b@x")
+	same(t, "entry", got, bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1", Owner: got.Owner, At: got.At})
+	for _, token := range []string{"", strings.Repeat("t", 65), "\xff"} {
+		if _, err := j.Claim(t.Context(), "s1", token, []string{"e@x"}); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("token %q: %v", token, err)
+		}
+	}
+	for _, state := range []bulk.JournalState{bulk.JournalBegun, "paused"} {
+		if err := j.Finish(t.Context(), "s1", "t1", []bulk.JournalEntry{done("c@x"), {Email: "c@x", State: state}}); !errors.Is(err, demeterrr.ErrValidation) {
+			t.Errorf("state %q: %v", state, err)
+		}
+	}
+	same(t, "c", stateOf(t, j, "s1", "c@x").State, bulk.JournalBegun)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := j.Claim(ended, "s1", "t3", []string{"e@x"}); !errors.Is(err, context.Canceled) || stateOf(t, j, "s1", "e@x").State != bulk.JournalNew {
+		t.Error(err)
 	}
 }
 
@@ -424,82 +467,6 @@ func TestASkippedContactStaysSkipped(t *testing.T) {
 	}
 }
 
-// brokenJournal fails where it is told to.
-type brokenJournal struct{ entry, begin, finish error }
-
-func (b brokenJournal) Entry(context.Context, string, string) (bulk.JournalEntry, error) {
-	return bulk.JournalEntry{}, b.entry
-}
-func (b brokenJournal) Begin(context.Context, string, []string) error { return b.begin }
-func (b brokenJournal) Finish(context.Context, string, []bulk.JournalEntry) error {
-	return b.finish
-}
-
-// places is a limiter that counts the requests on their way.
-type places struct{ taken int }
-
-func (p *places) Wait(context.Context) error { p.taken++; return nil }
-
-func (p *places) Done(demeterrr.RateLimit, time.Duration) { p.taken-- }
-
-// lostElsewhere is the error of another client's call, whose outcome is unknown.
-func lostElsewhere(t *testing.T) error {
-	t.Helper()
-	_, err := serving(t, answer(502, "")).Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: recipients(0, 1)})
-	wantIs(t, err, demeterrr.ErrUnknownOutcome)
-	return err
-}
-
-func TestAJournalThatFailsStopsTheRun(t *testing.T) {
-	t.Parallel()
-	full := errors.New("disk full")
-	for _, tt := range []struct {
-		name    string
-		journal brokenJournal
-		want    string
-	}{
-		{"reading", brokenJournal{entry: full}, "read 1, duplicates 0, already sent 0, sent 0, skipped 0, failed 1, unknown 0, requests 0"},
-		{"before sending", brokenJournal{begin: full}, "unknown 0, requests 0"},
-		{"after sending", brokenJournal{finish: full}, "sent 100"},
-		{"before sending, with another call's error", brokenJournal{begin: errors.Join(full, lostElsewhere(t))}, "sent 0"},
-		{"before sending, as the journal is another's", brokenJournal{begin: errors.Join(full, demeterrr.ErrValidation)}, "sent 0"},
-	} {
-		srv, id := survey(t)
-		places := &places{}
-		report, err := bulk.Execute(t.Context(), srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Journal: tt.journal})
-		if places.taken != 0 {
-			t.Errorf("%s: %d places of the limiter were not given back", tt.name, places.taken)
-		}
-		executeAdds(t, report)
-		if !errors.Is(err, full) || !strings.Contains(totals(report), tt.want) || len(srv.Sendings()) != report.Sent || len(report.Unknown) > 0 {
-			t.Errorf("%s: %v, %s", tt.name, err, totals(report))
-		}
-		for _, f := range report.Failed {
-			if !errors.Is(f.Err, full) || errors.Is(f.Err, demeterrr.ErrUnknownOutcome) || errors.Is(f.Err, demeterrr.ErrValidation) {
-				t.Fatal(f.Err)
-			}
-		}
-	}
-}
-
-// buggyJournal panics.
-type buggyJournal struct{ brokenJournal }
-
-func (buggyJournal) Begin(context.Context, string, []string) error { panic("a bug in a journal") }
-
-func TestAPanicOfAJournalGivesTheLimitersPlaceBack(t *testing.T) {
-	t.Parallel()
-	srv, id := survey(t)
-	places := &places{}
-	defer func() {
-		if recover() == nil || places.taken != 0 {
-			t.Errorf("%d places of the limiter were not given back", places.taken)
-		}
-	}()
-	_, err := bulk.Execute(t.Context(), srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{Journal: buggyJournal{}})
-	t.Error("Execute has returned", err)
-}
-
 // An editor that saves the file puts another in its place, which the next run
 // would open: it must not lack anybody whom this run has sent to.
 func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
@@ -512,7 +479,7 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 		sent     int
 		want     string
 	}{
-		"between two batches":     {false, 100, "the journal failed: "},
+		"between two batches":     {false, 100, "the journal could not claim a batch: "},
 		"while one is on its way": {true, 200, "this report is correct"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -529,7 +496,7 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 				if requests++; requests == 2 && tt.inFlight {
 					replace()
 				}
-				answer(200, executedAll(t, r))(w, r)
+				answer(200, queued(readExecution(t, r)))(w, r)
 			})
 			j := openJournal(t, path, "s1")
 			report, err := bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{
@@ -546,26 +513,12 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "another file took its place") {
 				t.Error(err)
 			}
-			for _, f := range report.Failed {
-				wantNotTried(t, f.Err, "another file took its place")
+			if len(report.Failed) > 0 || len(report.NotTried) != report.Read-report.Sent {
+				t.Error(totals(report))
 			}
 			openJournal(t, path, "s1") // nobody has locked the new one
 		})
 	}
-}
-
-// executedAll is the API's reply to an execute that queues everybody.
-func executedAll(t *testing.T, r *http.Request) string {
-	t.Helper()
-	var params demeterrr.ExecuteParams
-	if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
-		t.Error(err)
-	}
-	var results []demeterrr.ExecutionResult
-	for _, c := range params.Contacts {
-		results = append(results, demeterrr.ExecutionResult{Email: c.Email, Status: demeterrr.ExecutionQueued})
-	}
-	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
 }
 
 // What is known of an email is each contact's own, for the caller to change.
@@ -573,9 +526,8 @@ func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
 	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), id)
-	if err := j.Begin(t.Context(), id, []string{"customer0@example.com", "customer1@example.com"}); err != nil {
-		t.Fatal(err)
-	}
+	claim(t, j, id, "t1", keys(0, 2)...)
+	finish(t, j, id, "t1", bulk.JournalEntry{Email: keys(0, 1)[0], State: bulk.JournalUnknown}, bulk.JournalEntry{Email: keys(1, 2)[0], State: bulk.JournalUnknown})
 	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
 	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err { //nolint:errorlint // are they one value?
 		t.Error(err, report.Unknown)
@@ -618,6 +570,7 @@ func FuzzJournalFile(f *testing.F) {
 		"", "\n", "null\n", `{"begun":["a@x"]}`, `{"begun":["a@x"]}` + "\n", `{"begun":["a@x"` + "\x00\x00\n", `{"begun":["A@x"],"begun":["b@x"]}` + "\n",
 		`{"begun":["a@x"]}` + "\n" + `{"done":{"queued":["a@x"],"":["B@X"]},"Done":{}}` + "\n" + `{"notSent":["a@x"]}` + "\n",
 		`{"at":"2026-11-23T19:00:00Z","begun":["a@x","b@x"]}` + "\r\n" + `{"forgotten":["b@x"]}` + "\r\n", `{"done":{"queued":["\u212a@x",null]}}`, "{\"begun\":[\"\xe9@x\"]}\n",
+		`{"owner":"web-1:4711","token":"t1","begun":["a@x","b@x"]}` + "\n" + `{"unknown":["a@x"]}` + "\n" + `{"done":{"queued":["b@x"]},"contactIds":{"b@x":"c1","b@x":null}}` + "\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -637,14 +590,16 @@ func FuzzJournalFile(f *testing.F) {
 		}
 		var named, begun, done, free []string
 		for line := range bytes.Lines(data) {
-			begun = append(begun, told(line, "begun")...)
+			begun = append(begun, told(line, "begun", "unknown")...)
 			done = append(done, told(line, "done")...)
 			free = append(free, told(line, "notSent", "forgotten")...)
 		}
 		named = slices.Concat(begun, done, free)
 		states := func(j *bulk.FileJournal) (list []bulk.JournalEntry) {
 			for _, email := range named {
-				list = append(list, must(j.Entry(t.Context(), "s1", strings.ToLower(email))))
+				e := stateOf(t, j, "s1", email)
+				e.Email = strings.ToLower(email)
+				list = append(list, e)
 			}
 			return list
 		}

@@ -1,0 +1,292 @@
+package bulk
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+)
+
+// maxClaimAge is how old a claim may be when its request is sent. A journal that
+// tells live claims by their age allows for more.
+const maxClaimAge = time.Minute
+
+// sender sends a sequence to batches, each attempt under a claim of its own.
+type sender struct {
+	client                 *demeterrr.Client
+	journal                Journal // nil: none
+	sequenceID             string
+	locationID, employeeID string
+	requests               *atomic.Int64             // sent
+	onWait                 func(demeterrr.WaitStart) // nil if nobody listens
+}
+
+// recipient is a contact of the input with its place there.
+type recipient struct {
+	index   int
+	key     string // of the email
+	contact demeterrr.ExecuteContact
+}
+
+// delivery is what became of a batch.
+type delivery struct {
+	left       []recipient                 // those that the last request was for
+	results    []demeterrr.ExecutionResult // of left, if err is nil
+	err        error                       // of the last call
+	taken      []takenRecipient            // left out, as the journal knows them
+	attempts   int                         // requests sent
+	journalErr error                       // why the journal failed, if it did: stop
+}
+
+// takenRecipient is a contact with what the journal knows of it.
+type takenRecipient struct {
+	recipient
+	entry JournalEntry
+}
+
+// send sends to one batch, at most once. If some of it turn out to be taken, it
+// starts again with the others. When it returns, the journal knows the outcome.
+func (s *sender) send(ctx context.Context, batch []recipient) *delivery {
+	d := &delivery{left: batch}
+	c := &claim{sender: s, delivery: d}
+	defer c.abandon(ctx)
+	opts := []demeterrr.CallOption{demeterrr.WithBeforeSend(c.beforeSend), demeterrr.WithUncancelableSend(), demeterrr.WithAtMostOnce()}
+	calling := ctx
+	if s.journal != nil {
+		var giveUp context.CancelFunc
+		calling, giveUp = context.WithCancel(ctx)
+		defer giveUp()
+		opts = append(opts, demeterrr.WithOnWait(func(demeterrr.WaitStart) { c.beforeWait(ctx, giveUp) }))
+	}
+	if s.onWait != nil {
+		opts = append(opts, demeterrr.WithOnWait(s.onWait))
+	}
+	for len(d.left) > 0 {
+		execution, err := s.client.Sequences.Execute(calling, s.sequenceID, s.params(d.left), opts...)
+		if len(c.stoppedBy) > 0 {
+			d.leaveOut(c.stoppedBy)
+			c.stoppedBy = nil
+			if d.journalErr == nil {
+				continue
+			}
+		}
+		d.err = err
+		if err == nil {
+			d.results = resultsOf(d.left, execution)
+		}
+		c.settle(ctx)
+		break
+	}
+	return d
+}
+
+func (s *sender) params(batch []recipient) *demeterrr.ExecuteParams {
+	params := &demeterrr.ExecuteParams{LocationID: s.locationID, EmployeeID: s.employeeID}
+	for _, to := range batch {
+		params.Contacts = append(params.Contacts, to.contact)
+	}
+	return params
+}
+
+// leaveOut moves contacts that are taken out of the batch.
+func (d *delivery) leaveOut(taken []JournalEntry) {
+	entries := byKey(taken)
+	var left []recipient
+	for _, to := range d.left {
+		if entry, ok := entries[to.key]; ok {
+			d.taken = append(d.taken, takenRecipient{to, entry})
+		} else {
+			left = append(left, to)
+		}
+	}
+	d.left = left
+}
+
+// byKey finds entries by their email's key.
+func byKey(entries []JournalEntry) map[string]JournalEntry {
+	found := make(map[string]JournalEntry, len(entries))
+	for _, entry := range entries {
+		found[mailbox.Key(entry.Email)] = entry
+	}
+	return found
+}
+
+// resultsOf puts the results of a reply in the order of the batch. One that the
+// reply does not name has an empty status.
+func resultsOf(batch []recipient, execution *demeterrr.Execution) []demeterrr.ExecutionResult {
+	if inOrder(batch, execution.Results) {
+		return execution.Results
+	}
+	named := make(map[string]demeterrr.ExecutionResult, len(execution.Results))
+	for _, result := range execution.Results {
+		key := mailbox.Key(result.Email)
+		if _, twice := named[key]; !twice || result.Status == demeterrr.ExecutionQueued {
+			named[key] = result
+		}
+	}
+	results := make([]demeterrr.ExecutionResult, len(batch))
+	for i, to := range batch {
+		result, ok := named[to.key]
+		if !ok {
+			result.Email = to.contact.Email
+		}
+		results[i] = result
+	}
+	return results
+}
+
+// inOrder reports whether the results are those of the batch, in its order.
+func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
+	if len(results) != len(batch) {
+		return false
+	}
+	for i, to := range batch {
+		if mailbox.Key(results[i].Email) != to.key {
+			return false
+		}
+	}
+	return true
+}
+
+// claim is what a delivery holds of the journal. It lasts for one attempt: it is
+// made when nothing stands between the batch and the network, and given back
+// before any wait.
+type claim struct {
+	*sender
+	*delivery
+	emails  []string
+	token   string // empty while nothing is claimed
+	sending bool   // the attempt of the claim has begun
+	// stoppedBy are the entries of contacts that are taken: they have stopped the call.
+	stoppedBy []JournalEntry
+}
+
+// errTaken stops a call whose body has contacts that are taken.
+var errTaken = errors.New("some contacts are taken")
+
+// beforeSend claims the batch for the attempt that follows at once.
+func (c *claim) beforeSend(ctx context.Context) error {
+	if c.journal != nil {
+		if err := c.acquire(ctx); err != nil {
+			return err
+		}
+		c.sending = true
+	}
+	c.attempts++
+	c.requests.Add(1)
+	return nil
+}
+
+// beforeWait gives the claim back before a call waits for its next attempt. A
+// call whose journal has failed does not wait.
+func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelFunc) {
+	if c.release(ctx) != nil {
+		giveUp()
+	}
+}
+
+// acquire makes a claim. It gives back the one of the attempt before, of which
+// certainly nothing was sent.
+func (c *claim) acquire(ctx context.Context) error {
+	const tries = 2
+	for range tries {
+		if err := c.release(ctx); err != nil {
+			return err
+		}
+		if ended(ctx) {
+			return contextError(ctx)
+		}
+		c.emails = keysOf(c.left)
+		c.token = rand.Text()
+		started := time.Now()
+		taken, err := c.claim(ctx, c.token, c.emails)
+		switch {
+		case err != nil:
+			c.fail(err)
+			return c.release(ctx) // any part of it may be recorded
+		case len(taken) > 0:
+			if len(taken) == len(c.emails) {
+				c.token = "" // nothing is claimed
+			}
+			c.stoppedBy = taken
+			return cmp.Or(c.release(ctx), errTaken)
+		case !ended(ctx) && time.Since(started) <= maxClaimAge:
+			return nil
+		}
+	}
+	c.release(ctx) //nolint:errcheck // it is kept
+	if ended(ctx) {
+		return contextError(ctx)
+	}
+	c.fail(journalFailed("could not claim a batch", errors.New("it took more than a minute, twice")))
+	return foreign{c.journalErr}
+}
+
+func keysOf(batch []recipient) []string {
+	keys := make([]string, len(batch))
+	for i, to := range batch {
+		keys[i] = to.key
+	}
+	return keys
+}
+
+// release gives the claim back, if there is one. It returns how the journal
+// failed, now or before.
+func (c *claim) release(ctx context.Context) error {
+	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: JournalNew} })
+	if c.journalErr != nil {
+		return foreign{c.journalErr}
+	}
+	return nil
+}
+
+// settle makes the journal know what became of the attempt, if there was one.
+func (c *claim) settle(ctx context.Context) {
+	c.finish(ctx, func(i int) JournalEntry {
+		switch {
+		case c.err == nil:
+			return JournalEntry{State: JournalDone, Status: c.results[i].Status, ContactID: c.results[i].ContactID}
+		case errors.Is(c.err, demeterrr.ErrUnknownOutcome):
+			return JournalEntry{State: JournalUnknown}
+		}
+		return JournalEntry{State: JournalNew}
+	})
+}
+
+// abandon records a claim that a panic has left. Its request may be sent by then.
+func (c *claim) abandon(ctx context.Context) {
+	state := JournalNew
+	if c.sending {
+		state = JournalUnknown
+	}
+	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: state} })
+}
+
+// finish ends the claim, if there is one, with an entry for each of its emails.
+func (c *claim) finish(ctx context.Context, entry func(i int) JournalEntry) {
+	if c.token == "" {
+		return
+	}
+	entries := make([]JournalEntry, len(c.emails))
+	for i, email := range c.emails {
+		entries[i] = entry(i)
+		entries[i].Email = email
+	}
+	token := c.token
+	c.token, c.sending = "", false
+	if err := c.record(ctx, token, entries); err != nil {
+		c.fail(err)
+	}
+}
+
+// fail keeps the first failure of the journal.
+func (c *claim) fail(err error) {
+	if c.journalErr == nil {
+		c.journalErr = err
+	}
+}

@@ -1,0 +1,137 @@
+package bulk
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/mailbox"
+	"github.com/demeterrr/demeterrr-go/internal/scrub"
+)
+
+// askFor is how long a journal is asked again after a connection error, and how
+// long it has to record an outcome.
+const askFor = 30 * time.Second
+
+// lookup returns what the journal knows of emails.
+func (s *sender) lookup(ctx context.Context, emails []string) (entries []JournalEntry, err error) {
+	err = ask(ctx, func() (err error) {
+		entries, err = s.journal.Lookup(ctx, s.sequenceID, emails)
+		return err
+	})
+	if err == nil {
+		err = checkEntries(entries, emails)
+	}
+	if err != nil {
+		return nil, journalFailed("could not look up a batch", err)
+	}
+	return entries, nil
+}
+
+// claim claims emails, and returns the entries of those that are taken.
+func (s *sender) claim(ctx context.Context, token string, emails []string) (taken []JournalEntry, err error) {
+	err = ask(ctx, func() (err error) {
+		taken, err = s.journal.Claim(ctx, s.sequenceID, token, emails)
+		return err
+	})
+	if err == nil {
+		err = checkEntries(taken, emails)
+	}
+	if err != nil {
+		return nil, journalFailed("could not claim a batch", err)
+	}
+	return taken, nil
+}
+
+// record records the outcome of a claim, also if ctx has ended.
+func (s *sender) record(ctx context.Context, token string, entries []JournalEntry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askFor)
+	defer cancel()
+	err := ask(ctx, func() error { return s.journal.Finish(ctx, s.sequenceID, token, entries) })
+	if err != nil {
+		const message = "could not record the outcome of a batch; this report is correct, but the next run will treat the batch as unknown"
+		return journalFailed(message, err)
+	}
+	return nil
+}
+
+// checkEntries refuses entries that make no sense: who they are about would be
+// sent to.
+func checkEntries(entries []JournalEntry, emails []string) error {
+	for _, entry := range entries {
+		switch {
+		case entry.State == JournalNew:
+			return errors.New("it returned an entry with the state JournalNew; it must leave out emails that it does not know")
+		case !slices.Contains(emails, mailbox.Key(entry.Email)):
+			return errors.New("it returned an entry for an email that it was not asked about")
+		}
+	}
+	return nil
+}
+
+// ask calls a method of a journal, and calls it again after a connection error.
+func ask(ctx context.Context, method func() error) error {
+	const firstWait, longestWait = 100 * time.Millisecond, 5 * time.Second
+	until := time.Now().Add(askFor)
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := recovered(method)
+		switch {
+		case err == nil:
+			return nil
+		case ended(ctx):
+			return withContextError(ctx, err)
+		case !connectionFailed(err) || time.Until(until) <= wait:
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return withContextError(ctx, err)
+		}
+	}
+}
+
+// recovered calls a method of a journal. A panic of it is an error, and every
+// error can be read.
+func recovered(method func() error) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case error:
+			err = fmt.Errorf("panic: %w", v)
+		default:
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	if err := method(); err != nil {
+		return scrub.Readable(err)
+	}
+	return nil
+}
+
+// withContextError is err, which also matches the error of the context that has
+// ended meanwhile.
+func withContextError(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", contextError(ctx), err)
+}
+
+// connectionFailed reports whether an error is a connection error. A file's error
+// is none, although the system's own has the methods of a net.Error.
+func connectionFailed(err error) bool {
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return false
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

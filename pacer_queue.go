@@ -1,0 +1,170 @@
+package demeterrr
+
+import (
+	linked "container/list"
+	"context"
+	"time"
+)
+
+// line holds the waiters of one priority, in the order of their arrival.
+type line struct {
+	linked.List
+	deadlines int // how many of them have one
+}
+
+// waiter is an Acquire that found no place.
+type waiter struct {
+	ctx     context.Context
+	low     bool
+	queued  *linked.Element // nil once it is out of the line
+	done    chan struct{}   // closed when it has one of the next two
+	release Release
+	err     error
+}
+
+// late reports whether w's deadline comes before its place.
+func (w *waiter) late(epoch time.Time, at time.Duration) bool {
+	deadline, ok := w.ctx.Deadline()
+	return ok && !epoch.Add(at).Before(deadline)
+}
+
+func tooLate(after time.Duration) *Error {
+	return &Error{Code: CodeRateLimited, RetryAfter: after, Message: "no place in the quota can be free before the context's deadline"}
+}
+
+// wait blocks until w has its place or an error, holding no lock while it does.
+func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
+	defer p.leave(w) // also if whom ReportWait tells panics
+	ReportWait(w.ctx, until)
+	select {
+	case <-w.done:
+	case <-w.ctx.Done():
+	}
+	if w.ctx.Err() != nil {
+		return nil, w.ctx.Err()
+	}
+	release := w.release
+	w.release = nil // it is the caller's now
+	return release, w.err
+}
+
+// leave takes w out of the line, or gives back the place that it has and does not use.
+func (p *Pacer) leave(w *waiter) {
+	p.mu.Lock()
+	queued := w.queued != nil
+	if queued {
+		p.dequeue(w) // the timer stays: it serves whoever is next
+	}
+	p.mu.Unlock()
+	if !queued && w.release != nil {
+		w.release(LimitOutcome{})
+	}
+}
+
+// enqueue puts w at the end of its line. If it is a normal call, those of low
+// priority are then further from their places.
+func (p *Pacer) enqueue(w *waiter, now time.Duration) {
+	l := p.lineOf(w)
+	w.queued = l.PushBack(w)
+	if _, ok := w.ctx.Deadline(); ok {
+		l.deadlines++
+	}
+	if !w.low {
+		p.refuseLateIn(&p.low, now)
+	}
+}
+
+// dequeue takes w out of its line.
+func (p *Pacer) dequeue(w *waiter) {
+	l := p.lineOf(w)
+	l.Remove(w.queued)
+	w.queued = nil
+	if _, ok := w.ctx.Deadline(); ok {
+		l.deadlines--
+	}
+}
+
+func (p *Pacer) lineOf(w *waiter) *line {
+	if w.low {
+		return &p.low
+	}
+	return &p.normal
+}
+
+// head returns the waiter whose turn it is; nil if nobody waits.
+func (p *Pacer) head() *waiter {
+	first := p.normal.Front()
+	if first == nil {
+		first = p.low.Front()
+	}
+	if first == nil {
+		return nil
+	}
+	return first.Value.(*waiter)
+}
+
+// serve gives places to the head of the line as long as they are free, and sets
+// the timer to when the next one is.
+func (p *Pacer) serve(now time.Duration) {
+	for w := p.head(); w != nil; w = p.head() {
+		at, exact := p.earliest(w.low, now, 0, 0)
+		if !exact || at > now {
+			if !exact { // an end, or the end of a window, brings it
+				at = max(at, now+time.Second)
+			}
+			p.lookAgain(at, now)
+			return
+		}
+		p.dequeue(w)
+		w.release = p.take(w.low)
+		close(w.done)
+	}
+}
+
+// lookAgain has the Pacer serve at that time, or before it if it looks then anyway.
+func (p *Pacer) lookAgain(at, now time.Duration) {
+	if p.looks && p.looksAt <= at {
+		return
+	}
+	p.looks, p.looksAt = true, at
+	if p.timer == nil {
+		p.timer = time.AfterFunc(at-now, p.look)
+	} else {
+		p.timer.Reset(at - now)
+	}
+}
+
+func (p *Pacer) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looks = false
+	p.serve(p.now())
+}
+
+// refuseLate fails those in line whose deadline has become too early.
+func (p *Pacer) refuseLate(now time.Duration) {
+	p.refuseLateIn(&p.normal, now)
+	p.refuseLateIn(&p.low, now)
+}
+
+func (p *Pacer) refuseLateIn(l *line, now time.Duration) {
+	if l.deadlines == 0 {
+		return
+	}
+	ahead := 0
+	for e := l.Front(); e != nil; {
+		w := e.Value.(*waiter)
+		e = e.Next()
+		normalAhead, lowAhead := ahead, 0
+		if w.low {
+			normalAhead, lowAhead = p.normal.Len(), ahead
+		}
+		if at, _ := p.earliest(w.low, now, normalAhead, lowAhead); w.late(p.epoch, at) {
+			p.dequeue(w)
+			w.err = tooLate(at - now)
+			close(w.done)
+			continue
+		}
+		ahead++
+	}
+}
