@@ -24,7 +24,8 @@ type SyncOptions struct {
 	ClearEmpty bool
 	// ManagedTags are the tags that this source owns. Sync adds and removes these, and keeps all other tags of a
 	// contact. Contacts of the input may have no others. Nil means that tags of the input replace all tags. Changed
-	// tags of a contact that only the State knows cost one more request, to read it.
+	// tags of a contact cost one more request, to read it, if only the State knows it or its reading is older than a
+	// minute.
 	ManagedTags []string
 
 	// DryRun only reads, and fills SyncReport.Plan with what would be sent. It changes no State.
@@ -132,11 +133,12 @@ const defaultSyncConcurrency = 4
 // the others go on. The error tells why Sync stopped early, if it did: the input
 // gave an error (then nothing was written), the reading failed, the state failed,
 // ctx ended, or going on would have wasted requests: the key was refused, the API
-// asked for a longer wait than RetryPolicy.MaxRetryAfter (give a nightly job an
-// hour; a [demeterrr.Pacer] makes this rare, but cannot know what others have
-// used), or 5 contacts in a row met no working service. What was not tried is in
-// NotTried then, and a second Sync does the rest. A write that is on its way when
-// ctx ends is let finish, for as long as [demeterrr.WithTimeout] allows.
+// asked for a wait of more than an hour, or 5 contacts in a row met no working
+// service. The rest is in NotTried then, and a second Sync does it. Its calls are
+// of low priority: see [demeterrr.LowPriority].
+//
+// When ctx ends, a write in flight is allowed to finish, for as long as
+// [demeterrr.WithTimeout] allows.
 //
 // It takes the scopes contacts:read and contacts:write; a dry run only the first.
 func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr.ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
