@@ -153,7 +153,7 @@ func (f *fleet) heard(r demeterrrtest.Request) {
 		return
 	}
 	fault := demeterrrtest.Fault{Skip: rand.IntN(4)}
-	switch rand.IntN(8) {
+	switch rand.IntN(9) {
 	case 0:
 		fault.Drop = demeterrrtest.DropBefore
 	case 1:
@@ -168,6 +168,8 @@ func (f *fleet) heard(r demeterrrtest.Request) {
 		fault.Status, fault.RetryAfter = 429, time.Second
 	case 6:
 		fault.Status = 503
+	case 7:
+		fault.Code = demeterrr.CodeExpiredAPIKey // somebody renews it
 	default:
 		fault.Delay = rand.N(f.size.slow)
 	}
@@ -226,7 +228,9 @@ func (f *fleet) deliver(t *testing.T, i int, busy chan struct{}) {
 		<-busy
 		f.attempts.Add(1)
 		if status/100 == 2 {
-			f.settled.Add(1)
+			if n := f.settled.Add(1); n%500 == 0 {
+				t.Logf("%d deliveries are answered with 2xx", n)
+			}
 			return
 		}
 		f.refused.Add(1)
@@ -359,7 +363,7 @@ func TestFleet(t *testing.T) { //nolint:paralleltest // its times are real
 		t.Errorf("%d requests in a second", usually)
 	}
 	text := fmt.Sprintf("%d processes of examples/shop, %d orders in %d deliveries, %d webhook requests until each was answered with 2xx. "+
-		"%d kills with SIGKILL, one every %v. PostgreSQL crashed twice and Redis once. %d faults of the API: lost replies, 500s, 503s, 429s, delays. "+
+		"%d kills with SIGKILL, one every %v. PostgreSQL crashed twice and Redis once. %d faults of the API: lost replies, 500s, 503s, 429s, expired keys, delays. "+
 		"**Sent twice: %d. Lost: %d.** Sent once: %d. In doubt and listed by `InDoubt`: %d, of whom %d have the survey. "+
 		"%d requests to the API, at most %d in any second, and %d after Redis lost its memory, with a limit of %d. It took %v.\n",
 		fleetProcesses, f.size.orders, deliveries, f.attempts.Load(),
