@@ -95,23 +95,24 @@ func TestBlocksOfRecipesAreTested(t *testing.T) {
 	}
 }
 
-// TestPodsHaveTimeToStop holds the manifests to the default of WithTimeout, and the
-// 30 seconds of a journal after it.
+// TestPodsHaveTimeToStop holds each grace period to its comment, and the comment to
+// the rule: WithTimeout + 30 s + slack.
 func TestPodsHaveTimeToStop(t *testing.T) {
 	t.Parallel()
 	manifests := blocks(t, "yaml")
 	if len(manifests) < 2 {
 		t.Errorf("found %d manifests; does this test still read docs/recipes.md right?", len(manifests))
 	}
-	period := regexp.MustCompile(`\bterminationGracePeriodSeconds: (\d+)`)
+	rule := regexp.MustCompile(`\n +terminationGracePeriodSeconds: (\d+) # WithTimeout (\d+) s \+ 30 s \+ slack\n`)
 	for _, manifest := range manifests {
-		found := period.FindStringSubmatch(manifest)
+		found := rule.FindStringSubmatch(manifest)
 		if found == nil {
-			t.Errorf("there is no grace period in:\n%s", manifest)
+			t.Errorf("there is no grace period by the rule in:\n%s", manifest)
 			continue
 		}
-		if seconds, _ := strconv.Atoi(found[1]); seconds < 30+30+10 {
-			t.Errorf("the grace period is %d s in:\n%s", seconds, manifest)
+		period, _ := strconv.Atoi(found[1])
+		if timeout, _ := strconv.Atoi(found[2]); period < timeout+30+5 {
+			t.Errorf("a grace period of %d s has no slack, with a timeout of %d s", period, timeout)
 		}
 	}
 }

@@ -433,8 +433,10 @@ func (l *lab) count(rows string) (n int) {
 func testDemonstration(l *lab) {
 	args := []string{"-fake", "-database", l.url}
 	for range 2 { // also in a database that has the tables
+		ctx, cancel := context.WithTimeout(l.Context(), time.Minute)
+		defer cancel()
 		var out bytes.Buffer
-		if err := run(l.Context(), args, &out); err != nil {
+		if err := run(ctx, args, &out); err != nil {
 			l.Fatal(err)
 		}
 		for _, want := range []string{"rolled back: the payment was declined", "cancelled", "surveys sent: 4 to 4 people", "in doubt: order-"} {
