@@ -198,20 +198,6 @@ func attempted(err error) bool {
 	return ok && e.Attempts > 0
 }
 
-// wantNotTried fails the test unless err is that of a contact which was not tried:
-// it tells nothing of another call's attempts.
-func wantNotTried(t *testing.T, err error, reason string) {
-	t.Helper()
-	e, ok := errors.AsType[*demeterrr.Error](err)
-	if !ok || !strings.HasPrefix(e.Message, "not tried: ") || e.StatusCode != 0 || e.Attempts != 0 {
-		t.Errorf("got %#v, want one that was not tried", err)
-	}
-	wantIsNot(t, err, demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout, demeterrr.ErrValidation)
-	if text := err.Error(); !strings.Contains(text, "the operation stopped") || !strings.Contains(text, reason) || strings.Contains(text, "outcome unknown") || strings.Contains(text, "attempts") {
-		t.Fatalf("got %q, want it to name %q, and nothing of attempts", text, reason)
-	}
-}
-
 // executeAdds fails the test if the report of an Execute does not add up.
 func executeAdds(t testing.TB, r *bulk.ExecuteReport) {
 	t.Helper()
