@@ -117,7 +117,7 @@ func TestSplitRefusedLeavesOtherErrorsAlone(t *testing.T) {
 		422: validationJSON,
 		500: `{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`,
 	} {
-		report, _ := bulk.Execute(t.Context(), serving(t, answer(status, body)), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{SplitRefused: true}) //nolint:errcheck // the requests count
+		report, _ := bulk.Execute(t.Context(), serving(t, answer(status, body)), "s1", bulk.Slice(recipients(0, 100)), &bulk.ExecuteOptions{SplitRefused: true})
 		if report.Requests != 1 {
 			t.Errorf("%d: %d requests", status, report.Requests)
 		}

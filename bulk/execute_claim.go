@@ -54,7 +54,7 @@ type takenRecipient struct {
 func (s *sender) send(ctx context.Context, batch []recipient) *delivery {
 	d := &delivery{left: batch}
 	c := &claim{sender: s, delivery: d}
-	defer c.abandon()
+	defer c.abandon(ctx)
 	opts := []demeterrr.CallOption{demeterrr.WithBeforeSend(c.beforeSend), demeterrr.WithUncancelableSend(), demeterrr.WithAtMostOnce()}
 	calling := ctx
 	if s.journal != nil {
@@ -119,6 +119,9 @@ func byKey(entries []JournalEntry) map[string]JournalEntry {
 // resultsOf puts the results of a reply in the order of the batch. One that the
 // reply does not name has an empty status.
 func resultsOf(batch []recipient, execution *demeterrr.Execution) []demeterrr.ExecutionResult {
+	if inOrder(batch, execution.Results) {
+		return execution.Results
+	}
 	named := make(map[string]demeterrr.ExecutionResult, len(execution.Results))
 	for _, result := range execution.Results {
 		key := mailbox.Key(result.Email)
@@ -135,6 +138,19 @@ func resultsOf(batch []recipient, execution *demeterrr.Execution) []demeterrr.Ex
 		results[i] = result
 	}
 	return results
+}
+
+// inOrder reports whether the results are those of the batch, in its order.
+func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
+	if len(results) != len(batch) {
+		return false
+	}
+	for i, to := range batch {
+		if mailbox.Key(results[i].Email) != to.key {
+			return false
+		}
+	}
+	return true
 }
 
 // claim is what a delivery holds of the journal. It lasts for one attempt: it is
@@ -243,12 +259,12 @@ func (c *claim) settle(ctx context.Context) {
 }
 
 // abandon records a claim that a panic has left. Its request may be sent by then.
-func (c *claim) abandon() {
+func (c *claim) abandon(ctx context.Context) {
 	state := JournalNew
 	if c.sending {
 		state = JournalUnknown
 	}
-	c.finish(context.Background(), func(int) JournalEntry { return JournalEntry{State: state} })
+	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: state} })
 }
 
 // finish ends the claim, if there is one, with an entry for each of its emails.

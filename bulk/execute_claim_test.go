@@ -30,29 +30,34 @@ func TestAClaimIsGivenBackBeforeAWait(t *testing.T) {
 		"after a 429 for an hour":   {demeterrrtest.Fault{Status: 429, RetryAfter: time.Hour}, time.Hour},
 		"after a failed connection": {demeterrrtest.Fault{Drop: demeterrrtest.NoConnection}, time.Second},
 	} {
-		inBubble(t, name, func(t *testing.T) {
-			srv, id := survey(t)
-			srv.Inject(tt.fault)
-			j := newScriptedJournal()
-			go func() {
-				time.Sleep(tt.wait / 2)
-				if n := j.count(); len(n) > 0 {
-					t.Errorf("the journal has %v while the call waits", n)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t)
+				srv.Inject(tt.fault)
+				j := newScriptedJournal()
+				go func() {
+					time.Sleep(tt.wait / 2)
+					if n := j.count(); len(n) > 0 {
+						t.Errorf("the journal has %v while the call waits", n)
+					}
+				}()
+				report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 3)), &bulk.ExecuteOptions{Journal: j})
+				if err != nil || report.Sent != 3 {
+					t.Error(err, totals(report))
 				}
-			}()
-			report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 3)), &bulk.ExecuteOptions{Journal: j})
-			if err != nil || report.Sent != 3 {
-				t.Error(err, totals(report))
-			}
-			same(t, "steps", j.script(), []step{
-				{Method: "Lookup", Emails: 3},
-				{Method: "Claim", Token: 1, Emails: 3}, {Method: "Finish", Token: 1, Emails: 3},
-				{Method: "Claim", Token: 2, Emails: 3}, {Method: "Finish", Token: 2, Emails: 3, State: bulk.JournalDone},
+				same(t, "steps", j.script(), []step{
+					{Method: "Lookup", Emails: 3},
+					{Method: "Claim", Token: 1, Emails: 3},
+					{Method: "Finish", Token: 1, Emails: 3},
+					{Method: "Claim", Token: 2, Emails: 3},
+					{Method: "Finish", Token: 2, Emails: 3, State: bulk.JournalDone},
+				})
+				if len(j.steps) > 3 && (j.steps[2].At != 0 || j.steps[3].At < tt.wait) {
+					t.Errorf("given back after %v, claimed anew after %v", j.steps[2].At, j.steps[3].At)
+				}
+				same(t, "journal", j.count(), map[bulk.JournalState]int{bulk.JournalDone: 3})
 			})
-			if len(j.steps) > 3 && (j.steps[2].At != 0 || j.steps[3].At < tt.wait) {
-				t.Errorf("given back after %v, claimed anew after %v", j.steps[2].At, j.steps[3].At)
-			}
-			same(t, "journal", j.count(), map[bulk.JournalState]int{bulk.JournalDone: 3})
 		})
 	}
 }
@@ -96,8 +101,10 @@ func TestContactsThatAreTakenAreLeftOut(t *testing.T) {
 	same(t, "messaged", messaged(srv), slices.Concat(keys(0, 10), keys(14, 100)))
 	same(t, "steps", j.script(), []step{
 		{Method: "Lookup", Emails: 100},
-		{Method: "Claim", Token: 1, Emails: 100}, {Method: "Finish", Token: 1, Emails: 100},
-		{Method: "Claim", Token: 2, Emails: 96}, {Method: "Finish", Token: 2, Emails: 96, State: bulk.JournalDone},
+		{Method: "Claim", Token: 1, Emails: 100},
+		{Method: "Finish", Token: 1, Emails: 100},
+		{Method: "Claim", Token: 2, Emails: 96},
+		{Method: "Finish", Token: 2, Emails: 96, State: bulk.JournalDone},
 	})
 	same(t, "journal", j.count(), map[bulk.JournalState]int{bulk.JournalDone: 98, bulk.JournalUnknown: 1, bulk.JournalBegun: 1})
 }
@@ -133,39 +140,42 @@ func TestProcessesWithOverlappingListsSplitTheWork(t *testing.T) {
 	t.Parallel()
 	const people = 10_000
 	for name, start := range map[string][]int{"the same list": {0, 0, 0, 0}, "shifted lists": {0, 133, 4_950, 7_777}} {
-		inBubble(t, name, func(t *testing.T) {
-			srv, id := survey(t, demeterrrtest.WithLatency(100*time.Millisecond, 900*time.Millisecond))
-			srv.Inject(demeterrrtest.Fault{Skip: 40, Status: 429, RetryAfter: 3 * time.Second})
-			srv.Inject(demeterrrtest.Fault{Skip: 60, Drop: demeterrrtest.DropAfter})
-			j := newMemoryJournal()
-			reports := make([]*bulk.ExecuteReport, len(start))
-			var processes sync.WaitGroup
-			for i, from := range start {
-				list := slices.Concat(recipients(from, people), recipients(0, from))
-				processes.Go(func() {
-					var err error
-					reports[i], err = bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(list), &bulk.ExecuteOptions{Journal: j, Concurrency: 2})
-					if err != nil {
-						t.Error(i, err)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t, demeterrrtest.WithLatency(100*time.Millisecond, 900*time.Millisecond))
+				srv.Inject(demeterrrtest.Fault{Skip: 40, Status: 429, RetryAfter: 3 * time.Second})
+				srv.Inject(demeterrrtest.Fault{Skip: 60, Drop: demeterrrtest.DropAfter})
+				j := newMemoryJournal()
+				reports := make([]*bulk.ExecuteReport, len(start))
+				var processes sync.WaitGroup
+				for i, from := range start {
+					list := slices.Concat(recipients(from, people), recipients(0, from))
+					processes.Go(func() {
+						var err error
+						reports[i], err = bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(list), &bulk.ExecuteOptions{Journal: j, Concurrency: 2})
+						if err != nil {
+							t.Error(i, err)
+						}
+					})
+				}
+				processes.Wait()
+				sent, unknown := 0, map[string]bool{}
+				for i, r := range reports {
+					executeAdds(t, r)
+					t.Log(totals(r))
+					if r.Sent < people/20 {
+						t.Errorf("process %d sent to %d only", i, r.Sent)
 					}
-				})
-			}
-			processes.Wait()
-			sent, unknown := 0, map[string]bool{}
-			for i, r := range reports {
-				executeAdds(t, r)
-				t.Log(totals(r))
-				if r.Sent < people/20 {
-					t.Errorf("process %d sent to %d only", i, r.Sent)
+					sent += r.Sent
+					for _, f := range r.Unknown {
+						unknown[f.Contact.Email] = true
+					}
 				}
-				sent += r.Sent
-				for _, f := range r.Unknown {
-					unknown[f.Contact.Email] = true
+				if twice := srv.SentTwice(); len(twice) > 0 || sent+len(unknown) != people || len(unknown) != j.count()[bulk.JournalUnknown] || j.count()[bulk.JournalBegun] > 0 {
+					t.Errorf("%d twice, %d sent, %d unknown, journal %v", len(twice), sent, len(unknown), j.count())
 				}
-			}
-			if twice := srv.SentTwice(); len(twice) > 0 || sent+len(unknown) != people || len(unknown) != j.count()[bulk.JournalUnknown] || j.count()[bulk.JournalBegun] > 0 {
-				t.Errorf("%d twice, %d sent, %d unknown, journal %v", len(twice), sent, len(unknown), j.count())
-			}
+			})
 		})
 	}
 }
@@ -192,8 +202,10 @@ func TestAClaimThatIsOlderThanAMinuteIsMadeAnew(t *testing.T) {
 			t.Error(err, totals(report))
 		}
 		same(t, "steps", j.script()[1:], []step{
-			{Method: "Claim", Token: 1, Emails: 2}, {Method: "Finish", Token: 1, Emails: 2},
-			{Method: "Claim", Token: 2, Emails: 2}, {Method: "Finish", Token: 2, Emails: 2, State: bulk.JournalDone},
+			{Method: "Claim", Token: 1, Emails: 2},
+			{Method: "Finish", Token: 1, Emails: 2},
+			{Method: "Claim", Token: 2, Emails: 2},
+			{Method: "Finish", Token: 2, Emails: 2, State: bulk.JournalDone},
 		})
 
 		report, err = bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(2, 4)), &bulk.ExecuteOptions{Journal: slowClaims(2)})
@@ -338,7 +350,7 @@ func TestARandomRunKeepsItsJournalRight(t *testing.T) {
 				processes.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), end)
 					defer cancel()
-					report, _ := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(from, from+1000)), options) //nolint:errcheck // whatever ends it
+					report, _ := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(from, from+1000)), options)
 					executeAdds(t, report)
 				})
 			}
@@ -368,7 +380,7 @@ func TestEveryClaimHasATokenOfItsOwn(t *testing.T) {
 	j := newScriptedJournal()
 	client := through(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
 	for i := range 20 {
-		_, _ = bulk.Execute(t.Context(), client, fmt.Sprint("s", i), bulk.Slice(recipients(i*100, i*100+100)), &bulk.ExecuteOptions{Journal: j}) //nolint:errcheck // the tokens count
+		_, _ = bulk.Execute(t.Context(), client, fmt.Sprint("s", i), bulk.Slice(recipients(i*100, i*100+100)), &bulk.ExecuteOptions{Journal: j})
 	}
 	for _, token := range j.tokens {
 		if seen[token] || len(token) < 20 || len(token) > 64 {

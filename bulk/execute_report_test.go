@@ -127,27 +127,30 @@ func TestProgressTellsOfWaits(t *testing.T) {
 			return err
 		},
 	} {
-		inBubble(t, name, func(t *testing.T) {
-			srv, id := survey(t)
-			srv.Inject(demeterrrtest.Fault{Skip: 1, Status: 429, RetryAfter: time.Hour})
-			var limiter slowLimiter
-			var waits []demeterrr.WaitReason
-			quiet := 0
-			err := run(t, srv.Client(demeterrr.WithLimiter(&limiter)), id, func(reason demeterrr.WaitReason, until time.Time) {
-				switch {
-				case reason == "":
-					quiet++
-				case until.Sub(time.Now()) < 50*time.Minute:
-					t.Errorf("%s until %v, now %v", reason, until, time.Now())
-				default:
-					waits = append(waits, reason)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv, id := survey(t)
+				srv.Inject(demeterrrtest.Fault{Skip: 1, Status: 429, RetryAfter: time.Hour})
+				var limiter slowLimiter
+				var waits []demeterrr.WaitReason
+				quiet := 0
+				err := run(t, srv.Client(demeterrr.WithLimiter(&limiter)), id, func(reason demeterrr.WaitReason, until time.Time) {
+					switch {
+					case reason == "":
+						quiet++
+					case time.Until(until) < 50*time.Minute:
+						t.Errorf("%s until %v, now %v", reason, until, time.Now())
+					default:
+						waits = append(waits, reason)
+					}
+				})
+				if err != nil || quiet < 3 {
+					t.Error(err, quiet)
 				}
+				slices.Sort(waits)
+				same(t, "waits", slices.Compact(waits), []demeterrr.WaitReason{demeterrr.WaitReasonLimiter, demeterrr.WaitReasonRateLimited})
 			})
-			if err != nil || quiet < 3 {
-				t.Error(err, quiet)
-			}
-			slices.Sort(waits)
-			same(t, "waits", slices.Compact(waits), []demeterrr.WaitReason{demeterrr.WaitReasonLimiter, demeterrr.WaitReasonRateLimited})
 		})
 	}
 }

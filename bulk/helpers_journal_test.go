@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -186,15 +185,6 @@ func lostElsewhere(t *testing.T) error {
 	_, err := serving(t, answer(502, "")).Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: recipients(0, 1)})
 	wantIs(t, err, demeterrr.ErrUnknownOutcome)
 	return err
-}
-
-// inBubble runs a test in virtual time, in parallel with others.
-func inBubble(t *testing.T, name string, test func(t *testing.T)) {
-	t.Helper()
-	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, test)
-	})
 }
 
 var errDiskFull = errors.New("disk full")

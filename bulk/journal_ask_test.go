@@ -8,8 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +19,14 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// misbehavior is how a journal fails.
-var misbehavior = map[string]struct {
+// misbehaving is how a journal fails.
+type misbehaving struct {
 	fail func(ctx context.Context) error
 	is   error
 	says string
-}{
+}
+
+var misbehavior = map[string]misbehaving{
 	"fails":  {func(context.Context) error { return errDiskFull }, errDiskFull, "disk full"},
 	"panics": {func(context.Context) error { panic("a bug in a journal") }, nil, "panic: a bug in a journal"},
 	"hangs": {func(ctx context.Context) error {
@@ -40,18 +42,21 @@ var misbehavior = map[string]struct {
 	"fails with a nil":                {func(context.Context) error { return (*hollow)(nil) }, nil, ""},
 }
 
+// failingStep is a step of a journal that fails, and what the run then says and does.
+type failingStep struct {
+	name, method string
+	state        bulk.JournalState // of a Finish
+	token        int               // 0: any
+	fault        demeterrrtest.Fault
+	says         string
+	sent, failed int
+}
+
 // TestAJournalThatMisbehavesStopsTheRun lets each step of a journal fail in each
 // way, before it has done its work and afterwards.
 func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		name, method string
-		state        bulk.JournalState // of a Finish
-		token        int               // 0: any
-		fault        demeterrrtest.Fault
-		says         string
-		sent, failed int
-	}{
+	for _, f := range []failingStep{
 		{name: "looking up", method: "Lookup", says: "the journal could not look up a batch"},
 		{name: "claiming", method: "Claim", says: "the journal could not claim a batch"},
 		{name: "claiming anew after a 429", method: "Claim", token: 2, fault: demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute}, says: "the journal could not claim a batch", failed: 100},
@@ -66,57 +71,64 @@ func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 				wrong.fail = func(context.Context) error { return other }
 			}
 			for _, when := range []string{"before", "after"} {
-				inBubble(t, tt.name+"/"+how+"/"+when, func(t *testing.T) {
-					srv, id := survey(t)
-					if tt.fault.Status+int(tt.fault.Drop) > 0 {
-						srv.Inject(tt.fault)
-					}
-					j := newScriptedJournal()
-					hook := func(ctx context.Context, s step) error {
-						if s.Method == tt.method && s.State == tt.state && (tt.token == 0 || tt.token == s.Token) {
-							return wrong.fail(ctx)
-						}
-						return nil
-					}
-					if when == "before" {
-						j.before = hook
-					} else {
-						j.after = hook
-					}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-					defer cancel()
-					places, start := &places{}, time.Now()
-					report, err := bulk.Execute(ctx, srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Journal: j})
-					executeAdds(t, report)
-					if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), wrong.says) || strings.Contains(err.Error(), "@") {
-						t.Errorf("got %v, want it to say %q and %q", err, tt.says, wrong.says)
-					}
-					if wrong.is != nil && !errors.Is(err, wrong.is) {
-						t.Errorf("%v does not match %v", err, wrong.is)
-					}
-					if report.Sent != tt.sent || len(report.Failed) != tt.failed || places.taken != 0 {
-						t.Error(totals(report), places.taken)
-					}
-					for _, f := range report.Failed {
-						wantIsNot(t, f.Err, demeterrr.ErrUnknownOutcome, bulk.ErrInFlight, context.Canceled)
-						if tt.fault.Status == 429 {
-							wantIsNot(t, f.Err, demeterrr.ErrValidation)
-						}
-					}
-					for _, email := range messaged(srv) {
-						if stateOf(t, j.memoryJournal, id, email).State == bulk.JournalNew {
-							t.Fatalf("%s was messaged, and the journal does not know it", email)
-						}
-					}
-					if tt.method != "Finish" && len(j.count()) > 0 {
-						t.Errorf("the journal has %v, and nothing was sent", j.count())
-					}
-					if tt.method == "Finish" && time.Since(start) > 2*time.Minute {
-						t.Errorf("it took %v", time.Since(start))
-					}
+				t.Run(f.name+"/"+how+"/"+when, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { f.stopsTheRun(t, wrong, when) })
 				})
 			}
 		}
+	}
+}
+
+// stopsTheRun lets the step fail, and looks at the report, the journal and the fake.
+func (f failingStep) stopsTheRun(t *testing.T, wrong misbehaving, when string) {
+	t.Helper()
+	srv, id := survey(t)
+	if f.fault.Status+int(f.fault.Drop) > 0 {
+		srv.Inject(f.fault)
+	}
+	j := newScriptedJournal()
+	hook := func(ctx context.Context, s step) error {
+		if s.Method == f.method && s.State == f.state && (f.token == 0 || f.token == s.Token) {
+			return wrong.fail(ctx)
+		}
+		return nil
+	}
+	if when == "before" {
+		j.before = hook
+	} else {
+		j.after = hook
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	places, start := &places{}, time.Now()
+	report, err := bulk.Execute(ctx, srv.Client(demeterrr.WithLimiter(places)), id, bulk.Slice(recipients(0, 1000)), &bulk.ExecuteOptions{Journal: j})
+	executeAdds(t, report)
+	if err == nil || !strings.Contains(err.Error(), f.says) || !strings.Contains(err.Error(), wrong.says) || strings.Contains(err.Error(), "@") {
+		t.Errorf("got %v, want it to say %q and %q", err, f.says, wrong.says)
+	}
+	if wrong.is != nil && !errors.Is(err, wrong.is) {
+		t.Errorf("%v does not match %v", err, wrong.is)
+	}
+	if report.Sent != f.sent || len(report.Failed) != f.failed || places.taken != 0 {
+		t.Error(totals(report), places.taken)
+	}
+	for _, failure := range report.Failed {
+		wantIsNot(t, failure.Err, demeterrr.ErrUnknownOutcome, bulk.ErrInFlight, context.Canceled)
+		if f.fault.Status == 429 {
+			wantIsNot(t, failure.Err, demeterrr.ErrValidation)
+		}
+	}
+	for _, email := range messaged(srv) {
+		if stateOf(t, j.memoryJournal, id, email).State == bulk.JournalNew {
+			t.Fatalf("%s was messaged, and the journal does not know it", email)
+		}
+	}
+	if f.method != "Finish" && len(j.count()) > 0 {
+		t.Errorf("the journal has %v, and nothing was sent", j.count())
+	}
+	if f.method == "Finish" && time.Since(start) > 2*time.Minute {
+		t.Errorf("it took %v", time.Since(start))
 	}
 }
 
@@ -143,31 +155,34 @@ func TestAJournalIsAskedAgainAfterAConnectionError(t *testing.T) {
 		err   error
 		again bool
 	}{
-		"refused":          {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, true},
-		"reset, wrapped":   {fmt.Errorf("my store: %w", &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), true},
+		"refused":          {&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}, true},
+		"reset, wrapped":   {fmt.Errorf("my store: %w", &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset")}), true},
 		"a driver's":       {driver.ErrBadConn, true},
 		"closed":           {io.EOF, true},
 		"cut short":        {fmt.Errorf("my store: %w", io.ErrUnexpectedEOF), true},
 		"a time limit":     {context.DeadlineExceeded, true}, // of the journal's own
-		"a full disk":      {&fs.PathError{Op: "write", Path: "journal", Err: syscall.ENOSPC}, false},
+		"a file":           {&fs.PathError{Op: "write", Path: "journal", Err: os.ErrDeadlineExceeded}, false},
 		"any other":        {errDiskFull, false},
 		"a canceled query": {context.Canceled, false},
 	} {
 		for _, method := range []string{"Lookup", "Claim", "Finish"} {
-			inBubble(t, name+"/"+method, func(t *testing.T) {
-				srv, id := survey(t)
-				j, failures := newScriptedJournal(), 0
-				j.after = func(_ context.Context, s step) error {
-					if s.Method == method && failures < 3 {
-						failures++
-						return tt.err
+			t.Run(name+"/"+method, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv, id := survey(t)
+					j, failures := newScriptedJournal(), 0
+					j.after = func(_ context.Context, s step) error {
+						if s.Method == method && failures < 3 {
+							failures++
+							return tt.err
+						}
+						return nil
 					}
-					return nil
-				}
-				report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
-				if tt.again != (err == nil) || tt.again && (report.Sent != 2 || failures != 3) || len(j.tokens) > 1 {
-					t.Error(err, totals(report), failures, j.tokens)
-				}
+					report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+					if tt.again != (err == nil) || tt.again && (report.Sent != 2 || failures != 3) || len(j.tokens) > 1 {
+						t.Error(err, totals(report), failures, j.tokens)
+					}
+				})
 			})
 		}
 	}
@@ -182,23 +197,26 @@ func TestAJournalIsNotAskedForEver(t *testing.T) {
 			if method == "Finish" {
 				want = 30 * time.Second
 			}
-			inBubble(t, fmt.Sprint(method, deadline), func(t *testing.T) {
-				srv, id := survey(t)
-				j := newScriptedJournal()
-				j.before = func(_ context.Context, s step) error {
-					if s.Method == method {
-						return io.EOF
+			t.Run(fmt.Sprint(method, deadline), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv, id := survey(t)
+					j := newScriptedJournal()
+					j.before = func(_ context.Context, s step) error {
+						if s.Method == method {
+							return io.EOF
+						}
+						return nil
 					}
-					return nil
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), deadline)
-				defer cancel()
-				start := time.Now()
-				_, err := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
-				took := time.Since(start)
-				if !errors.Is(err, io.EOF) || took > want || took < want-5*time.Second {
-					t.Error(err, took)
-				}
+					ctx, cancel := context.WithTimeout(t.Context(), deadline)
+					defer cancel()
+					start := time.Now()
+					_, err := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+					took := time.Since(start)
+					if !errors.Is(err, io.EOF) || took > want || took < want-5*time.Second {
+						t.Error(err, took)
+					}
+				})
 			})
 		}
 	}
