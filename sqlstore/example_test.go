@@ -17,12 +17,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
+// exampleDirs are removed when the tests end.
+var exampleDirs []string
+
 // openDatabase opens a new SQLite file. It stands for the database of a program.
 func openDatabase() *sql.DB {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err != nil {
 		log.Fatal(err)
 	}
+	exampleDirs = append(exampleDirs, dir)
 	db, err := sql.Open("sqlite", sqliteDSN(filepath.Join(dir, "app.db")))
 	if err != nil {
 		log.Fatal(err)

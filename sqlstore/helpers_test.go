@@ -12,5 +12,8 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	stopServers()
+	for _, dir := range exampleDirs {
+		_ = os.RemoveAll(dir)
+	}
 	os.Exit(code)
 }
