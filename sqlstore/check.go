@@ -42,10 +42,14 @@ func (s *Store) check(ctx context.Context) error {
 func (d *database) checkServer(ctx context.Context) error {
 	version, err := one[string](ctx, d.db, d.version)
 	if err != nil {
-		if _, coded := errors.AsType[interface {
+		_, coded := errors.AsType[interface {
 			error
 			SQLState() string
-		}](err); coded || strings.Contains(err.Error(), "no such function") || mysqlError.MatchString(err.Error()) {
+		}](err)
+		if coded && d.dialect == PostgreSQL && d.passes(err) {
+			return err // it is starting, for example
+		}
+		if coded || strings.Contains(err.Error(), "no such function") || mysqlError.MatchString(err.Error()) {
 			return fmt.Errorf("it is not %s, or refuses the connection; pass the dialect of the database: %w", d.name, err)
 		}
 		return err

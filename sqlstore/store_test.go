@@ -2,12 +2,15 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
@@ -66,6 +69,22 @@ func TestOpenRefusesAnotherDatabase(t *testing.T) {
 				wantError(t, sqlstore.Migrate(t.Context(), db, dialect), "not "+name)
 			}
 		})
+	}
+}
+
+// refusing is a server that refuses every connection with an error.
+type refusing struct{ err error }
+
+func (r refusing) Connect(context.Context) (driver.Conn, error) { return nil, r.err }
+func (refusing) Driver() driver.Driver                          { return nil }
+
+// A PostgreSQL that is starting is still PostgreSQL.
+func TestOpenTellsAServerThatIsStarting(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{"57P03": "cannot be used: starting", "53300": "cannot be used: starting", "28P01": "it is not PostgreSQL, or refuses the connection"} {
+		db := sql.OpenDB(refusing{&pgconn.PgError{Severity: "FATAL", Code: code, Message: "starting"}})
+		_, err := sqlstore.Open(t.Context(), db, sqlstore.PostgreSQL)
+		wantError(t, err, strings.Replace(want, "starting", "FATAL: starting", 1))
 	}
 }
 

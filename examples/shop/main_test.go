@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	if text := os.Getenv(asSender); text != "" {
+		runSender(text)
+		return
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // what is logged is tested in processes
 	os.Exit(m.Run())
 }
