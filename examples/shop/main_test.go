@@ -78,6 +78,12 @@ func startShop(t *testing.T, srv *demeterrrtest.Server, args ...string) *shop {
 	return s
 }
 
+// end kills the process, and returns when its log is whole.
+func (s *shop) end() {
+	_ = s.Process.Kill()
+	_ = s.Wait()
+}
+
 // await waits until the process answers.
 func (s *shop) await(t *testing.T) {
 	t.Helper()
@@ -165,6 +171,7 @@ func TestItStopsGracefullyAndRemembers(t *testing.T) {
 	if status, _ := second.get(t, "/webhooks/order-delivered"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET answers %d", status)
 	}
+	second.end()
 	for _, log := range []string{first.log.String(), second.log.String()} {
 		if strings.Contains(log, "jane") || strings.Contains(log, secret) || strings.Contains(log, srv.APIKey()) {
 			t.Errorf("an email, a secret or a key is logged:\n%s", log)
@@ -178,7 +185,9 @@ func TestTheFakeNeedsNothing(t *testing.T) {
 	defer srv.Close()
 	s := startShop(t, srv, "-fake")
 	s.await(t)
-	if status, _ := s.call(t, http.MethodPost, "/webhooks/order-delivered", janesOrder); status != http.StatusNoContent || !strings.Contains(s.log.String(), "status=queued earlier=false") {
+	status, _ := s.call(t, http.MethodPost, "/webhooks/order-delivered", janesOrder)
+	s.end()
+	if status != http.StatusNoContent || !strings.Contains(s.log.String(), "status=queued earlier=false") {
 		t.Errorf("answered %d\n%s", status, &s.log)
 	}
 	if len(srv.Requests()) > 0 {
