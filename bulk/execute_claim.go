@@ -58,9 +58,9 @@ func (s *sender) send(ctx context.Context, batch []recipient) *delivery {
 	opts := []demeterrr.CallOption{demeterrr.WithBeforeSend(c.beforeSend), demeterrr.WithUncancelableSend(), demeterrr.WithAtMostOnce()}
 	calling := ctx
 	if s.journal != nil {
-		var giveUp context.CancelFunc
-		calling, giveUp = context.WithCancel(ctx)
-		defer giveUp()
+		var giveUp context.CancelCauseFunc
+		calling, giveUp = context.WithCancelCause(ctx)
+		defer giveUp(nil)
 		opts = append(opts, demeterrr.WithOnWait(func(demeterrr.WaitStart) { c.beforeWait(ctx, giveUp) }))
 	}
 	if s.onWait != nil {
@@ -184,9 +184,9 @@ func (c *claim) beforeSend(ctx context.Context) error {
 
 // beforeWait gives the claim back before a call waits for its next attempt. A
 // call whose journal has failed does not wait.
-func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelFunc) {
-	if c.release(ctx) != nil {
-		giveUp()
+func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelCauseFunc) {
+	if err := c.release(ctx); err != nil {
+		giveUp(err)
 	}
 }
 

@@ -280,6 +280,9 @@ func TestARunDoesNotWaitForARetryWhenItsJournalHasFailed(t *testing.T) {
 		}
 		for _, f := range report.Failed {
 			wantIsNot(t, f.Err, context.Canceled, demeterrr.ErrUnknownOutcome)
+			if !strings.Contains(f.Err.Error(), "the journal could not record") {
+				t.Fatal(f.Err)
+			}
 		}
 		same(t, "journal", j.count(), map[bulk.JournalState]int{bulk.JournalBegun: 100})
 	})

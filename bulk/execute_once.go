@@ -121,6 +121,8 @@ func executeOnce(ctx context.Context, s *sender, to recipient) (*OnceResult, err
 		return &OnceResult{Status: d.results[0].Status, ContactID: d.results[0].ContactID}, d.journalErr
 	case errors.Is(d.err, demeterrr.ErrUnknownOutcome) || permanent(d.err):
 		return nil, d.err
+	case d.journalErr != nil && !ended(ctx):
+		return nil, notSent(d.journalErr)
 	}
 	return nil, notSent(d.err)
 }

@@ -178,6 +178,26 @@ func TestAFailingJournalOfExecuteOnce(t *testing.T) {
 	}
 }
 
+// A claim that cannot be given back before a wait stays in the journal. The error
+// names that, and no cancellation: nobody has canceled the call.
+func TestExecuteOnceNamesAJournalThatKeepsAClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOnceServer()
+		srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Second})
+		j := &failingJournal{Journal: demeterrrtest.NewJournal(), method: "Finish", err: errDiskFull}
+		result, err := bulk.ExecuteOnce(t.Context(), srv.Client(), surveyID, jane, j, nil)
+		if result != nil || len(srv.Sendings()) > 0 {
+			t.Error(result, len(srv.Sendings()))
+		}
+		wantIs(t, err, bulk.ErrNotSent, errDiskFull)
+		wantIsNot(t, err, context.Canceled, demeterrr.ErrUnknownOutcome)
+		if !strings.Contains(err.Error(), "could not record the outcome") || strings.Contains(err.Error(), "canceled") {
+			t.Error(err)
+		}
+	})
+}
+
 // failingJournal fails once, at a method: with err or, if that is nil, a panic. If
 // after is set, the work is done first.
 type failingJournal struct {
