@@ -59,7 +59,7 @@
 // The API's rate limit is one for the whole organization. A [Limiter] given with
 // [WithLimiter] is asked before every attempt: a [Pacer] keeps one process within
 // the limits so that it meets no 429, the module redislimit a whole fleet. Calls
-// of [LowPriority] yield to others: give each [Limit] a Reserve for those.
+// of [LowPriority] go last, and leave the Reserve of each [Limit] to the others.
 // [Client.RateLimit] is what the API reported last.
 //
 // # Many contacts

@@ -44,6 +44,9 @@ var (
 	sequenceID string
 	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
+	guest      demeterrr.ExecuteContact
+	campaign   func(name string) bulk.Journal
+	w          http.ResponseWriter
 	customers  []demeterrr.ContactParams
 	rows       []struct {
 		Email, FirstName string

@@ -54,7 +54,7 @@ func ExampleDefaultLimits() {
 // The Reserve of a limit is kept for calls of normal priority.
 func ExampleLimit_reserve() {
 	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20})
-	nightly := demeterrr.LowPriority(context.Background()) // package bulk does this for its calls
+	nightly := demeterrr.LowPriority(context.Background()) // bulk.Sync and bulk.Execute do this for their calls
 
 	jobs := 0
 	for ; ; jobs++ {

@@ -35,7 +35,7 @@ type Limiter interface {
 }
 
 // Release gives a place back and tells how the attempt ended. The client calls it
-// exactly once for each Acquire that returned nil, also after a panic.
+// exactly once for each Acquire without an error, also after a panic.
 type Release func(LimitOutcome)
 
 // LimitOutcome is what became of the attempt that a place was taken for.
@@ -52,7 +52,10 @@ type LimitOutcome struct {
 
 // WaitLimiter makes a [Limiter] of *rate.Limiter of golang.org/x/time/rate and
 // its like. A place that was not used does not come back, and no call yields to
-// another. A nil w makes a Limiter that [New] refuses and whose Acquire fails.
+// another. If the next place comes after the deadline, rate.Limiter fails at once.
+// The call returns an [*Error] that wraps its error, and does not match
+// [ErrRateLimited]. A nil w makes a Limiter that [New] refuses and whose Acquire
+// fails.
 func WaitLimiter(w interface{ Wait(context.Context) error }) Limiter {
 	if isNil(w) {
 		return waitLimiter{}
@@ -78,8 +81,9 @@ func (w waitLimiter) check() string {
 }
 
 // LowPriority returns a context whose calls yield to others at a [Pacer] and at
-// redislimit. Use it for batch jobs; package bulk marks its own calls. Such a call
-// also waits for a retryAfter of up to an hour, and that wait uses up no retry.
+// redislimit. Use it for batch jobs. Sync and Execute of package bulk mark their
+// own calls; ExecuteOnce does not. A call of low priority also waits for a
+// retryAfter of up to an hour, and that wait uses up no retry.
 func LowPriority(ctx context.Context) context.Context {
 	if ctx == nil || IsLowPriority(ctx) {
 		return ctx

@@ -1,6 +1,7 @@
 // Package bulk works on many contacts in few requests, on top of package
 // demeterrr. Use [Sync] to bring an account to your data, and [Execute] to send a
-// sequence to any number of people, each once.
+// sequence to any number of people, each once. Use [ExecuteOnce] for an event that
+// can arrive twice, such as a webhook.
 //
 // # Sync an account
 //
@@ -63,12 +64,29 @@
 //	}
 //	err = journal.Forget("jane.smith@example.com")
 //
-// Processes on several machines share a journal in a database. Each contact gets
-// its outcome as soon as it is known.
+// The others stay in the list, and nobody sends to them again.
+//
+// Processes on several machines share a journal in a database: see module sqlstore.
+// OnResult tells each contact's outcome as soon as it is known.
 //
 //	options := &bulk.ExecuteOptions{Journal: journal, OnResult: func(r bulk.ExecuteResult) {
 //		fmt.Println(r.Contact.Email, r.Outcome, r.ContactID)
 //	}}
+//
+// # Answer an event that can arrive twice
+//
+// ExecuteOnce sends to one contact. Each event has a journal of its own, here a
+// campaign of module sqlstore. An error tells whether the event shall come again.
+//
+//	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, store.Campaign("order-4711"), nil)
+//	switch {
+//	case err == nil:
+//		fmt.Println(result.Status, result.Earlier)
+//	case errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent):
+//		w.WriteHeader(http.StatusServiceUnavailable) // let it come again
+//	default:
+//		log.Print(err) // may have been sent (ErrUnknownOutcome), or can never be
+//	}
 //
 // # Stream the input
 //
@@ -90,11 +108,11 @@
 //
 // # Read the report
 //
-// Every contact of the input is in the report, and the parts add up. NotTried
-// contacts are those that Sync did not come to, and its error is the reason. A failure
-// changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome].
-// errors.As finds a [*demeterrr.Error] in each. What was not tried is listed by its
-// place: the returned error is the reason.
+// Every contact of the input is in the report, and the parts add up. A failure
+// changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome]: Execute
+// lists these as Unknown, Sync among Failed. errors.As finds a [*demeterrr.Error] in
+// each. NotTried has the places of contacts whose turn did not come. The returned
+// error is the reason.
 //
 //	for _, failure := range report.Failed {
 //		log.Print("row ", failure.Index, ": ", failure.Err)

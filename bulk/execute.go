@@ -118,8 +118,9 @@ type ExecuteResult struct {
 // contacts are Unknown then, and the next batches go on.
 //
 // With a Journal this holds across runs, processes and crashes. Run it again with
-// the same input and the same journal until nothing is Failed, InFlight or
-// NotTried: nobody is messaged twice. Processes with overlapping inputs and one
+// the same input and the same journal until nothing is InFlight or NotTried: nobody
+// is messaged twice. It tries the Failed again, too. One at fault itself, with a bad
+// email for example, fails each time. Processes with overlapping inputs and one
 // journal split the work. Execute looks up 100 contacts at a time, and claims each
 // batch at the last moment before it is sent. It gives a claim back before any
 // wait. A claim of a process that died stays, and is Unknown to the others.

@@ -14,6 +14,10 @@ import (
 // the contact is not the cause. The API was rate limited, failing or out of reach,
 // the key was refused, the journal failed, or ctx ended. Call again later: errors.As
 // finds a [*demeterrr.Error], whose RetryAfter says when if the API named a time.
+//
+// A journal that refuses every call matches it too: a campaign of another sequence,
+// or one with a bad name. So build the name of a campaign from an event that you
+// have validated, and limit how often an event comes again.
 var ErrNotSent = errors.New("demeterrr: not sent")
 
 // ExecuteOnceOptions change how ExecuteOnce works. The zero value sets nothing.

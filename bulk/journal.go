@@ -19,8 +19,8 @@ import (
 //
 // # What a journal of your own must do
 //
-// Emails are keys: [EmailKey] made them, and it may be applied again. So compare
-// them byte by byte, not by a collation. One call has 1 to 100 emails, no two of
+// Emails are keys, as [EmailKey] makes them. Applying it again changes nothing.
+// Compare them byte by byte, not by a collation. One call has 1 to 100 emails, no two of
 // them equal. Each is valid UTF-8 and at most 320 bytes long.
 //
 // Each method is safe for concurrent use, by every process that shares the

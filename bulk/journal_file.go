@@ -344,9 +344,10 @@ func finished(entries []JournalEntry) *journalLine {
 }
 
 // InDoubt returns the entries that were begun and not finished, and those whose
-// reply was lost, sorted by email. Each of these contacts may have been messaged
-// or not. Look them up under Sendings in the dashboard before you
-// [FileJournal.Forget] any. Entries that are Live are not in doubt.
+// reply was lost, sorted by email. It leaves out Live entries. Each of these
+// contacts may have been messaged or not. Look them up under Sendings in the
+// dashboard. Call [FileJournal.Forget] for those without a sending, and leave the
+// others.
 func (j *FileJournal) InDoubt() []JournalEntry {
 	if !j.made() {
 		return nil

@@ -31,7 +31,7 @@ type SyncOptions struct {
 	// DryRun only reads, and fills SyncReport.Plan with what would be sent. It changes no State.
 	DryRun bool
 	// Confirm is called after the reading and before the first write, unless there is nothing to write. If it returns
-	// an error, nothing is written, and Sync returns that error. A dry run does not call it.
+	// an error, nothing is written, and the error of Sync wraps it. A dry run does not call it.
 	Confirm func(*SyncPlan) error
 
 	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
@@ -65,12 +65,13 @@ type SyncResult struct {
 	Outcome demeterrr.UpsertOutcome
 	// ContactID is empty if it is not known: after an error, and in a dry run for a contact that would be created.
 	ContactID string
-	Err       error
+	// Err is that of the [SyncFailure]; nil if there is an outcome.
+	Err error
 }
 
 // SyncReport tells what Sync did. Read is the sum of Duplicates, Created,
-// Updated, Unchanged and the numbers of Failed and NotTried. After a dry run,
-// Created and Updated tell what would have been done.
+// Updated, Unchanged and the numbers of Failed and NotTried. A dry run counts what a
+// real run would create and update. Its Failed are contacts that cannot be sent.
 type SyncReport struct {
 	// Read is the number of contacts that the input gave.
 	Read int
@@ -87,7 +88,7 @@ type SyncReport struct {
 	NotTried []int
 	// Requests is the number of requests sent, retries included.
 	Requests int
-	// Plan is what a dry run would have sent; nil unless SyncOptions.DryRun is set.
+	// Plan is what a real run would send; nil unless SyncOptions.DryRun is set.
 	Plan *SyncPlan
 }
 
@@ -121,9 +122,9 @@ const defaultSyncConcurrency = 4
 // is k requests: each changed contact is sent whole. A contact that the state does
 // not know costs one request if it is new, and up to three if the account has it.
 // Many of these are read like those of a Sync without a state. Before Sync creates
-// anything it makes sure, by one request at most, that the account is the state's.
-// What others change in the account goes unnoticed until a run with
-// SyncOptions.Verify.
+// anything, it makes sure that the account is the state's: see [ErrStateMismatch].
+// That takes one request, and three if it is not. What others change in the account
+// goes unnoticed until a run with SyncOptions.Verify.
 //
 // Sync keeps about 200 bytes of memory for each contact, and with a state 50 for
 // those that it knows. Those with the same email, ignoring case, count once: the
@@ -132,9 +133,9 @@ const defaultSyncConcurrency = 4
 // The report is never nil and always adds up. A contact that fails is in it, and
 // the others go on. The error tells why Sync stopped early, if it did: the input
 // gave an error (then nothing was written), the reading failed, the state failed,
-// ctx ended, or going on would have wasted requests: the key was refused, the API
-// asked for a wait of more than an hour, or 5 contacts in a row met no working
-// service. The rest is in NotTried then, and a second Sync does it. Its calls are
+// ctx ended, Confirm returned an error, or going on would have wasted requests: the
+// key was refused, the API asked for a wait of more than an hour, or 5 contacts in
+// a row met no working service. The rest is in NotTried then, and a second Sync does it. Its calls are
 // of low priority: see [demeterrr.LowPriority].
 //
 // When ctx ends, a write in flight is allowed to finish, for as long as

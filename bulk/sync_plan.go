@@ -27,8 +27,8 @@ type SyncChange struct {
 	Email string
 	// Create is the contact that would be created; nil if it exists.
 	Create *demeterrr.ContactParams
-	// ContactID and Update are the contact that would be changed, and the fields that are sent. For Confirm, tags that
-	// only the State knows are those of the input. Other tags of the contact are read when its turn comes, and stay.
+	// ContactID and Update are the contact that would be changed, and the fields that are sent. With ManagedTags,
+	// Confirm can see fewer tags than are sent: Sync reads the tags of others just before it writes, and keeps them.
 	ContactID string
 	Update    *demeterrr.ContactUpdate
 	// Requests is the number of requests that it takes.

@@ -45,8 +45,9 @@ type SyncEntry struct {
 type SyncFingerprint [24]byte
 
 var (
-	// ErrStateMismatch means that a [SyncState] belongs to another account: to one at another address, or to one with
-	// other contacts. Nothing was created.
+	// ErrStateMismatch means that a [SyncState] belongs to another account: to one at another address, or to one that
+	// has none of three contacts which the state knows. Nothing was created. At the same address, an input with fewer
+	// than three known contacts is not checked.
 	ErrStateMismatch = errors.New("the sync state belongs to another account")
 	// ErrStateInUse means that another run has the [SyncState]. Try again when that has ended.
 	ErrStateInUse = errors.New("the sync state is in use by another run")

@@ -77,7 +77,8 @@ func (e *DeadlineError) RetryAfter() time.Duration { return e.Wait }
 // New returns a Limiter that shares its limits with every Limiter of the same key
 // in the same Redis, in this process or any other. The client is any of go-redis's
 // and stays the caller's to close. The key is a short name without braces, such as
-// the organization's. New talks to nobody; it returns an error when an argument
+// the organization's. Give at least one limit; [demeterrr.DefaultLimits] returns the
+// documented ones. New talks to nobody; it returns an error when an argument
 // cannot be right.
 //
 // Give all of them the same limits and options. While they differ, as during a

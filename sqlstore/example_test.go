@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -162,17 +163,27 @@ func ExampleCampaign_Claim() {
 	// jane.smith@example.com begun true <nil>
 }
 
+// A backup is restored, and the dashboard shows whom the survey was sent to. Mark
+// them as done, so that the next Execute leaves them alone.
 func ExampleCampaign_Finish() {
 	campaign := newStore().Campaign("survey-2026-11")
-	if _, err := campaign.Claim(ctx, surveyID, "token1", []string{"jane.smith@example.com"}); err != nil {
+	sent := []string{"Jane.Smith@example.com", "john.doe@example.com"} // 100 at most
+
+	var emails []string
+	var done []bulk.JournalEntry
+	for _, email := range sent {
+		email = bulk.EmailKey(email)
+		emails = append(emails, email)
+		done = append(done, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: demeterrr.ExecutionQueued})
+	}
+	token := rand.Text() // new for each claim
+	taken, err := campaign.Claim(ctx, surveyID, token, emails)
+	if err != nil {
 		log.Fatal(err)
 	}
-
-	err := campaign.Finish(ctx, surveyID, "token1", []bulk.JournalEntry{
-		{Email: "jane.smith@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued},
-	})
-	fmt.Println(err)
-	// Output: <nil>
+	err = campaign.Finish(ctx, surveyID, token, done)
+	fmt.Println(len(taken), "were known before", err)
+	// Output: 0 were known before <nil>
 }
 
 func ExampleCampaign_Lookup() {

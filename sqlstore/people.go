@@ -22,9 +22,9 @@ type Entry struct {
 const pageSize = 1000
 
 // InDoubt yields the entries that were begun and not finished, and those whose
-// reply was lost, in the order of their keys. Each of these contacts may have been
-// messaged or not. Look them up under Sendings in the dashboard before you
-// [Campaign.Forget] any. Entries that are Live are not in doubt.
+// reply was lost, in the order of their hashes. It leaves out Live entries. Each of
+// these contacts may have been messaged or not. Look them up under Sendings in the
+// dashboard. Call [Campaign.Forget] for those without a sending, and leave the others.
 //
 // An error is yielded once, and ends the sequence. No connection is held between
 // two entries.
@@ -32,7 +32,7 @@ func (c *Campaign) InDoubt(ctx context.Context) iter.Seq2[bulk.JournalEntry, err
 	return c.list(ctx, true)
 }
 
-// Entries yields all entries, in the order of their keys. Errors are yielded as by
+// Entries yields all entries, in the order of their hashes. Errors are yielded as by
 // [Campaign.InDoubt].
 func (c *Campaign) Entries(ctx context.Context) iter.Seq2[bulk.JournalEntry, error] {
 	return c.list(ctx, false)

@@ -122,7 +122,11 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	report, err := bulk.Sync(ctx, client, t.customers(ctx), &bulk.SyncOptions{DryRun: *dryRun})
 	if report.Plan != nil { // a dry run
 		for _, change := range report.Plan.Changes {
-			update, _ := json.Marshal(change.Update) // null: it would be created
+			if change.Create != nil {
+				fmt.Fprintln(out, "customer", t.ids[change.Index], "new")
+				continue
+			}
+			update, _ := json.Marshal(change.Update)
 			fmt.Fprintln(out, "customer", t.ids[change.Index], string(update))
 		}
 	}

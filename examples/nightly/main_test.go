@@ -78,7 +78,7 @@ func testSecondRun(l lab) {
 		args []string
 		out  string
 	}{
-		{[]string{"-dry-run"}, "customer 1 {\"lastName\":\"Lee-Day\",\"tags\":[\"vip\",\"new\"]}\ncustomer 4 null\n" +
+		{[]string{"-dry-run"}, "customer 1 {\"lastName\":\"Lee-Day\",\"tags\":[\"vip\",\"new\"]}\ncustomer 4 new\n" +
 			"4 customers: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed, in 1 requests\n"},
 		{nil, "4 customers: 1 created, 1 updated, 1 unchanged, 0 duplicates, 1 failed, in 3 requests\n"},
 		{nil, "4 customers: 0 created, 0 updated, 3 unchanged, 0 duplicates, 1 failed, in 1 requests\n"},
