@@ -85,6 +85,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, out, errs io.Write
 	if errWrite := flags.WriteProblems(out, problems(reader, report)); errWrite != nil {
 		fmt.Fprintln(errs, errWrite)
 	}
+	return exitCode(ctx, report, err, errs)
+}
+
+// exitCode tells why Sync stopped, if it did.
+func exitCode(ctx context.Context, report *bulk.SyncReport, err error, errs io.Writer) int {
 	switch {
 	case ctx.Err() != nil && err != nil:
 		fmt.Fprintln(errs, "Stopped. Run the same command again to go on: what is done already costs no further write.")
