@@ -40,7 +40,7 @@ func (e *executeRun) split(whole *delivery) {
 	e.reportTaken(whole.taken)
 	halves := whole.halves()
 	sent := 1
-	var accepted bool
+	var accepted bool // or another process is trying
 	for len(halves) > 0 {
 		half := halves[0]
 		halves = halves[1:]
@@ -56,7 +56,7 @@ func (e *executeRun) split(whole *delivery) {
 			halves = append(d.halves(), halves...)
 			d.left = nil
 		}
-		accepted = accepted || d.err == nil && len(d.left) > 0
+		accepted = accepted || d.err == nil && len(d.left) > 0 || len(d.taken) > 0
 		e.settle(d)
 	}
 	if !accepted && e.over() == nil {

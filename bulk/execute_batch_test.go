@@ -109,6 +109,25 @@ func TestSplitRefusedStopsIfNobodyIsAccepted(t *testing.T) {
 	}
 }
 
+// Another process may be sending to the rest of a refused batch. That is no reason
+// to stop.
+func TestSplitRefusedGoesOnBesideAnotherProcess(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	j := newScriptedJournal()
+	j.before = func(ctx context.Context, s step) (err error) {
+		if s.Method == "Claim" && s.Token == 2 {
+			_, err = j.memoryJournal.Claim(ctx, "s1", "other", keys(0, 50))
+		}
+		return err
+	}
+	report, err := bulk.Execute(t.Context(), refusing(t, &sent, keys(50, 100)...), "s1", bulk.Slice(recipients(0, 150)), &bulk.ExecuteOptions{Journal: j, SplitRefused: true})
+	executeAdds(t, report)
+	if err != nil || len(report.InFlight) != 50 || len(report.Failed) != 50 || report.Sent != 50 || len(sent) != 50 {
+		t.Error(err, totals(report))
+	}
+}
+
 // Only the API's own refusal of the input is split.
 func TestSplitRefusedLeavesOtherErrorsAlone(t *testing.T) {
 	t.Parallel()

@@ -210,9 +210,6 @@ func (c *claim) acquire(ctx context.Context) error {
 			c.fail(err)
 			return c.release(ctx) // any part of it may be recorded
 		case len(taken) > 0:
-			if len(taken) == len(c.emails) {
-				c.token = "" // nothing is claimed
-			}
 			c.stoppedBy = taken
 			return cmp.Or(c.release(ctx), errTaken)
 		case !ended(ctx) && time.Since(started) <= maxClaimAge:

@@ -132,7 +132,50 @@ func TestABatchThatIsTakenAsAWholeTakesNoRequest(t *testing.T) {
 	if err != nil || len(report.InFlight) != 100 || report.Requests != 0 || len(srv.Requests()) > 0 || places.taken != 0 {
 		t.Error(err, totals(report), places.taken)
 	}
-	same(t, "steps", j.script(), []step{{Method: "Lookup", Emails: 100}, {Method: "Claim", Token: 1, Emails: 100}})
+	same(t, "steps", j.script(), []step{{Method: "Lookup", Emails: 100}, {Method: "Claim", Token: 1, Emails: 100}, {Method: "Finish", Token: 1, Emails: 100}})
+}
+
+// miscountingJournal returns from Claim what it should not, as well.
+type miscountingJournal struct {
+	*memoryJournal
+	more func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry
+}
+
+func (j miscountingJournal) Claim(ctx context.Context, id, token string, emails []string) ([]bulk.JournalEntry, error) {
+	taken, err := j.memoryJournal.Claim(ctx, id, token, emails)
+	return j.more(taken, emails), err
+}
+
+// A journal that returns an email twice, or one that it has claimed for us, keeps
+// no claim: it would be in doubt for ever, and nothing was sent.
+func TestAJournalThatMiscountsKeepsNoClaim(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		more func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry
+		want string
+	}{
+		"twice": {func(taken []bulk.JournalEntry, _ []string) []bulk.JournalEntry { return append(taken, taken...) },
+			"read 2, duplicates 0, already sent 0, sent 1, skipped 0, failed 0, unknown 0, requests 1, in flight 1"},
+		"ours": {func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry {
+			return append(taken, bulk.JournalEntry{Email: emails[1], State: bulk.JournalBegun, Live: true})
+		}, "read 2, duplicates 0, already sent 0, sent 0, skipped 0, failed 0, unknown 0, requests 0, in flight 2"},
+	} {
+		srv, id := survey(t)
+		j := newMemoryJournal()
+		first := true
+		report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{
+			Journal: miscountingJournal{j, func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry {
+				if !first {
+					return taken
+				}
+				first = false
+				return tt.more([]bulk.JournalEntry{{Email: emails[0], State: bulk.JournalBegun, Live: true}}, emails)
+			}},
+		})
+		if got := totals(report); err != nil || got != tt.want || j.count()[bulk.JournalBegun] > 0 {
+			t.Errorf("%s: %v, %s, %v", name, err, got, j.count())
+		}
+	}
 }
 
 // TestProcessesWithOverlappingListsSplitTheWork runs four at once on one journal.
