@@ -48,7 +48,7 @@ func inUse(t testing.TB, s *sqlstore.SyncState) {
 
 func wantStateInUse(t testing.TB, err error) {
 	t.Helper()
-	wantError(t, err, `sync state "crm": the sync state is in use by another run: `)
+	wantError(t, err, "the sync state is in use by another run: ")
 	if !errors.Is(err, bulk.ErrStateInUse) {
 		t.Errorf("%v does not match ErrStateInUse", err)
 	}
