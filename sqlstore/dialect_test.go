@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// TestSettingsOfDrivers runs a campaign with the settings that change how a driver
+// TestSettingsOfDrivers runs a campaign and a sync state with the settings that change how a driver
 // sends parameters and reads times, as poolers and time zones need them.
 func TestSettingsOfDrivers(t *testing.T) {
 	t.Parallel()
@@ -68,6 +68,17 @@ func TestSettingsOfDrivers(t *testing.T) {
 				if i := slices.IndexFunc(entries, func(e bulk.JournalEntry) bool { return e.At.Before(start) || e.At.After(time.Now().Add(time.Second)) }); i >= 0 {
 					t.Errorf("%v: at %v, want about %v", setting, entries[i].At, start)
 				}
+				state := s.SyncState(c.Name())
+				release := acquire(t, state)
+				inUse(t, d.openStore(t, db).SyncState(c.Name()))
+				saved := []bulk.SyncEntry{
+					{Email: "rené@example.com", ContactID: "süß", Fields: "[\"é\"]\x00\xff?'\\", Fingerprint: bulk.SyncFingerprint{1, 0xff, '\'', '\\', '?'}},
+					{Email: "rene@example.com", Dirty: true},
+				}
+				save(t, state, saved...)
+				save(t, state, saved...)
+				remembers(t, state, emails, saved...)
+				release()
 				for _, offset := range []time.Duration{-time.Minute, time.Minute} {
 					if n, err := s.Prune(t.Context(), time.Now().Add(offset)); err != nil || (n == 1) != (offset > 0) {
 						t.Errorf("%v: pruned %d up to %v (%v)", setting, n, offset, err)
