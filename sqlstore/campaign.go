@@ -261,12 +261,11 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 	s := c.store
 	for first := 0; first < len(keys); first += maxBatch {
 		some := keys[first:min(first+maxBatch, len(keys))]
-		args := append(make([]any, 0, len(some)+2), s.bytes(c.name))
+		args := make([]any, 0, len(some)+1)
 		for i := range some {
 			args = append(args, some[i].hash[:])
 		}
-		query := "SELECT c.sequence_id, c.secret_check, " + rowColumns + " FROM demeterrr_campaigns c" +
-			" LEFT JOIN demeterrr_journal j ON j.campaign = ? AND j.email_key IN (" + list(len(some), "?") + ") WHERE c.campaign = ?"
+		query := "SELECT c.sequence_id, c.secret_check, " + rowColumns + " FROM demeterrr_campaigns c LEFT JOIN " + s.journalRows(len(some)) + " WHERE c.campaign = ?"
 		found := make([]bool, len(some))
 		var (
 			r                     row
@@ -298,6 +297,17 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 		}
 	}
 	return missing, nil
+}
+
+// journalRows joins the rows of n keys. PostgreSQL without statistics takes every
+// campaign for small, and would read all of it to find the keys. So it is made to
+// look them up one by one, and OFFSET 0 keeps it from knowing better.
+func (s *Store) journalRows(n int) string {
+	if s.dialect != PostgreSQL {
+		return "demeterrr_journal j ON j.campaign = c.campaign AND j.email_key IN (" + list(n, "?") + ")"
+	}
+	return "LATERAL (SELECT found.* FROM (VALUES " + list(n, "(?::bytea)") + ") asked (email_key) CROSS JOIN LATERAL" +
+		" (SELECT * FROM demeterrr_journal r WHERE r.campaign = c.campaign AND r.email_key = asked.email_key OFFSET 0) found) j ON true"
 }
 
 // same refuses the campaign of another sequence or secret.

@@ -321,3 +321,46 @@ func TestOddTextsOfTheAPIAreKept(t *testing.T) {
 		})
 	}
 }
+
+// A table without statistics is one that autovacuum has not come to yet. The plans
+// are made while it is empty, and a connection keeps them.
+func TestALookupReadsNoMoreThanItsRows(t *testing.T) {
+	t.Parallel()
+	const contacts = 20_000
+	d := wanted(t, postgresServer).database(t)
+	db := d.migrated(t)
+	db.SetMaxOpenConns(1)
+	c := d.openStore(t, db).Campaign("survey")
+	claim(t, c, "token", []string{"first@example.com"})
+	emails := make([]string, 100)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("customer%d@example.com", i)
+	}
+	lookups := func() time.Duration {
+		start := time.Now()
+		for range 10 {
+			if _, err := c.Lookup(t.Context(), surveyID, emails); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+	exec := func(query string) {
+		if _, err := db.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("ALTER TABLE demeterrr_journal SET (autovacuum_enabled = off)")
+	lookups()
+	exec(fmt.Sprintf(`INSERT INTO demeterrr_journal (campaign, email_key, email, state, token, owner, changed_at)
+		SELECT 'survey', sha256(convert_to(email, 'UTF8')), email, 'done', md5(email), 'host:1', now()
+		FROM (SELECT 'customer' || n || '@example.com' AS email FROM generate_series(0, %d) n) emails`, contacts-1))
+	took := lookups()
+	exec("ANALYZE demeterrr_journal")
+	lookups()
+	usual := lookups()
+	t.Logf("without statistics %v, with them %v", took, usual)
+	if took > 20*usual {
+		t.Errorf("10 lookups take %v, and %v with statistics: they read the whole campaign", took, usual)
+	}
+}
