@@ -113,8 +113,12 @@ func (r *syncRun) plan() error {
 	switch {
 	case r.options.DryRun:
 		r.report.Plan = r.planned()
-	case r.over() == nil && r.options.Confirm != nil && len(r.todo) > 0:
-		if err := r.options.Confirm(r.planned()); err != nil {
+	case r.over() == nil && r.options.Confirm != nil:
+		plan := r.planned()
+		if len(plan.Changes) == 0 {
+			return nil
+		}
+		if err := r.options.Confirm(plan); err != nil {
 			return because("not confirmed", foreign{err})
 		}
 	}

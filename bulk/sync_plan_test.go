@@ -166,6 +166,7 @@ func TestNothingIsWrittenUnlessConfirmed(t *testing.T) {
 		t.Error(err, summary(report), report.Requests)
 	}
 	options.Confirm = func(*bulk.SyncPlan) error { t.Error("there is nothing to confirm"); return nil }
+	input = append(input, demeterrr.ContactParams{Email: "nameless@example.com"}) // it cannot be created
 	if _, err = bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), options); err != nil {
 		t.Error(err)
 	}
