@@ -153,18 +153,19 @@ func TestFilesThatAreNoStateAreRefused(t *testing.T) {
 	openState(t, open)
 	cases := map[string]string{
 		journal: "it is the journal of a sequence",
-		write("later", `{"syncState":"demeterrr","version":2}`+"\n"):                    "it has version 2",
-		write("csv", "Email,First name\n"):                                              "it is not a sync state",
-		write("json", "{}\n"):                                                           "it is not a sync state",
-		write("damaged", header+`{"entries":"!"}`+"\n{}\n"):                             "remove the file",
-		write("short", header+`{"entries":"AAAA"}`+"\n{}\n"):                            "remove the file",
-		write("fields", header+`{"entries":"`+strings.Repeat("////", 20)+`"}`+"\n{}\n"): "remove the file",
-		write("member", header+`{"more":1}`+"\n{}\n"):                                   "remove the file",
-		write("type", header+`{"fields":1}`+"\n{}\n"):                                   "remove the file",
-		write("torn inside", header+"{\n{}\n"):                                          "line 2 is damaged",
-		dir:                                                                             "",
-		open:                                                                            "open already",
-		filepath.Join(dir, "none", "state"):                                             "",
+		write("later", `{"syncState":"demeterrr","version":2}`+"\n"):                                                  "it has version 2",
+		write("csv", "Email,First name\n"):                                                                            "it is not a sync state",
+		write("json", "{}\n"):                                                                                         "it is not a sync state",
+		write("damaged", header+`{"entries":"!"}`+"\n{}\n"):                                                           "remove the file",
+		write("short", header+`{"entries":"AAAA"}`+"\n{}\n"):                                                          "remove the file",
+		write("fields", header+`{"entries":"`+strings.Repeat("////", 20)+`"}`+"\n{}\n"):                               "remove the file",
+		write("text", header+`{"entries":"`+strings.Repeat("A", 20)+"AAH/////"+strings.Repeat("A", 32)+`"}`+"\n{}\n"): "remove the file",
+		write("member", header+`{"more":1}`+"\n{}\n"):                                                                 "remove the file",
+		write("type", header+`{"fields":1}`+"\n{}\n"):                                                                 "remove the file",
+		write("torn inside", header+"{\n{}\n"):                                                                        "line 2 is damaged",
+		dir:                                                                                                           "",
+		open:                                                                                                          "open already",
+		filepath.Join(dir, "none", "state"):                                                                           "",
 	}
 	if os.Geteuid() != 0 && runtime.GOOS != "windows" { // root may write to it
 		readOnly := write("read-only", header)

@@ -140,7 +140,7 @@ func (s *FileSyncState) apply(l *stateLine) error {
 		rest = rest[size:]
 		id := ""
 		switch {
-		case int(record.fields) > len(s.fields):
+		case uint64(record.fields) > uint64(len(s.fields)): // an int of 32 bits would be negative
 			return errDamaged
 		case record.flags&stateUUID != 0:
 			if len(rest) < 16 {

@@ -2,8 +2,11 @@ package journalfile
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -31,11 +34,34 @@ func (f *File) Rewrite(header []byte, write func(add func(line []byte) error) er
 	if err != nil {
 		return err
 	}
-	draft, err := f.draft(target+".new", header, write)
+	draft, err := f.draft(target+draftSuffix, header, write)
 	if err != nil {
 		return err
 	}
 	return f.replace(draft, target)
+}
+
+// draftSuffix names the draft of a file, beside it.
+const draftSuffix = ".rewrite"
+
+// takeDraft locks a draft and empties it, if it is new or a crash has left it. A
+// file of somebody else's with its name stays as it is.
+func takeDraft(draft *os.File, header []byte) error {
+	if info, err := draft.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cmp.Or(err, errors.New("it is not a regular file"))
+	}
+	if err := lock(draft); err != nil {
+		return err
+	}
+	start := make([]byte, len(header))
+	n, err := draft.ReadAt(start, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.HasPrefix(header, bytes.TrimRight(start[:n], "\x00")) { // zeros are what a crash of the machine leaves
+		return ErrForeign
+	}
+	return draft.Truncate(0)
 }
 
 // draft writes the new lines to a file beside the old one, and locks it.
@@ -44,9 +70,12 @@ func (f *File) draft(path string, header []byte, write func(add func(line []byte
 	if info, err := f.file.Stat(); err == nil {
 		mode = info.Mode().Perm()
 	}
-	draft, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the file that the caller names
+	draft, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the file that the caller names
 	if err != nil {
 		return nil, err
+	}
+	if err := takeDraft(draft, header); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), draft.Close())
 	}
 	out := bufio.NewWriterSize(draft, maxLine)
 	add := func(line []byte) error {
@@ -58,7 +87,6 @@ func (f *File) draft(path string, header []byte, write func(add func(line []byte
 	}
 	for _, step := range []func() error{
 		func() error { return draft.Chmod(mode) },
-		func() error { return lock(draft) },
 		func() error { return add(header) },
 		func() error { return write(add) },
 		out.Flush,

@@ -32,7 +32,8 @@ func TestRewriteReplacesTheLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(path+".new", []byte("left by a crash"), 0o600); err != nil {
+	leftByACrash := header[:5] + strings.Repeat("\x00", 1000)
+	if err := os.WriteFile(path+draftSuffix, []byte(leftByACrash), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Rewrite([]byte(header), lines(`{"new":1}`, `{"new":2}`)); err != nil {
@@ -140,5 +141,36 @@ func TestAFileThatIsNotOursIsNotRewritten(t *testing.T) {
 	}
 	if left, err := os.ReadFile(path); string(left) != "somebody's" {
 		t.Errorf("left as %q (%v)", left, err)
+	}
+}
+
+// A file that has the name of the draft may be another journal, open or not. Its
+// lines are not lost.
+func TestRewriteLeavesTheFilesOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, content string }{
+		{"open elsewhere", header + "\n" + `{"a":1}` + "\n"},
+		{"another program's", `{"journal":1}` + "\n"},
+		{"short", "x"},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		f, _, err := open(t, path)
+		if err = errors.Join(err, os.WriteFile(path+draftSuffix, []byte(tt.content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if tt.name == "open elsewhere" {
+			if _, _, err := open(t, path+draftSuffix); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Rewrite([]byte(header), lines(`{"new":1}`)); err == nil {
+			t.Errorf("%s: it was taken for a draft", tt.name)
+		}
+		if left, err := os.ReadFile(path + draftSuffix); string(left) != tt.content {
+			t.Errorf("%s: left as %q (%v)", tt.name, left, err)
+		}
+		if err := f.Append([]byte(`{"a":1}`)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
