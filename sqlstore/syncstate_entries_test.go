@@ -89,7 +89,11 @@ func TestLongFieldsFitIntoStatements(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			d := database(t)
-			s := d.store(t).SyncState("crm")
+			db := d.migrated(t)
+			if d.dialect == sqlstore.MySQL { // the driver puts all into one packet
+				db = d.open(t, d.dsn+"?interpolateParams=true")
+			}
+			s := d.openStore(t, db).SyncState("crm")
 			defer acquire(t, s)()
 			var entries []bulk.SyncEntry
 			emails := customers(200)
