@@ -160,6 +160,34 @@ func (k *killedSync) run(store *sqlstore.Store) error {
 	return err
 }
 
+// start runs the process, and kills it once a number of contacts is written.
+func (k *killedSync) start(t *testing.T, d *testDB, kill int) {
+	t.Helper()
+	settings, err := json.Marshal(job{Dialect: d.dialect, Driver: d.driver, DSN: d.dsn, Sync: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), workerEnv+"="+string(settings))
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for range kill {
+		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "written ") || !strings.HasSuffix(lines.Text(), "<nil>") {
+			t.Fatalf("the process printed %q", lines.Text())
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+}
+
 // TestAKilledRunFreesItsState kills a process in the middle of its writes. Its
 // lease expires. The next run sends what was not sent, and what was on its way.
 func TestAKilledRunFreesItsState(t *testing.T) {
@@ -183,29 +211,7 @@ func TestAKilledRunFreesItsState(t *testing.T) {
 			if _, err := bulk.Sync(t.Context(), c, bulk.Slice(input(n, 1, "Doe")), &bulk.SyncOptions{State: store.SyncState("crm")}); err != nil {
 				t.Fatal(err)
 			}
-			settings, err := json.Marshal(job{Dialect: d.dialect, Driver: d.driver, DSN: d.dsn, Sync: k})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), workerEnv+"="+string(settings))
-			stdout, err := cmd.StdoutPipe()
-			if err == nil {
-				err = cmd.Start()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines := bufio.NewScanner(stdout)
-			for written := 0; written < kill; written++ {
-				if !lines.Scan() || !strings.HasPrefix(lines.Text(), "written ") || !strings.HasSuffix(lines.Text(), "<nil>") {
-					t.Fatalf("the process printed %q", lines.Text())
-				}
-			}
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait()
+			k.start(t, d, kill)
 			killed := time.Now()
 			inUse(t, store.SyncState("crm"))
 			var report *bulk.SyncReport
