@@ -60,8 +60,8 @@ func (r *syncRun) record() error {
 			return err
 		}
 	}
-	for _, place := range r.todo {
-		if entry, news := r.dirty(place); news {
+	for i, place := range r.todo {
+		if entry, news := r.dirty(place); news || i == 0 { // a Save before the first write tells whether the state is still ours
 			batch = append(batch, entry)
 		}
 		if err := save(stateBatch); err != nil {

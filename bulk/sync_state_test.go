@@ -275,6 +275,25 @@ func TestWhatIsDirtyIsAlwaysSent(t *testing.T) {
 	}
 }
 
+// A run that has lost its state to another one learns that from Save, also where
+// all that it would send is dirty already.
+func TestNothingIsWrittenAfterTheStateIsLost(t *testing.T) {
+	t.Parallel()
+	srv, state := account(t, 3), newMemoryState(t)
+	options := &bulk.SyncOptions{State: state}
+	synced(t, srv, customerList(0, 3), options)
+	now := customerList(0, 3)
+	now[0].Title = "Dr."
+	srv.Inject(demeterrrtest.Fault{Route: "PATCH /contacts/{id}", Status: http.StatusInternalServerError})
+	if report, err := bulk.Sync(t.Context(), srv.Client(once), bulk.Slice(now), options); err != nil || len(report.Failed) != 1 {
+		t.Fatal(err, summary(report))
+	}
+	state.onSave = func([]bulk.SyncEntry) error { return bulk.ErrStateInUse }
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(now), options)
+	wantIs(t, err, bulk.ErrStateInUse)
+	same(t, "requests and not tried", []any{report.Requests, report.NotTried}, []any{0, []int{0}})
+}
+
 // What an earlier run has set and a later one did not clear, is not forgotten.
 func TestWhatIsDirtyRemembersAllFieldsThatWereSet(t *testing.T) {
 	t.Parallel()

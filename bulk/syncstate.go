@@ -22,7 +22,8 @@ type SyncState interface {
 	// Lookup returns what the state knows of the emails, in any order. It leaves out unknown emails.
 	Lookup(ctx context.Context, emails []string) ([]SyncEntry, error)
 	// Save replaces the entries of their emails, and returns when they will survive a crash of the machine. An entry
-	// that has nothing but its email removes it. Save fails once another run has taken the state.
+	// that has nothing but its email removes it. Save fails once another run has taken the state, and Sync calls it
+	// before its first write. It serves the run that acquired the state last.
 	Save(ctx context.Context, entries []SyncEntry) error
 }
 
