@@ -84,10 +84,10 @@ var syntaxes = map[Dialect]*syntax{
 }
 
 // sql is a query of this dialect. It writes ? for a parameter, NOW for the time,
-// LATER for the time in a number of microseconds, which is its parameter, and
+// NOW_PLUS for the time in a number of microseconds, which is its parameter, and
 // MICROS(column) for a time to be read as a dbTime.
 func (s *syntax) sql(query string) string {
-	query = strings.ReplaceAll(query, "LATER", s.later)
+	query = strings.ReplaceAll(query, "NOW_PLUS", s.later)
 	for {
 		before, rest, found := strings.Cut(query, "MICROS(")
 		if !found {

@@ -167,7 +167,7 @@ func (s *SyncState) lease(ctx context.Context, q queryer, run *stateRun) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, st.sql("UPDATE demeterrr_sync_states SET token = ?, owner = ?, expires_at = LATER WHERE state = ?"),
+	_, err = q.ExecContext(ctx, st.sql("UPDATE demeterrr_sync_states SET token = ?, owner = ?, expires_at = NOW_PLUS WHERE state = ?"),
 		st.bytes(run.token), st.owner, st.inFlight.Microseconds(), st.bytes(s.name))
 	return err
 }
@@ -192,7 +192,7 @@ func (s *SyncState) renew(ctx context.Context, run *stateRun) {
 func (s *SyncState) hold(ctx context.Context, q queryer, run *stateRun, set string, args ...any) error {
 	st := s.store
 	args = append(args, st.inFlight.Microseconds(), st.bytes(s.name), st.bytes(run.token))
-	result, err := q.ExecContext(ctx, st.sql("UPDATE demeterrr_sync_states SET "+set+"expires_at = LATER WHERE state = ? AND token = ?"), args...)
+	result, err := q.ExecContext(ctx, st.sql("UPDATE demeterrr_sync_states SET "+set+"expires_at = NOW_PLUS WHERE state = ? AND token = ?"), args...)
 	if err != nil {
 		return err
 	}
