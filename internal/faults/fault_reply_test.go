@@ -270,14 +270,14 @@ func limits() []fault {
 		{name: "429, retryAfter of the body is bad", by: "handler", class: limited, status: 429, reply: func(x *exchange) {
 			x.send(429, "application/json", `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"","retryAfter":-5,"details":{"retryAfter":1e999,"limit":"x"}}}`)
 		}},
-		limit("429, Retry-After of an hour", time.Hour, func(h http.Header) { h.Set("Retry-After", "3600") }),
+		limit("429, Retry-After of two hours", 2*time.Hour, func(h http.Header) { h.Set("Retry-After", "7200") }),
 		limit("429, date in the past, server 5 h ahead", 0, func(h http.Header) {
 			h.Set("Date", at(far))
 			h.Set("Retry-After", at(far-time.Minute))
 		}),
-		limit("429, date in an hour, server 5 h behind", time.Hour-2*time.Second, func(h http.Header) {
+		limit("429, date in two hours, server 5 h behind", 2*time.Hour-2*time.Second, func(h http.Header) {
 			h.Set("Date", at(-far))
-			h.Set("Retry-After", at(time.Hour-far))
+			h.Set("Retry-After", at(2*time.Hour-far))
 		}),
 		{name: "success, server's clock 5 h off", by: "handler", class: noFault, reply: func(x *exchange) {
 			x.w.Header().Set("Date", at(far))
