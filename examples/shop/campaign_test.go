@@ -108,7 +108,7 @@ func (p *senderProcess) run(t *testing.T) (report sendingReport, finished bool) 
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	p.mu.Lock()
 	p.cmd = cmd
-	err = cmd.Start()
+	err = startChild(cmd)
 	p.mu.Unlock()
 	if err == nil {
 		err = cmd.Wait()

@@ -116,7 +116,7 @@ func (f *fleet) run(m *member) {
 		cmd.Stdout, cmd.Stderr = &m.log, &m.log
 		m.mu.Lock()
 		m.cmd = cmd
-		err := cmd.Start()
+		err := startChild(cmd)
 		m.mu.Unlock()
 		if err == nil {
 			err = cmd.Wait()

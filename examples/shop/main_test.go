@@ -25,6 +25,12 @@ import (
 const asProgram = "SHOP_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram)+os.Getenv(asSender) != "" {
+		go func() { // the tests end: however they do, the pipe closes
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(3)
+		}()
+	}
 	if text := os.Getenv(asProgram); text != "" {
 		inFlight, _ = time.ParseDuration(text)
 		main()
@@ -71,7 +77,7 @@ func startShop(t *testing.T, srv *demeterrrtest.Server, args ...string) *shop {
 	s.Cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"-listen", address}, args...)...)
 	s.Env = append(os.Environ(), asProgram+"=5m", "SHOP_WEBHOOK_SECRET="+secret, "DEMETERRR_API_KEY="+srv.APIKey(), "DEMETERRR_BASE_URL="+srv.URL())
 	s.Stdout, s.Stderr = &s.log, &s.log
-	if err := s.Start(); err != nil {
+	if err := startChild(s.Cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Process.Kill() })
@@ -82,6 +88,14 @@ func startShop(t *testing.T, srv *demeterrrtest.Server, args ...string) *shop {
 func (s *shop) end() {
 	_ = s.Process.Kill()
 	_ = s.Wait()
+}
+
+// startChild starts a process of the test binary, which ends with the tests.
+func startChild(cmd *exec.Cmd) error {
+	if _, err := cmd.StdinPipe(); err != nil {
+		return err
+	}
+	return cmd.Start()
 }
 
 // await waits until the process answers.
@@ -225,10 +239,15 @@ func TestItRefusesToStart(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-listen", "127.0.0.1:0", "-database", file}, test.args...)...)
 			cmd.Env = append(append(os.Environ(), asProgram+"=5m", "SHOP_WEBHOOK_SECRET="+secret,
 				"DEMETERRR_API_KEY="+srv.APIKey(), "DEMETERRR_BASE_URL="+srv.URL()), test.env...)
-			out, err := cmd.CombinedOutput()
+			var out lockedBuffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			err := startChild(cmd)
+			if err == nil {
+				err = cmd.Wait()
+			}
 			exit, _ := errors.AsType[*exec.ExitError](err)
-			if exit == nil || exit.ExitCode() != test.code || !strings.Contains(string(out), test.says) || strings.Contains(string(out), "pw@") {
-				t.Errorf("it ended with %v and printed, want %d and %q:\n%s", err, test.code, test.says, out)
+			if exit == nil || exit.ExitCode() != test.code || !strings.Contains(out.String(), test.says) || strings.Contains(out.String(), "pw@") {
+				t.Errorf("it ended with %v and printed, want %d and %q:\n%s", err, test.code, test.says, &out)
 			}
 		})
 	}
