@@ -179,11 +179,15 @@ func TestCampaign(t *testing.T) { //nolint:paralleltest // its times are real
 	if last.AlreadySent+last.Unknown != size.customers || last.Unknown != len(inDoubt) {
 		t.Errorf("the last process found %+v; InDoubt lists %d", last, len(inDoubt))
 	}
+	least := 1 // a short campaign can be over before a killed process is back
+	if *full {
+		least = size.customers / 5
+	}
 	var shares []string
 	for i := range all {
 		n := sent[all[i].LocationID]
 		shares = append(shares, strconv.Itoa(n))
-		if n < size.customers/5 {
+		if n < least {
 			t.Errorf("process %d sent to %d of %d", i, n, size.customers)
 		}
 	}
