@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -12,9 +13,11 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// stateFailed is the error of a state, or of what contradicts it.
+// stateFailed is the error of a state, or of what contradicts it. Its text has no
+// emails, which a database may quote.
 func stateFailed(err error) *failure {
-	return because("the sync state failed", scrub.Readable(err))
+	err = scrub.Readable(err)
+	return &failure{&apiError{Message: withCause("the sync state failed", errors.New(scrub.Emails(err.Error())))}, err}
 }
 
 // acquireState takes the state for this run.

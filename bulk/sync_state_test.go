@@ -540,6 +540,20 @@ func TestAReplyThatNamesAnotherEmailDropsTheEntry(t *testing.T) {
 	}
 }
 
+// A database may quote the email of a row in its errors.
+func TestAnErrorOfAStateHasNoEmail(t *testing.T) {
+	t.Parallel()
+	state := newMemoryState(t)
+	full := errors.New(`duplicate key: (email)=("customer 0"@example.com), customer0@example.com`)
+	state.onSave = func([]bulk.SyncEntry) error { return full }
+	srv := account(t, 0)
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(customerList(0, 2)), &bulk.SyncOptions{State: state})
+	adds(t, srv, report)
+	if !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "demeterrr: the sync state failed: duplicate key: ") || strings.Contains(err.Error(), "@") || len(report.NotTried) != 2 {
+		t.Error(err, summary(report))
+	}
+}
+
 func TestAStateServesOneRunAtATime(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1)

@@ -16,8 +16,9 @@ import (
 // Gone stands where something was taken out.
 const Gone = "[removed]"
 
-// address matches what looks like an email, also when it is percent-encoded.
-var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]+(?:@|%40|&#64;)[^\s"'<>(),;:]+`)
+// address matches what looks like an email, also when it is percent-encoded. The
+// part before the @ may end with a quote, as in "jane doe"@example.com.
+var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]*[^\s](?:@|%40|&#64;)[^\s"'<>(),;:]+`)
 
 // asciiEscape matches what JSON may write for an ASCII character that can be shown.
 var asciiEscape = regexp.MustCompile(`\\u00(?:[2-6][0-9a-fA-F]|7[0-9a-eA-E])`)

@@ -29,6 +29,8 @@ func TestExcerptTakesOutKeyQueryValuesAndEmails(t *testing.T) {
 		"<a href='mailto:j@x.org'>":              "<a href='mailto:[removed]'>",
 		`{"email":"j@x.org","e":"j\u0040x.org"}`: `{"email":"[removed]","e":"[removed]"}`,
 		"j&#64;x.org":                            "[removed]",
+		`("j d"@x.org) o(j)@x.org j<d>%40x.org`:  `("j [removed]) o([removed] j<[removed]`,
+		"at @ noon":                              "at @ noon",
 		"a\xffb":                                 "a\uFFFDb",
 	} {
 		if got := scrub.Excerpt([]byte(body), 200, key, query); got != want {
