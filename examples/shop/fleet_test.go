@@ -68,7 +68,7 @@ type fleet struct {
 	running    sync.WaitGroup
 
 	injected, attempts, refused, killed, restarts, settled atomic.Int64
-	redisDown                                              [2]time.Time
+	crashes                                                []crashed
 
 	mu      sync.Mutex
 	arrived []time.Time // the requests that the API got
@@ -79,7 +79,6 @@ type member struct {
 	mu  sync.Mutex
 	cmd *exec.Cmd
 	log lockedBuffer
-	url *url.URL
 }
 
 // newFleet starts all of it.
@@ -94,12 +93,15 @@ func newFleet(t *testing.T, size fleetSize) *fleet {
 	f.sequenceID = f.srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID
 	t.Cleanup(f.stop)
 	for i := range f.shops {
-		f.shops[i].url = &url.URL{Scheme: "http", Host: freeAddress(t)}
 		f.running.Go(func() { f.run(&f.shops[i]) })
 	}
 	var turn atomic.Int64
 	f.proxy = httptest.NewServer(&httputil.ReverseProxy{
-		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(f.shops[turn.Add(1)%fleetProcesses].url) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			if target, err := url.Parse(f.shops[turn.Add(1)%fleetProcesses].log.url()); err == nil {
+				r.SetURL(target)
+			}
+		},
 		ErrorLog: log.New(io.Discard, "", 0), // a dead process answers 502
 	})
 	t.Cleanup(f.proxy.Close)
@@ -109,7 +111,7 @@ func newFleet(t *testing.T, size fleetSize) *fleet {
 // run runs a process, again and again, until the fleet is ending.
 func (f *fleet) run(m *member) {
 	for !f.ending.Load() {
-		cmd := exec.CommandContext(context.Background(), os.Args[0], "-listen", m.url.Host, "-sequence", f.sequenceID,
+		cmd := exec.CommandContext(context.Background(), os.Args[0], "-listen", "127.0.0.1:0", "-sequence", f.sequenceID,
 			"-database", f.db.URL, "-redis", f.redis.URL, "-limit", fmt.Sprintf("%d/1s", fleetLimit))
 		cmd.Env = append(os.Environ(), asProgram+"="+f.size.inFlight.String(), "SHOP_WEBHOOK_SECRET="+secret,
 			"DEMETERRR_API_KEY="+f.srv.APIKey(), "DEMETERRR_BASE_URL="+f.srv.URL())
@@ -196,6 +198,12 @@ func every(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// crashed is a server that was out of reach for some time.
+type crashed struct {
+	server     *servers.Server
+	down, back time.Time
+}
+
 // crash crashes PostgreSQL twice and Redis once, in the course of the deliveries.
 func (f *fleet) crash(t *testing.T, deliveries int) {
 	t.Helper()
@@ -209,9 +217,7 @@ func (f *fleet) crash(t *testing.T, deliveries int) {
 		if err := s.Start(); err != nil {
 			t.Error(err)
 		}
-		if s == f.redis {
-			f.redisDown = [2]time.Time{down, time.Now()}
-		}
+		f.crashes = append(f.crashes, crashed{s, down, time.Now()})
 	}
 }
 
@@ -221,13 +227,12 @@ func customer(i int) string { return fmt.Sprintf("customer%d@example.com", i) }
 func (f *fleet) deliver(t *testing.T, i int, busy chan struct{}) {
 	t.Helper()
 	body := fmt.Sprintf(`{"id": "%d", "email": %q, "firstName": "Jane", "language": "en"}`, i, customer(i))
-	proxy := &shop{url: f.proxy.URL}
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		busy <- struct{}{}
-		status, _ := proxy.call(t, http.MethodPost, "/webhooks/order-delivered", body)
+		status, _ := call(t, http.MethodPost, f.proxy.URL+"/webhooks/order-delivered", body)
 		<-busy
 		f.attempts.Add(1)
-		if status/100 == 2 {
+		if status == http.StatusNoContent { // the shop's own 2xx
 			if n := f.settled.Add(1); n%500 == 0 {
 				t.Logf("%d deliveries are answered with 2xx", n)
 			}
@@ -313,21 +318,37 @@ func (f *fleet) judge(t *testing.T) (v verdict) {
 }
 
 // mostInASecond is the largest number of requests that reached the fake in any
-// second. Those around the loss of all that Redis knew are counted apart.
-func (f *fleet) mostInASecond() (usually, afterLoss int) {
+// second. Those around a crash are counted apart: a claim in PostgreSQL stands
+// between a place and its request, and can outlast the limiter's margin. Redis
+// forgets the places that it gave.
+func (f *fleet) mostInASecond(t *testing.T) (usually, aroundCrashes int) {
+	t.Helper()
 	slices.SortFunc(f.arrived, time.Time.Compare)
 	first := 0
 	for i, at := range f.arrived {
 		for at.Sub(f.arrived[first]) >= time.Second {
 			first++
 		}
-		if at.After(f.redisDown[0]) && at.Before(f.redisDown[1].Add(3*time.Second)) {
-			afterLoss = max(afterLoss, i-first+1)
+		n, crash := i-first+1, slices.IndexFunc(f.crashes, func(c crashed) bool {
+			return at.After(c.down) && at.Before(c.back.Add(3*time.Second))
+		})
+		if n > fleetLimit {
+			t.Logf("%d requests in a second, %v after the start; crashes at %v", n, at.Sub(f.arrived[0]), f.crashTimes())
+		}
+		if crash >= 0 {
+			aroundCrashes = max(aroundCrashes, n)
 		} else {
-			usually = max(usually, i-first+1)
+			usually = max(usually, n)
 		}
 	}
-	return usually, afterLoss
+	return usually, aroundCrashes
+}
+
+func (f *fleet) crashTimes() (all []string) {
+	for _, c := range f.crashes {
+		all = append(all, fmt.Sprintf("%s %v-%v", c.server.URL[:5], c.down.Sub(f.arrived[0]), c.back.Sub(f.arrived[0])))
+	}
+	return all
 }
 
 // TestFleet delivers orders to four processes that are killed again and again,
@@ -358,18 +379,18 @@ func TestFleet(t *testing.T) { //nolint:paralleltest // its times are real
 	if v.sent < f.size.orders*3/4 || f.killed.Load() < 3 || f.refused.Load() == 0 {
 		t.Errorf("%d of %d orders were sent; %d kills; %d deliveries were answered with something else than 2xx", v.sent, f.size.orders, f.killed.Load(), f.refused.Load())
 	}
-	usually, afterLoss := f.mostInASecond()
+	usually, aroundCrashes := f.mostInASecond(t)
 	if usually > fleetLimit {
 		t.Errorf("%d requests in a second", usually)
 	}
 	text := fmt.Sprintf("%d processes of examples/shop, %d orders in %d deliveries, %d webhook requests until each was answered with 2xx. "+
 		"%d kills with SIGKILL, one every %v. PostgreSQL crashed twice and Redis once. %d faults of the API: lost replies, 500s, 503s, 429s, expired keys, delays. "+
 		"**Sent twice: %d. Lost: %d.** Sent once: %d. In doubt and listed by `InDoubt`: %d, of whom %d have the survey. "+
-		"%d requests to the API, at most %d in any second, and %d after Redis lost its memory, with a limit of %d. It took %v.\n",
+		"%d requests to the API, at most %d in any second, and %d around the crashes, with a limit of %d. It took %v.\n",
 		fleetProcesses, f.size.orders, deliveries, f.attempts.Load(),
 		f.killed.Load(), f.size.killEvery, f.injected.Load(),
 		len(v.twice), len(v.lost), v.sent, v.inDoubt, v.inDoubtSent,
-		len(f.arrived), usually, afterLoss, fleetLimit, took.Round(time.Second))
+		len(f.arrived), usually, aroundCrashes, fleetLimit, took.Round(time.Second))
 	t.Log(text)
 	writeSection(t, "fleet", "TestFleet", text)
 }

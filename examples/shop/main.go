@@ -73,6 +73,9 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = nil // told to stop while it was starting
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
@@ -197,10 +200,12 @@ func newClient(s *settings) (client *demeterrr.Client, metrics http.Handler, clo
 // checkSequence refuses a sequence that the account does not have. An API that
 // cannot be asked now keeps no replica from starting.
 func checkSequence(ctx context.Context, client *demeterrr.Client, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	sequence, err := client.Sequences.Get(ctx, id)
+	sequence, err := client.Sequences.Get(asking, id)
 	switch e, _ := errors.AsType[*demeterrr.Error](err); {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case err == nil && sequence.Status != demeterrr.SequenceActive:
 		slog.Warn("the sequence does not seem to be active; activate it in the dashboard", "status", sequence.Status)
 		return nil
@@ -208,7 +213,7 @@ func checkSequence(ctx context.Context, client *demeterrr.Client, id string) err
 		return nil
 	case errors.Is(err, demeterrr.ErrNotFound):
 		return fmt.Errorf("the account has no sequence %s; pass the id of one of its own with -sequence: %w", id, err)
-	case e != nil && !e.Retryable() && ctx.Err() == nil:
+	case e != nil && !e.Retryable() && asking.Err() == nil:
 		return fmt.Errorf("the sequence %s cannot be used: %w", id, err)
 	}
 	slog.Warn("the sequence is not checked", "error", err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -47,11 +46,10 @@ func TestMain(m *testing.M) {
 // shop is a process of the service.
 type shop struct {
 	*exec.Cmd
-	url string
 	log lockedBuffer
 }
 
-// lockedBuffer can be read while a process writes to it.
+// lockedBuffer is the log of a process, which can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -63,6 +61,20 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// url is the address that the log tells last; empty if it tells none.
+func (l *lockedBuffer) url() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mark := []byte("INFO listening address=")
+	log := l.b.Bytes()
+	i := bytes.LastIndex(log, mark)
+	if i < 0 {
+		return ""
+	}
+	address, _, _ := bytes.Cut(log[i+len(mark):], []byte("\n"))
+	return "http://" + string(address)
+}
+
 func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,9 +84,8 @@ func (l *lockedBuffer) String() string {
 // startShop starts a process that calls a fake.
 func startShop(t *testing.T, srv *demeterrrtest.Server, args ...string) *shop {
 	t.Helper()
-	address := freeAddress(t)
-	s := &shop{url: "http://" + address}
-	s.Cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"-listen", address}, args...)...)
+	s := new(shop)
+	s.Cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"-listen", "127.0.0.1:0"}, args...)...)
 	s.Env = append(os.Environ(), asProgram+"=5m", "SHOP_WEBHOOK_SECRET="+secret, "DEMETERRR_API_KEY="+srv.APIKey(), "DEMETERRR_BASE_URL="+srv.URL())
 	s.Stdout, s.Stderr = &s.log, &s.log
 	if err := startChild(s.Cmd); err != nil {
@@ -118,7 +129,13 @@ func (s *shop) get(t *testing.T, path string) (status int, body string) {
 
 func (s *shop) call(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	return call(t, method, s.log.url()+path, body)
+}
+
+// call makes a request with the shop's signature. Status 0 stands for no answer.
+func call(t *testing.T, method, url, body string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,18 +145,8 @@ func (s *shop) call(t *testing.T, method, path, body string) (int, string) {
 		return 0, ""
 	}
 	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	answer, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(answer)
 }
 
 // A process that is told to stop answers the webhook in flight. Its successor
@@ -190,6 +197,24 @@ func TestItStopsGracefullyAndRemembers(t *testing.T) {
 		if strings.Contains(log, "jane") || strings.Contains(log, secret) || strings.Contains(log, srv.APIKey()) {
 			t.Errorf("an email, a secret or a key is logged:\n%s", log)
 		}
+	}
+}
+
+// A process that is told to stop while it starts ends without an error.
+func TestItStopsWhileItStarts(t *testing.T) {
+	t.Parallel()
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}", Status: 503, Times: demeterrrtest.Always})
+	s := startShop(t, srv, "-sequence", "880e8400-e29b-41d4-a716-446655440000", "-database", filepath.Join(t.TempDir(), "shop.db"))
+	for len(srv.Requests()) == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Skip(err) // Windows
+	}
+	if err := s.Wait(); err != nil || strings.Contains(s.log.String(), "listening") {
+		t.Errorf("%v\n%s", err, &s.log)
 	}
 }
 

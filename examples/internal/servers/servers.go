@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -110,12 +111,24 @@ func newServer(t testing.TB, as *account, signal string) *Server {
 	if err := as.own(dir); err != nil {
 		t.Fatal(err)
 	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := freeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return &Server{addr: l.Addr().String(), dir: dir, as: as, signal: signal}
+	return &Server{addr: addr, dir: dir, as: as, signal: signal}
+}
+
+// freeAddress returns an address below those that outgoing connections get, since
+// one of them could take it while the server is down.
+func freeAddress(ctx context.Context) (addr string, err error) {
+	for range 100 {
+		addr = fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)) //nolint:gosec // any will do
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", addr); err == nil {
+			return addr, l.Close()
+		}
+	}
+	return "", err
 }
 
 func (s *Server) mustStart(t testing.TB) {
