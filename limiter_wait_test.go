@@ -1,6 +1,7 @@
 package demeterrr_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -60,7 +61,7 @@ func TestALimitHoldsAfterAPause(t *testing.T) {
 					}
 					calls.Wait()
 					s.wantSent(51)
-					slices.SortFunc(s.sent, func(a, b sent) int { return int(a.at - b.at) })
+					slices.SortFunc(s.sent, func(a, b sent) int { return cmp.Compare(a.at, b.at) })
 					refusedAt := s.sent[10].at + took
 					for i, r := range s.sent {
 						if j := i + limit.Requests; j < len(s.sent) && s.sent[j].at-r.at < limit.Window {
