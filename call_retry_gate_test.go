@@ -1,6 +1,7 @@
 package demeterrr_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -112,7 +113,7 @@ func TestThoseWhoWaitAreSpreadWhenTheGateOpens(t *testing.T) {
 		for i := 1; i <= 100; i++ {
 			s.wantHeldUntil(i, time.Minute, time.Second)
 		}
-		byTime := func(a, b sent) int { return int(a.at - b.at) }
+		byTime := func(a, b sent) int { return cmp.Compare(a.at, b.at) }
 		first, last := slices.MinFunc(s.sent[1:], byTime), slices.MaxFunc(s.sent[1:], byTime)
 		if spread := last.at - first.at; spread < time.Second/2 {
 			t.Errorf("100 calls came within %v", spread)
