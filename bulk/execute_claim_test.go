@@ -154,8 +154,9 @@ func TestAJournalThatMiscountsKeepsNoClaim(t *testing.T) {
 		more func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry
 		want string
 	}{
-		"twice": {func(taken []bulk.JournalEntry, _ []string) []bulk.JournalEntry { return append(taken, taken...) },
-			"read 2, duplicates 0, already sent 0, sent 1, skipped 0, failed 0, unknown 0, requests 1, in flight 1"},
+		"twice": {func(taken []bulk.JournalEntry, _ []string) []bulk.JournalEntry {
+			return append(taken, taken...)
+		}, "read 2, duplicates 0, already sent 0, sent 1, skipped 0, failed 0, unknown 0, requests 1, in flight 1"},
 		"ours": {func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry {
 			return append(taken, bulk.JournalEntry{Email: emails[1], State: bulk.JournalBegun, Live: true})
 		}, "read 2, duplicates 0, already sent 0, sent 0, skipped 0, failed 0, unknown 0, requests 0, in flight 2"},
