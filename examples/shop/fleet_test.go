@@ -318,9 +318,9 @@ func (f *fleet) judge(t *testing.T) (v verdict) {
 }
 
 // mostInASecond is the largest number of requests that reached the fake in any
-// second. Those around a crash are counted apart: a claim in PostgreSQL stands
-// between a place and its request, and can outlast the limiter's margin. Redis
-// forgets the places that it gave.
+// second. Those around a crash are counted apart. A claim that waits for PostgreSQL
+// stands between a place and its request, and outlasts a window as short as this.
+// Redis forgets the places that it gave.
 func (f *fleet) mostInASecond(t *testing.T) (usually, aroundCrashes int) {
 	t.Helper()
 	slices.SortFunc(f.arrived, time.Time.Compare)
