@@ -205,9 +205,10 @@ func (s *survey) encoding() (string, error) {
 type plausibility struct {
 	runes     [256]rune
 	good, bad int
+	capitals  int // at the beginning of a word, where small letters stand too
 }
 
-func (p *plausibility) score() int { return 2*p.good - 3*p.bad }
+func (p *plausibility) score() int { return 2*p.good + p.capitals - 3*p.bad }
 
 func runesOf(m *charmap.Charmap) (runes [256]rune) {
 	for b := range runes {
@@ -235,8 +236,10 @@ func (p *plausibility) add(before, b, after, afterThat byte) {
 			unicode.IsUpper(r) && unicode.IsUpper(last) && unicode.IsUpper(next) && unicode.IsLower(second),
 			unicode.IsLower(r) && unicode.IsUpper(last) && unicode.IsUpper(next):
 			p.bad++
-		case unicode.IsLetter(last) || unicode.IsLetter(next):
+		case unicode.IsLetter(last):
 			p.good++
+		case unicode.IsLetter(next) && unicode.IsUpper(r):
+			p.capitals++
 		}
 	case unicode.IsLetter(r):
 		if unicode.IsUpper(r) && unicode.IsLower(last) {
