@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +82,9 @@ func read(t testing.TB, f *customerfile.File) outcome {
 		if c.Consent {
 			got.mapping += ", " + name + "?"
 		}
+		if c.OptedOut > 0 {
+			got.mapping += fmt.Sprintf(" (%d in %s)", c.OptedOut, name)
+		}
 		if c.Hint != "" {
 			got.mapping += ", " + name + " has " + c.Hint
 		}
@@ -124,7 +126,7 @@ func show(row customerfile.Row) string {
 	if p.CustomFields != nil {
 		parts = append(parts, fmt.Sprint(p.CustomFields))
 	}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+	return strings.TrimRight(strings.Join(parts, "|"), "|")
 }
 
 // manyRows returns n contacts with an email and a first name, and a last column.

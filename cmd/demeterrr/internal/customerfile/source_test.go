@@ -72,7 +72,7 @@ func TestPathsThatAreNoFiles(t *testing.T) {
 	}
 }
 
-var twoRead = outcome{mapping: `utf-8 ",", header 1, Email=email, First name=firstName`, rows: []string{"2 ann@example.com Ann", "3 bo@example.com Bo"}}
+var twoRead = outcome{mapping: `utf-8 ",", header 1, Email=email, First name=firstName`, rows: []string{"2|ann@example.com||Ann", "3|bo@example.com||Bo"}}
 
 func TestStandardInputIsAPipeOrAFile(t *testing.T) {
 	t.Parallel()

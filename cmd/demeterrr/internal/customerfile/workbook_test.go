@@ -52,7 +52,7 @@ var header, ann = []any{"Email", "First name"}, []any{"ann@example.com", "Ann"}
 
 func TestWorkbooks(t *testing.T) {
 	t.Parallel()
-	sheet1 := outcome{mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2 ann@example.com Ann"}}
+	sheet1 := outcome{mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2|ann@example.com||Ann"}}
 	for name, c := range map[string]struct {
 		build   func(f *excelize.File)
 		options options
@@ -67,8 +67,8 @@ func TestWorkbooks(t *testing.T) {
 			},
 			options: options{Region: "US", Map: []string{"customFields=Birthday", "customFields=Size"}},
 			want: outcome{
-				mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter?, Size=customFields.Size",
-				rows:    []string{"5 ann@example.com +15550100001 map[Birthday:1991-01-15 Size:4.5]"},
+				mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter? (1 in Newsletter), Size=customFields.Size",
+				rows:    []string{"5|ann@example.com||||+15550100001||map[Birthday:1991-01-15 Size:4.5]"},
 				leftOut: []string{`6 bo@example.com: Newsletter is "FALSE"`},
 				listed:  []string{"6 the phone is left out: it is no phone number"}, // it is British, without its +
 			},
@@ -176,8 +176,8 @@ func TestFormulasHaveTheValueThatTheSpreadsheetShowed(t *testing.T) {
 	const rows = `<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c><c r="B1" t="inlineStr"><is><t>First name</t></is></c></row>` +
 		`<row r="2"><c r="A2" t="str"><f>LOWER("ANN@EXAMPLE.COM")</f><v>ann@example.com</v></c><c r="B2" t="str"><f>""</f>VALUE</c></row>`
 	for value, want := range map[string]outcome{
-		"<v>Ann</v>": {mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2 ann@example.com Ann"}},
-		"<v></v>":    {mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2 ann@example.com"}},
+		"<v>Ann</v>": {mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2|ann@example.com||Ann"}},
+		"<v></v>":    {mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2|ann@example.com"}},
 		"":           {err: "the workbook has a formula without a value; open it in a spreadsheet, save it, and try again"},
 	} {
 		if diff := cmp.Diff(want, outcomeOf(t, sheetXML(t, strings.ReplaceAll(rows, "VALUE", value)), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
