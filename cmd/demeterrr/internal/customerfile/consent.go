@@ -74,8 +74,9 @@ func (c consent) meansOut(cell string) bool {
 		return no || nothing || words.has("not yet", cell) || isOutState(cell)
 	case stateOfRow:
 		return no || isOutState(cell)
+	default:
+		return false
 	}
-	return false
 }
 
 // isOutState reports whether a state means out, also with a remark as in "Cancelled (by patient)".

@@ -121,7 +121,7 @@ func surveyBytes(in io.Reader) (string, error) {
 	for have := 0; ; {
 		n, err := io.ReadFull(in, buffer[have:])
 		have += n
-		if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // as io.ReadFull documents them
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			s.read(buffer[:have], have)
 			return s.encoding()
 		}

@@ -169,8 +169,11 @@ func sameFile(a, b string) (bool, error) {
 	}
 	dirA, errA := os.Stat(filepath.Dir(a))
 	dirB, errB := os.Stat(filepath.Dir(b))
-	if errA != nil || errB != nil {
-		return filepath.Clean(a) == filepath.Clean(b), nil
+	if errors.Is(errors.Join(errA, errB), fs.ErrNotExist) {
+		return false, nil // they will be in different folders, or cannot be written
+	}
+	if err := errors.Join(errA, errB); err != nil {
+		return false, bare(err)
 	}
 	return os.SameFile(dirA, dirB) && strings.EqualFold(filepath.Base(a), filepath.Base(b)), nil
 }

@@ -141,7 +141,7 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 	stdin, err := os.Open(input)
 	must(err)
 	defer func() { _ = stdin.Close() }()
-	others := []string{journal, "", at("new.journal")}
+	others := []string{journal, "", at("new.journal"), at("none/state.journal")}
 	for _, f := range []*customerfile.File{open(t, input, options{}), open(t, "-", options{Stdin: stdin})} {
 		for path, want := range map[string]string{
 			input: "it is the customer file itself", at("sub/../in.csv"): "it is the customer file itself", at("link.csv"): "it is the customer file itself",
@@ -178,7 +178,7 @@ func TestTheErrorsFileIsWrittenAtOnce(t *testing.T) {
 	input := write(t, twoContacts)
 	f := open(t, input, options{})
 	path := filepath.Join(t.TempDir(), "errors.csv")
-	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(input, []byte("Email\nan@example.com\n"), 0o600); err != nil { // it changes

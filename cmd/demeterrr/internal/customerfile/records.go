@@ -109,6 +109,7 @@ func (r *recordReader) line() ([]byte, error) {
 		}
 		from = max(0, len(have)-1) // a CR may stand there
 		if !r.fill() {
+			have = r.buffer[r.start:r.end]        // fill moved it
 			if len(have) > 0 && r.err == io.EOF { //nolint:errorlint // as io.Reader documents it
 				return have, nil
 			}

@@ -49,6 +49,7 @@ func TestRecords(t *testing.T) {
 		"one cell":                       {"a", [][]string{{"a"}}},
 		"empty cells":                    {",\n\n,,", [][]string{{"", ""}, {""}, {"", "", ""}}},
 		"no line end":                    {"a,\"b\"", [][]string{{"a", "b"}}},
+		"a last line after a short one":  {"\n01", [][]string{{""}, {"01"}}},
 		"CRLF":                           {"a,b\r\n\"c\",d\r\n", [][]string{{"a", "b"}, {"c", "d"}}},
 		"CR is text":                     {"a\rb,\"c\rd\"\nx", [][]string{{"a\rb", "c\rd"}, {"x"}}},
 		"a quote in a cell":              {"a\"b,5\" tv\n", [][]string{{"a\"b", "5\" tv"}}},

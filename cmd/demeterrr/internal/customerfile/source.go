@@ -173,7 +173,7 @@ func kindOf(in *io.SectionReader) (workbook bool, err error) {
 	}
 	head := make([]byte, 512)
 	n, err := in.ReadAt(head, 0)
-	if err != nil && err != io.EOF { //nolint:errorlint // as io.ReaderAt documents it
+	if err != nil && err != io.EOF {
 		return false, bare(err)
 	}
 	head = head[:n]

@@ -91,7 +91,7 @@ func TestStandardInputIsAPipeOrAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if _, err := file.Seek(31, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestCommonNumbersAreThoseOfThePackage(t *testing.T) {
 		country := commonNumbers[random.IntN(len(commonNumbers))]
 		digits := make([]byte, country.digits-1+random.IntN(3))
 		for i := range digits {
-			digits[i] = '0' + byte(random.IntN(10))
+			digits[i] = "0123456789"[random.IntN(10)]
 		}
 		text := "+" + country.code + string(digits)
 		if random.IntN(2) == 0 {

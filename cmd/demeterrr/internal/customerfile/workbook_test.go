@@ -50,73 +50,79 @@ func addSheet(f *excelize.File, name string) {
 
 var header, ann = []any{"Email", "First name"}, []any{"ann@example.com", "Ann"}
 
+// workbookCase is a workbook, and what must come of it.
+type workbookCase struct {
+	build   func(f *excelize.File)
+	options options
+	want    outcome
+}
+
+var sheet1 = outcome{mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2|ann@example.com||Ann"}}
+
+var workbookCases = map[string]workbookCase{
+	"numbers, dates and blank rows": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", []any{"Customers of 2025"}, nil, []any{"Email", "Handy", "Birthday", "Newsletter", "Size"})
+			fill(f, "Sheet1", "A5", []any{"ann@example.com", 15550100001.0, 33253, true, 4.5}, []any{"bo@example.com", 447911123456.0, "", false, "5"})
+			style, _ := f.NewStyle(&excelize.Style{NumFmt: 14})
+			_ = f.SetCellStyle("Sheet1", "C5", "C5", style)
+		},
+		options: options{Region: "US", Map: []string{"customFields=Birthday", "customFields=Size"}},
+		want: outcome{
+			mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter? (1 in Newsletter), Size=customFields.Size",
+			rows:    []string{"5|ann@example.com||||+15550100001||map[Birthday:1991-01-15 Size:4.5]"},
+			leftOut: []string{`6 bo@example.com: Newsletter is "FALSE"`},
+			listed:  []string{"6 the phone is left out: it is no phone number"}, // it is British, without its +
+		},
+	},
+	"empty and hidden sheets beside it": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann)
+			addSheet(f, "Sheet2")
+			addSheet(f, "Lists")
+			fill(f, "Lists", "A1", []any{"Email"})
+			_ = f.SetSheetVisible("Lists", false)
+		},
+		want: sheet1,
+	},
+	"two sheets": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann)
+			addSheet(f, "Old")
+			fill(f, "Old", "A1", header, ann)
+		},
+		want: outcome{err: `the workbook has several sheets; name one with --sheet: ["Sheet1" "Old"]`},
+	},
+	"one of two sheets": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann)
+			addSheet(f, "Old")
+			fill(f, "Old", "A1", []any{"x"})
+		},
+		options: options{Sheet: "Sheet1"},
+		want:    sheet1,
+	},
+	"a sheet that is not there": {
+		build:   func(f *excelize.File) { fill(f, "Sheet1", "A1", header, ann) },
+		options: options{Sheet: "sheet"},
+		want:    outcome{err: `the workbook has no sheet "sheet"; it has ["Sheet1"]`},
+	},
+	"nothing in it": {
+		build: func(*excelize.File) {},
+		want:  outcome{err: "the workbook has nothing in its visible sheets; its first row must name the columns"},
+	},
+	"a formula without a value": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann, []any{"bo@example.com"})
+			_ = f.SetCellFormula("Sheet1", "B3", `PROPER("BO")`)
+		},
+		want: outcome{err: "the workbook has a formula without a value; open it in a spreadsheet, save it, and try again"},
+	},
+}
+
 func TestWorkbooks(t *testing.T) {
 	t.Parallel()
-	sheet1 := outcome{mapping: "sheet Sheet1, header 1, Email=email, First name=firstName", rows: []string{"2|ann@example.com||Ann"}}
-	for name, c := range map[string]struct {
-		build   func(f *excelize.File)
-		options options
-		want    outcome
-	}{
-		"numbers, dates and blank rows": {
-			build: func(f *excelize.File) {
-				fill(f, "Sheet1", "A1", []any{"Customers of 2025"}, nil, []any{"Email", "Handy", "Birthday", "Newsletter", "Size"})
-				fill(f, "Sheet1", "A5", []any{"ann@example.com", 15550100001.0, 33253, true, 4.5}, []any{"bo@example.com", 447911123456.0, "", false, "5"})
-				style, _ := f.NewStyle(&excelize.Style{NumFmt: 14})
-				_ = f.SetCellStyle("Sheet1", "C5", "C5", style)
-			},
-			options: options{Region: "US", Map: []string{"customFields=Birthday", "customFields=Size"}},
-			want: outcome{
-				mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter? (1 in Newsletter), Size=customFields.Size",
-				rows:    []string{"5|ann@example.com||||+15550100001||map[Birthday:1991-01-15 Size:4.5]"},
-				leftOut: []string{`6 bo@example.com: Newsletter is "FALSE"`},
-				listed:  []string{"6 the phone is left out: it is no phone number"}, // it is British, without its +
-			},
-		},
-		"empty and hidden sheets beside it": {
-			build: func(f *excelize.File) {
-				fill(f, "Sheet1", "A1", header, ann)
-				addSheet(f, "Sheet2")
-				addSheet(f, "Lists")
-				fill(f, "Lists", "A1", []any{"Email"})
-				_ = f.SetSheetVisible("Lists", false)
-			},
-			want: sheet1,
-		},
-		"two sheets": {
-			build: func(f *excelize.File) {
-				fill(f, "Sheet1", "A1", header, ann)
-				addSheet(f, "Old")
-				fill(f, "Old", "A1", header, ann)
-			},
-			want: outcome{err: `the workbook has several sheets; name one with --sheet: ["Sheet1" "Old"]`},
-		},
-		"one of two sheets": {
-			build: func(f *excelize.File) {
-				fill(f, "Sheet1", "A1", header, ann)
-				addSheet(f, "Old")
-				fill(f, "Old", "A1", []any{"x"})
-			},
-			options: options{Sheet: "Sheet1"},
-			want:    sheet1,
-		},
-		"a sheet that is not there": {
-			build:   func(f *excelize.File) { fill(f, "Sheet1", "A1", header, ann) },
-			options: options{Sheet: "sheet"},
-			want:    outcome{err: `the workbook has no sheet "sheet"; it has ["Sheet1"]`},
-		},
-		"nothing in it": {
-			build: func(*excelize.File) {},
-			want:  outcome{err: "the workbook has nothing in its visible sheets; its first row must name the columns"},
-		},
-		"a formula without a value": {
-			build: func(f *excelize.File) {
-				fill(f, "Sheet1", "A1", header, ann, []any{"bo@example.com"})
-				_ = f.SetCellFormula("Sheet1", "B3", `PROPER("BO")`)
-			},
-			want: outcome{err: "the workbook has a formula without a value; open it in a spreadsheet, save it, and try again"},
-		},
-	} {
+	for name, c := range workbookCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(c.want, outcomeOf(t, workbook(t, c.build), c.options), cmp.AllowUnexported(outcome{})); diff != "" {
@@ -145,7 +151,7 @@ func rewrite(t testing.TB, path string, change func(name string, data []byte) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, f := range archive.File {
@@ -203,7 +209,7 @@ func TestDamagedWorkbooksAreErrors(t *testing.T) {
 			return data
 		}), "the workbook has no sheet; save it again as XLSX"},
 		"another archive": {rewrite(t, path, without("xl/workbook.xml")), "it is a ZIP archive; unpack it first"},
-		"not XML":         {rewrite(t, path, func(name string, data []byte) []byte { return data[:len(data)/2] }), "the workbook is damaged or has no sheet"},
+		"not XML":         {rewrite(t, path, func(_ string, data []byte) []byte { return data[:len(data)/2] }), "the workbook is damaged or has no sheet"},
 	} {
 		if got := outcomeOf(t, c.path, options{}); !strings.Contains(got.err, c.want) {
 			t.Errorf("%s: got %+v, want %s", name, got, c.want)
