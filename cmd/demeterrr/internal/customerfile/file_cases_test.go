@@ -1307,4 +1307,19 @@ var fileCases = []fileCase{
 			err: `2 columns could be phone: "Phone (home)" (#4), "Phone (work)" (#5); name one with --map phone="Phone (home)", or leave others out with --ignore`,
 		},
 	},
+	{
+		name: "title lines with an address",
+		text: lines("Exported by host@example.com;;", "", "Email;First name;Last name", "ann@example.com;Ann;Lee"),
+		want: outcome{
+			mapping: `utf-8 ";", header 3, Email=email, First name=firstName, Last name=lastName`,
+			rows:    []string{"4|ann@example.com||Ann|Lee"},
+		},
+	},
+	{
+		name: "an unknown header above answers that look like one",
+		text: lines("Kontakt;Vorname;Kontaktweg", "ann@example.com;Ann;Telefon", ";Bo;Email", "cy@example.com;Cy;Email"),
+		want: outcome{
+			err: `no column is known as the email; "Kontakt" (#1) has addresses: name it with --map email=Kontakt`,
+		},
+	},
 }

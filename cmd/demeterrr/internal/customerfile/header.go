@@ -136,7 +136,8 @@ func inApostrophes(header []string) bool {
 }
 
 // findHeader finds the header in the sample, and returns how sure that is. Without a
-// known header, the fullest row above the first address counts as one.
+// known header, the fullest row above the first address counts as one. A title line can have
+// an address too, so a row below one is a header if two of its cells are known.
 func (l *layout) findHeader(sample []byte, options Options) int {
 	r := newRecordReader(bytes.NewReader(sample), l.dialect)
 	l.row, l.header = noHeader, nil
@@ -151,14 +152,19 @@ func (l *layout) findHeader(sample []byte, options Options) int {
 		}
 		full := filled(rec.cells)
 		if i := slices.IndexFunc(rec.cells, looksLikeAddress); i >= 0 {
-			l.addresses = i + 1
-			if known == 0 && width < min(full, 2) { // the file begins with its first contact
+			if known > 0 {
+				break
+			}
+			if l.addresses == 0 || full > 1 && width < 2 {
+				l.addresses = i + 1
+			}
+			if width < min(full, 2) { // the file begins with its first contact
 				l.row, l.header, width = noHeader, cleanAll(rec.cells), full
 			}
-			break
+			continue
 		}
 		n := knownHeaders(rec.cells, options)
-		if n > known || known == 0 && full > width {
+		if l.addresses == 0 && (n > known || known == 0 && full > width) || n > max(known, 1) {
 			known, width = n, max(width, full)
 			l.row, l.header = rec.number, cleanAll(rec.cells)
 		}

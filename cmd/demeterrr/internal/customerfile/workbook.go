@@ -35,10 +35,15 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 	}
 	defer func() { _ = rows.Close() }()
+	width := 0
 	for rows.Next() {
 		cells, err := rows.Columns()
 		if err != nil {
 			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+		}
+		width = max(width, len(cells))
+		if len(cells) > 0 { // excelize leaves out empty cells at the end
+			cells = append(cells, make([]string, width-len(cells))...)
 		}
 		if err := out.Write(cells); err != nil {
 			return "", err

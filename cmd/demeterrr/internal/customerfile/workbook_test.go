@@ -85,6 +85,16 @@ var workbookCases = map[string]workbookCase{
 		},
 		want: sheet1,
 	},
+	"an empty column of consent at the end": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", []any{"Email", "First name", "UNSUB_TIME"}, ann, []any{"bo@example.com", "Bo", "2025-01-01"})
+		},
+		want: outcome{
+			mapping: "sheet Sheet1, header 1, Email=email, First name=firstName, UNSUB_TIME? (1 in UNSUB_TIME)",
+			rows:    []string{"2|ann@example.com||Ann"},
+			leftOut: []string{"3 bo@example.com: UNSUB_TIME is set"},
+		},
+	},
 	"two sheets": {
 		build: func(f *excelize.File) {
 			fill(f, "Sheet1", "A1", header, ann)
