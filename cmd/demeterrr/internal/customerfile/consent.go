@@ -42,7 +42,8 @@ func consentOf(header string) consent {
 	return noConsent
 }
 
-// aboutOtherChannel reports whether a column is about calls or text messages, not emails.
+// aboutOtherChannel reports whether a column is about calls or text messages,
+// not emails.
 func aboutOtherChannel(header string) bool {
 	whole := plain(header)
 	return words.hasPart("other channel, header contains", whole) && !strings.Contains(whole, "mail")
@@ -51,8 +52,9 @@ func aboutOtherChannel(header string) bool {
 // checkMarks are symbols for yes.
 const checkMarks = "✓✔☑☒✅√●"
 
-// meansOut reports whether a cell of such a column means that its contact must not be
-// written to. Too many are left out rather than too few: they are listed.
+// meansOut reports whether a cell of such a column means that its contact must
+// not be written to. Too many are left out rather than too few: they are
+// listed.
 func (c consent) meansOut(cell string) bool {
 	cell = clean(cell)
 	if cell == "" {
@@ -79,7 +81,8 @@ func (c consent) meansOut(cell string) bool {
 	}
 }
 
-// isOutState reports whether a state means out, also with a remark as in "Cancelled (by patient)".
+// isOutState reports whether a state means out, also with a remark as in
+// "Cancelled (by patient)".
 func isOutState(cell string) bool {
 	if words.has("out in a status", cell) || words.has("out", cell) {
 		return true
@@ -95,8 +98,8 @@ func isOutState(cell string) bool {
 // longestState is longer than every text of the section [out].
 const longestState = 48
 
-// meansOutAnywhere reports whether a cell of any column has nothing but a word such as
-// "unsubscribed".
+// meansOutAnywhere reports whether a cell of any column has nothing but a word
+// such as "unsubscribed".
 func meansOutAnywhere(cell string) bool {
 	if len(cell) < 3 || len(cell) > longestState || '0' <= cell[0] && cell[0] <= '9' {
 		return false

@@ -28,8 +28,9 @@ var byteOrderMarks = []struct{ mark, encoding string }{
 	{"\xef\xbb\xbf", encodingUTF8}, {"\xff\xfe", encodingUTF16LE}, {"\xfe\xff", encodingUTF16BE},
 }
 
-// findEncoding returns the encoding of a text by its byte order mark, and where the
-// text begins. Without a mark it reads the whole text. named is the user's word for it.
+// findEncoding returns the encoding of a text by its byte order mark, and where
+// the text begins. Without a mark it reads the whole text. named is the user's
+// word for it.
 func findEncoding(in *io.SectionReader, named string) (name string, start int64, err error) {
 	head := make([]byte, 4096)
 	n, err := in.ReadAt(head, 0)
@@ -93,7 +94,8 @@ func decode(in io.Reader, name string) (io.Reader, error) {
 	return e.NewDecoder().Reader(in), nil
 }
 
-// zeroBytes recognizes UTF-16 without a mark: every other byte of ASCII text is zero.
+// zeroBytes recognizes UTF-16 without a mark: every other byte of ASCII text is
+// zero.
 func zeroBytes(head []byte) string {
 	var zeros [2]int
 	for i, b := range head {
@@ -112,9 +114,10 @@ func zeroBytes(head []byte) string {
 
 var errBinary = errors.New("the file is not text; export it as CSV or XLSX")
 
-// surveyBytes reads the whole text, as its first letter with an accent can stand in its
-// last row. Charset detectors need sentences: they take two names in MacRoman for
-// Windows-1252. Words tell the two apart, as no word has a symbol or a capital inside.
+// surveyBytes reads the whole text, as its first letter with an accent can
+// stand in its last row. Charset detectors need sentences: they take two names
+// in MacRoman for Windows-1252. Words tell the two apart, as no word has a
+// symbol or a capital inside.
 func surveyBytes(in io.Reader) (string, error) {
 	s := survey{windows: plausibility{runes: runesOf(charmap.Windows1252)}, mac: plausibility{runes: runesOf(charmap.Macintosh)}}
 	buffer := make([]byte, 1<<16)
@@ -142,8 +145,8 @@ type survey struct {
 	windows, mac   plausibility
 }
 
-// read reads the bytes up to the end, or a little more for a letter of several bytes.
-// It returns how far it read.
+// read reads the bytes up to the end, or a little more for a letter of several
+// bytes. It returns how far it read.
 func (s *survey) read(b []byte, end int) int {
 	i := 0
 	for i < end {
@@ -201,7 +204,8 @@ func (s *survey) encoding() (string, error) {
 	return name, nil
 }
 
-// plausibility counts how well bytes fit the words of Western Europe in an encoding.
+// plausibility counts how well bytes fit the words of Western Europe in an
+// encoding.
 type plausibility struct {
 	runes     [256]rune
 	good, bad int

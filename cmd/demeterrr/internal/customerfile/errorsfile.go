@@ -11,9 +11,10 @@ import (
 	"strings"
 )
 
-// CheckOutput returns an error if path cannot become the errors file: if it is the
-// customer file or one of the others under whatever name, or cannot be written. Call it
-// before anything is sent. The others need not exist; empty ones are skipped.
+// CheckOutput returns an error if path cannot become the errors file: if it is
+// the customer file or one of the others under whatever name, or cannot be
+// written. Call it before anything is sent. The others need not exist; empty
+// ones are skipped.
 func (f *File) CheckOutput(path string, others ...string) error {
 	target, err := f.output(path, others)
 	if err != nil {
@@ -26,11 +27,11 @@ func (f *File) CheckOutput(path string, others ...string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// WriteErrors writes the errors file: the rows that reasons name by their numbers, each
-// with its number, its reason and its original columns. It replaces path in one step, and
-// only its owner can read it. Texts that a spreadsheet would compute are preceded by an
-// apostrophe. Without reasons the file has its header only, as the reasons of an
-// earlier run are out of date.
+// WriteErrors writes the errors file: the rows that reasons name by their
+// numbers, each with its number, its reason and its original columns. It
+// replaces path in one step, and only its owner can read it. Texts that a
+// spreadsheet would compute are preceded by an apostrophe. Without reasons the
+// file has its header only, as the reasons of an earlier run are out of date.
 func (f *File) WriteErrors(path string, reasons map[int]string, others ...string) error {
 	target, err := f.output(path, others)
 	if err != nil {
@@ -72,7 +73,8 @@ func (f *File) writeRows(file *os.File, reasons map[int]string) error {
 	return w.out.Flush()
 }
 
-// rowWriter writes rows with all cells in quotes, in the separator of the customer file.
+// rowWriter writes rows with all cells in quotes, in the separator of the
+// customer file.
 type rowWriter struct {
 	out       *bufio.Writer
 	separator byte
@@ -95,8 +97,8 @@ func (w *rowWriter) cell(text string, separated bool) {
 	_, _ = fmt.Fprintf(w.out, `"%s"`, strings.ReplaceAll(harmless(text), `"`, `""`))
 }
 
-// harmless returns a text that a spreadsheet shows and does not compute (OWASP: CSV
-// injection). Reading the errors file again removes the apostrophe.
+// harmless returns a text that a spreadsheet shows and does not compute (OWASP:
+// CSV injection). Reading the errors file again removes the apostrophe.
 func harmless(text string) string {
 	if start := strings.TrimLeft(text, " \u00a0\ufeff\u200b"); start != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(start)[0]) {
 		return "'" + text
@@ -104,7 +106,8 @@ func harmless(text string) string {
 	return text
 }
 
-// output returns the file that path leads to, where it can become the errors file.
+// output returns the file that path leads to, where it can become the errors
+// file.
 func (f *File) output(path string, others []string) (string, error) {
 	target, err := follow(path)
 	if err != nil {
@@ -135,7 +138,8 @@ func (f *File) output(path string, others []string) (string, error) {
 	return target, nil
 }
 
-// follow returns where symbolic links lead, also to a file that does not exist yet.
+// follow returns where symbolic links lead, also to a file that does not exist
+// yet.
 func follow(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("the name of the file is empty")
@@ -153,7 +157,8 @@ func follow(path string) (string, error) {
 	return "", errors.New("its symbolic links form a circle; name another file")
 }
 
-// sameFile reports whether two paths lead to one file, or would once they exist.
+// sameFile reports whether two paths lead to one file, or would once they
+// exist.
 func sameFile(a, b string) (bool, error) {
 	b, err := follow(b)
 	if err != nil {

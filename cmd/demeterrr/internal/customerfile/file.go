@@ -1,9 +1,10 @@
-// Package customerfile reads contacts from the files that shops, CRMs, booking systems
-// and spreadsheets export: CSV in all its dialects, and XLSX.
+// Package customerfile reads contacts from the files that shops, CRMs, booking
+// systems and spreadsheets export: CSV in all its dialects, and XLSX.
 //
-// Open finds out how the file is written, which column is which field, and who opted
-// out. It reads the whole file once, so a broken file is refused before anything is
-// sent. It asks for what is ambiguous with an error, and never guesses:
+// Open finds out how the file is written, which column is which field, and who
+// opted out. It reads the whole file once, so a broken file is refused before
+// anything is sent. It asks for what is ambiguous with an error, and never
+// guesses:
 //
 //	file, err := customerfile.Open("customers.csv", customerfile.Options{Region: "DE"})
 //	defer file.Close()
@@ -26,28 +27,33 @@ import (
 
 // Options say what cannot be found out. The zero value leaves all to the file.
 type Options struct {
-	// Map names the columns of fields, each as "field=column" or "field=#n". The column is
-	// a header, exactly, or the number of a column, from 1. The fields are those of
-	// [demeterrr.ContactParams] in the API's spelling: email, firstName, lastName, phone,
-	// title, preferredLanguage, tags, locationId, contactOrganizationId. "fullName=column"
-	// splits names. "customFields.key=column" fills a custom field, and
-	// "customFields=column" one that is named like the column.
+	// Map names the columns of fields, each as "field=column" or "field=#n".
+	// The column is a header, exactly, or the number of a column, from 1. The
+	// fields are those of [demeterrr.ContactParams] in the API's spelling:
+	// email, firstName, lastName, phone, title, preferredLanguage, tags,
+	// locationId, contactOrganizationId. "fullName=column" splits names.
+	// "customFields.key=column" fills a custom field, and "customFields=column"
+	// one that is named like the column.
 	Map []string
-	// Ignore names columns that have no meaning, neither as a field nor for consent.
+	// Ignore names columns that have no meaning, neither as a field nor for
+	// consent.
 	Ignore []string
-	// OnlyIf and SkipIf select rows, each as "column=value". The case of the value makes no
-	// difference. Several OnlyIf of one column are alternatives. An opt-out in a row that is
-	// not selected still counts for its contact.
+	// OnlyIf and SkipIf select rows, each as "column=value". The case of the
+	// value makes no difference. Several OnlyIf of one column are alternatives.
+	// An opt-out in a row that is not selected still counts for its contact.
 	OnlyIf, SkipIf []string
-	// Region is where phone numbers without a country code are from, such as "DE". Without
-	// it they are left out.
+	// Region is where phone numbers without a country code are from, such as
+	// "DE". Without it they are left out.
 	Region string
-	// LastWins lets the last of several rows with one email count. By default the first does.
+	// LastWins lets the last of several rows with one email count. By default
+	// the first does.
 	LastWins bool
-	// Separator, Quote and Encoding are found out if they are empty. Separator and Quote are
-	// one character of ASCII, or "tab". Encoding is a name such as "windows-1252".
+	// Separator, Quote and Encoding are found out if they are empty. Separator
+	// and Quote are one character of ASCII, or "tab". Encoding is a name such
+	// as "windows-1252".
 	Separator, Quote, Encoding string
-	// Sheet is the sheet of a workbook. By default it is the only one with something in it.
+	// Sheet is the sheet of a workbook. By default it is the only one with
+	// something in it.
 	Sheet string
 	// Stdin is what the path "-" means.
 	Stdin *os.File
@@ -65,11 +71,13 @@ type File struct {
 
 // Mapping is what the file was found to be.
 type Mapping struct {
-	// Encoding is a name such as "utf-8", and Separator a character; both are empty for a workbook.
+	// Encoding is a name such as "utf-8", and Separator a character; both are
+	// empty for a workbook.
 	Encoding, Separator string
 	// Sheet is the sheet of a workbook.
 	Sheet string
-	// HeaderRow is the row with the headers, as a spreadsheet counts; 0 if the file has none.
+	// HeaderRow is the row with the headers, as a spreadsheet counts; 0 if the
+	// file has none.
 	HeaderRow int
 	// Rows is the number of rows below the header that are not blank.
 	Rows int
@@ -77,8 +85,8 @@ type Mapping struct {
 	Columns []Column
 }
 
-// Field reports whether a column fills the field, such as "firstName". Full names fill
-// the first and the last name.
+// Field reports whether a column fills the field, such as "firstName". Full
+// names fill the first and the last name.
 func (m *Mapping) Field(name string) bool {
 	for _, c := range m.Columns {
 		if c.Field == name || c.Field == fieldFullName && (name == fieldFirstName || name == fieldLastName) {
@@ -88,8 +96,8 @@ func (m *Mapping) Field(name string) bool {
 	return false
 }
 
-// Open opens a CSV or XLSX file, or standard input for "-". Its errors begin with the
-// path, and say what to do.
+// Open opens a CSV or XLSX file, or standard input for "-". Its errors begin
+// with the path, and say what to do.
 func Open(path string, options Options) (*File, error) {
 	f, err := open(path, options)
 	if err != nil {
@@ -110,7 +118,8 @@ func open(path string, options Options) (*File, error) {
 	return f, nil
 }
 
-// prepare finds out the encoding, the separator, the header, the columns and the people.
+// prepare finds out the encoding, the separator, the header, the columns and
+// the people.
 func (f *File) prepare(options Options) (err error) {
 	if f.source.sheet != "" { // its copy is in UTF-8, with commas
 		options.Encoding, options.Separator, options.Quote = encodingUTF8, ",", `"`
@@ -168,7 +177,8 @@ func (f *File) encoding() string {
 // Mapping returns what the file was found to be, and what its columns mean.
 func (f *File) Mapping() Mapping { return f.mapping }
 
-// Info returns the file for [os.SameFile]; for standard input, what is behind it.
+// Info returns the file for [os.SameFile]; for standard input, what is behind
+// it.
 func (f *File) Info() os.FileInfo { return f.source.input }
 
 // Close closes the file.
@@ -203,8 +213,9 @@ func (f *File) records() iter.Seq2[record, error] {
 	}
 }
 
-// swallowed reports whether a row of several lines has other rows in one of its cells:
-// a line has the address of another contact where emails are, or a short field has several lines.
+// swallowed reports whether a row of several lines has other rows in one of its
+// cells: a line has the address of another contact where emails are, or a short
+// field has several lines.
 func (f *File) swallowed(lines []byte, cells []string) bool {
 	if len(cells) > len(f.layout.header) && filled(cells[len(f.layout.header):]) > 0 {
 		return true

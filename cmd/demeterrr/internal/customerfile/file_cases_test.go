@@ -19,7 +19,8 @@ type fileCase struct {
 	want    outcome
 }
 
-// outcome is what becomes of a file. Rows that are ready are shown as they would be sent.
+// outcome is what becomes of a file. Rows that are ready are shown as they
+// would be sent.
 type outcome struct {
 	mapping string
 	rows    []string

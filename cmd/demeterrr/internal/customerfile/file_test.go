@@ -129,7 +129,8 @@ func show(row customerfile.Row) string {
 	return strings.TrimRight(strings.Join(parts, "|"), "|")
 }
 
-// manyRows returns n contacts with an email and a first name, and a last column.
+// manyRows returns n contacts with an email and a first name, and a last
+// column.
 func manyRows(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -146,7 +147,8 @@ func encoded(e encoding.Encoding, text string) string {
 	return out
 }
 
-// utf16 returns the text after a byte order mark; an empty mark is little endian.
+// utf16 returns the text after a byte order mark; an empty mark is little
+// endian.
 func utf16(mark, text string) string {
 	order := unicode.LittleEndian
 	if mark == "\xfe\xff" {

@@ -25,8 +25,8 @@ type layout struct {
 	addresses int      // the number of the first column with addresses; 0 for none
 }
 
-// findLayout finds the separator and the header row: the row above the first address
-// that has the most known headers, one of the email among them.
+// findLayout finds the separator and the header row: the row above the first
+// address that has the most known headers, one of the email among them.
 func findLayout(sample []byte, options Options) (layout, error) {
 	skip, hint := separatorHint(sample)
 	sample = sample[skip:]
@@ -65,7 +65,8 @@ func findLayout(sample []byte, options Options) (layout, error) {
 	return best, nil
 }
 
-// separatorHint reads a first line such as "sep=;", which Excel writes and hides.
+// separatorHint reads a first line such as "sep=;", which Excel writes and
+// hides.
 func separatorHint(sample []byte) (skip int, separator byte) {
 	line := sample
 	if i := bytes.IndexAny(sample, "\r\n"); i >= 0 {
@@ -105,7 +106,8 @@ func oneByte(name, value string) (byte, error) {
 	return value[0], nil
 }
 
-// endsInCarriageReturns reports whether the first row ends with CR alone, as old Macs write it.
+// endsInCarriageReturns reports whether the first row ends with CR alone, as
+// old Macs write it.
 func endsInCarriageReturns(sample []byte) bool {
 	quoted := false
 	for i, c := range sample {
@@ -135,9 +137,10 @@ func inApostrophes(header []string) bool {
 	return len(header) > 0
 }
 
-// findHeader finds the header in the sample, and returns how sure that is. Without a
-// known header, the fullest row above the first address counts as one. A title line can have
-// an address too, so a row below one is a header if two of its cells are known.
+// findHeader finds the header in the sample, and returns how sure that is.
+// Without a known header, the fullest row above the first address counts as
+// one. A title line can have an address too, so a row below one is a header if
+// two of its cells are known.
 func (l *layout) findHeader(sample []byte, options Options) int {
 	r := newRecordReader(bytes.NewReader(sample), l.dialect)
 	l.row, l.header = noHeader, nil
@@ -189,15 +192,15 @@ func cleanAll(cells []string) []string {
 	return out
 }
 
-// looksLikeAddress reports whether a cell has an email: rows of contacts have one, and
-// headers have none.
+// looksLikeAddress reports whether a cell has an email: rows of contacts have
+// one, and headers have none.
 func looksLikeAddress(cell string) bool {
 	at := strings.IndexByte(cell, '@')
 	return at > 0 && strings.IndexByte(cell[at:], '.') > 1
 }
 
-// knownHeaders counts the headers of a row that the table or the user knows. It is 0
-// without one for the email.
+// knownHeaders counts the headers of a row that the table or the user knows. It
+// is 0 without one for the email.
 func knownHeaders(cells []string, options Options) int {
 	known, email := 0, false
 	for _, cell := range cells {

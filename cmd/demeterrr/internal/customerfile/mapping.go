@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// The fields of a contact, as the API names them. A column of full names is split.
+// The fields of a contact, as the API names them. A column of full names is
+// split.
 const (
 	fieldEmail        = "email"
 	fieldFirstName    = "firstName"
@@ -53,15 +54,16 @@ type Column struct {
 	// Number counts from 1. Header is empty in a file without a header row.
 	Number int
 	Header string
-	// Field is the field of the contact that the column fills, as the API names it,
-	// "customFields.x" and "fullName" included. It is empty for other columns.
+	// Field is the field of the contact that the column fills, as the API names
+	// it, "customFields.x" and "fullName" included. It is empty for other
+	// columns.
 	Field string
 	// Consent is true for a column that says whether people may be written to.
 	Consent bool
 	// Ignored is true for a column that Options.Ignore names.
 	Ignored bool
-	// OptedOut is the number of rows in which the column means that the contact opted out.
-	// Any column can have them.
+	// OptedOut is the number of rows in which the column means that the contact
+	// opted out. Any column can have them.
 	OptedOut int
 	// Hint says what the user can do with the column; usually empty.
 	Hint string
@@ -81,7 +83,8 @@ type columnSet struct {
 	headed  bool
 }
 
-// mapColumns gives columns their fields: first the user's, then those of the table.
+// mapColumns gives columns their fields: first the user's, then those of the
+// table.
 func mapColumns(l layout, options Options) ([]Column, error) {
 	s := columnSet{columns: make([]Column, len(l.header)), headed: l.row != noHeader}
 	for i := range s.columns {
@@ -197,8 +200,8 @@ func (s *columnSet) guard() error {
 	return nil
 }
 
-// recognize gives fields to the columns whose headers the table has. Sections with a
-// condition come second, as they ask for the fields of the others.
+// recognize gives fields to the columns whose headers the table has. Sections
+// with a condition come second, as they ask for the fields of the others.
 func (s *columnSet) recognize() error {
 	split := s.has(fieldFullName)
 	for _, conditional := range []bool{false, true} {
@@ -262,8 +265,8 @@ func (s *columnSet) meets(condition string) bool {
 	})
 }
 
-// matching returns the columns without a field whose header is one of the words. A header
-// with a remark in brackets counts if no other one does.
+// matching returns the columns without a field whose header is one of the
+// words. A header with a remark in brackets counts if no other one does.
 func (s *columnSet) matching(w headerWords) (found []*Column) {
 	var remarked []*Column
 	for i := range s.columns {
@@ -283,7 +286,8 @@ func (s *columnSet) matching(w headerWords) (found []*Column) {
 	return found
 }
 
-// noEmail says how to name the column of the emails; addresses is the one that has some.
+// noEmail says how to name the column of the emails; addresses is the one that
+// has some.
 func (s *columnSet) noEmail(addresses int) error {
 	if !s.headed {
 		return fmt.Errorf("the file has no header row; name its columns by their numbers, such as --map email=#%d", max(1, addresses))

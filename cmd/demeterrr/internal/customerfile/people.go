@@ -7,7 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// people knows the contacts who stand in several rows, and the rows that are not simply ready.
+// people knows the contacts who stand in several rows, and the rows that are
+// not simply ready.
 type people struct {
 	shared  map[personKey]person
 	special []uint64 // a bit for each row: opted out, or one of several
@@ -40,7 +41,8 @@ func (p *people) isSpecial(row int) bool {
 	return row/64 < len(p.special) && p.special[row/64]&(1<<(row%64)) != 0
 }
 
-// index reads the whole file, and learns who stands in several rows and who opted out.
+// index reads the whole file, and learns who stands in several rows and who
+// opted out.
 func (f *File) index(lastWins bool) error {
 	all := map[personKey]person{}
 	for rec, err := range f.records() {

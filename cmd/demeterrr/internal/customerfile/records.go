@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord is the longest row, in bytes. No spreadsheet has a longer cell than 32 KiB.
+// maxRecord is the longest row, in bytes. No spreadsheet has a longer cell than
+// 32 KiB.
 const maxRecord = 1 << 20
 
 // record is one row of the file: what a spreadsheet shows as a row.
@@ -34,14 +35,14 @@ type dialect struct {
 	carriage         bool // rows end with CR alone
 }
 
-// recordReader reads rows. encoding/csv stops at a stray quote, does not count blank
-// lines, and takes CR for text; this reader lists such a row and goes on with
-// the next line.
+// recordReader reads rows. encoding/csv stops at a stray quote, does not count
+// blank lines, and takes CR for text; this reader lists such a row and goes on
+// with the next line.
 type recordReader struct {
 	in      io.Reader
 	dialect dialect
-	// suspicious reports whether a row of several lines has swallowed others, because
-	// a quote is missing. Nil for none.
+	// suspicious reports whether a row of several lines has swallowed others,
+	// because a quote is missing. Nil for none.
 	suspicious func(lines []byte, cells []string) bool
 
 	buffer     []byte // the part from start to end is not read yet
@@ -95,8 +96,8 @@ func (r *recordReader) next() (record, error) {
 	return rec, nil
 }
 
-// line returns the bytes up to the end of the line, without reading past them. A
-// line that is too long is returned as far as it was read.
+// line returns the bytes up to the end of the line, without reading past them.
+// A line that is too long is returned as far as it was read.
 func (r *recordReader) line() ([]byte, error) {
 	from := 0
 	for {
@@ -184,8 +185,8 @@ func (r *recordReader) split(line []byte) []string {
 	}
 }
 
-// parse reads a row with quotes, and returns its length. first is the length of its
-// first line.
+// parse reads a row with quotes, and returns its length. first is the length of
+// its first line.
 func (r *recordReader) parse(first int) (cells []string, n int, err error) {
 	for {
 		n, err = r.parseBuffered()
@@ -235,8 +236,8 @@ func (r *recordReader) parseEnd() (int, error) {
 	return n, nil
 }
 
-// parseBuffered parses one row of the buffer into text and ends. It returns its length
-// without the line end.
+// parseBuffered parses one row of the buffer into text and ends. It returns its
+// length without the line end.
 func (r *recordReader) parseBuffered() (int, error) {
 	b, d := r.buffer[r.start:r.end], r.dialect
 	r.text, r.ends = r.text[:0], r.ends[:0]

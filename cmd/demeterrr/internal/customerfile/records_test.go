@@ -113,7 +113,8 @@ func TestAFailingReaderIsAnError(t *testing.T) {
 	}
 }
 
-// FuzzRecords compares the reader with encoding/csv on the texts that both take.
+// FuzzRecords compares the reader with encoding/csv on the texts that both
+// take.
 func FuzzRecords(f *testing.F) {
 	for _, seed := range []string{"a,b\nc,d\n", "\"a\"\"b\",\"c\nd\"\n", "a,\"b\n", "\"a\"b\n", "a;\"b;c\"\r\n", "\r\r", "\"\"\n\"", " \"a\" ,b", "\"a\n\"b\"\n\"c\"", "\xff,\"\xff"} {
 		f.Add(seed, false)

@@ -16,8 +16,9 @@ type Status int
 const (
 	// Ready rows have a usable contact who did not opt out.
 	Ready Status = iota
-	// OptedOut rows have a usable contact who must not be written to: opted out, bounced,
-	// blacklisted, declined, cancelled or absent. The person counts, in whichever row it stands.
+	// OptedOut rows have a usable contact who must not be written to: opted
+	// out, bounced, blacklisted, declined, cancelled or absent. The person
+	// counts, in whichever row it stands.
 	OptedOut
 	// Duplicate rows have the email of another row, which counts.
 	Duplicate
@@ -34,19 +35,20 @@ func (s Status) String() string { return statusNames[s] }
 
 // Row is one row of the file.
 type Row struct {
-	// Number is the row as a spreadsheet counts it: the first one is 1, blank rows count, and
-	// line breaks inside cells do not.
+	// Number is the row as a spreadsheet counts it: the first one is 1, blank
+	// rows count, and line breaks inside cells do not.
 	Number int
-	// Params is the contact of a Ready or OptedOut row. It can lack a first name, which
-	// Create demands.
+	// Params is the contact of a Ready or OptedOut row. It can lack a first
+	// name, which Create demands.
 	Params demeterrr.ContactParams
 	// Cells are the original columns. They are valid until the next row.
 	Cells  []string
 	Status Status
 	// Reason says why the row is not Ready.
 	Reason string
-	// Notes name the parts of the contact that were left out, such as a phone number that is
-	// none. They belong into the errors file, although the row counts.
+	// Notes name the parts of the contact that were left out, such as a phone
+	// number that is none. They belong into the errors file, although the row
+	// counts.
 	Notes []string
 }
 
@@ -202,7 +204,8 @@ func (r *rowReader) invalid(rec record) (email string, several int, reason strin
 	return email, several, ""
 }
 
-// optedOut returns the column that means that the contact opted out, and why; -1 for none.
+// optedOut returns the column that means that the contact opted out, and why;
+// -1 for none.
 func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 	for i := range r.columns {
 		c := &r.columns[i]
@@ -225,8 +228,9 @@ func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 	return -1, ""
 }
 
-// Rows yields the rows below the header, as often as it is called. Blank rows are left
-// out. An error ends it; it means that the file could not be read again.
+// Rows yields the rows below the header, as often as it is called. Blank rows
+// are left out. An error ends it; it means that the file could not be read
+// again.
 func (f *File) Rows() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for rec, err := range f.records() {
@@ -260,7 +264,8 @@ func (f *File) row(rec record) Row {
 	return row
 }
 
-// fill sets the fields of the contact. It copies them, so that a contact does not keep its whole row.
+// fill sets the fields of the contact. It copies them, so that a contact does
+// not keep its whole row.
 func (r *rowReader) fill(row *Row, email string) {
 	p := &row.Params
 	p.Email = strings.Clone(email)

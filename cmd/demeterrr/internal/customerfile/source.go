@@ -22,8 +22,8 @@ type source struct {
 	spool bool        // it is a temporary copy
 }
 
-// openSource opens the file, or standard input for "-". A workbook and a pipe become a
-// temporary file that only its owner can read.
+// openSource opens the file, or standard input for "-". A workbook and a pipe
+// become a temporary file that only its owner can read.
 func openSource(path string, options Options) (*source, error) {
 	file, err := openFile(path, options.Stdin)
 	if err != nil {
@@ -165,8 +165,8 @@ var magic = []struct{ prefix, advice string }{
 	{"SQLite format 3", "it is a database; export the contacts as CSV or XLSX"},
 }
 
-// kindOf reports whether the file is a workbook. It returns an error if the file is
-// neither that nor text.
+// kindOf reports whether the file is a workbook. It returns an error if the
+// file is neither that nor text.
 func kindOf(in *io.SectionReader) (workbook bool, err error) {
 	if in.Size() == 0 {
 		return false, errEmpty
@@ -218,7 +218,8 @@ func checkZip(in *io.SectionReader) error {
 	return errors.New("it is a ZIP archive; unpack it first")
 }
 
-// oldOffice tells a workbook with a password from one of Excel 97: both are in the same container.
+// oldOffice tells a workbook with a password from one of Excel 97: both are in
+// the same container.
 func oldOffice(in *io.SectionReader) error {
 	const name = "E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00"
 	head, err := io.ReadAll(io.NewSectionReader(in, 0, min(in.Size(), 1<<25)))

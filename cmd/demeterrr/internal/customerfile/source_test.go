@@ -150,7 +150,8 @@ func TestAFileThatChangesIsAnError(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens anything: it is an error that says something, or rows that can be sent.
+// FuzzOpen opens anything: it is an error that says something, or rows that can
+// be sent.
 func FuzzOpen(f *testing.F) {
 	for _, c := range fileCases {
 		if len(c.text) < 4096 {

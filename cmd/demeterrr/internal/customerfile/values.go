@@ -11,7 +11,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// trim returns the text without the spaces and the invisible characters around it.
+// trim returns the text without the spaces and the invisible characters around
+// it.
 func trim(s string) string {
 	if s == "" || s[0] > ' ' && s[0] < utf8.RuneSelf && s[len(s)-1] > ' ' && s[len(s)-1] < utf8.RuneSelf {
 		return s
@@ -25,8 +26,8 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// clean returns a cell as a value: trimmed, and without what spreadsheets put around
-// texts so that they stay texts, as in ="007" and '+1555.
+// clean returns a cell as a value: trimmed, and without what spreadsheets put
+// around texts so that they stay texts, as in ="007" and '+1555.
 func clean(s string) string {
 	s = trim(s)
 	if len(s) < 2 {
@@ -45,7 +46,8 @@ func allDigits(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// oneLine returns a text with single spaces in place of line breaks, tabs and runs of spaces.
+// oneLine returns a text with single spaces in place of line breaks, tabs and
+// runs of spaces.
 func oneLine(s string) string {
 	if strings.IndexFunc(s, unicode.IsControl) < 0 && !strings.Contains(s, "  ") {
 		return s
@@ -53,8 +55,8 @@ func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
-// address returns the first email of a cell, and how many it has. Exports hold one, or
-// several, or one with a name around it.
+// address returns the first email of a cell, and how many it has. Exports hold
+// one, or several, or one with a name around it.
 func address(cell string) (email string, count int) {
 	cell = clean(cell)
 	if !strings.ContainsAny(cell, " ,;<>:'\"|\n") && isGraphicASCII(cell) { // nearly all
@@ -85,7 +87,8 @@ func isGraphicASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
 }
 
-// bareAddress returns the address of "Jane <jane@example.com>" and "mailto:jane@example.com".
+// bareAddress returns the address of "Jane <jane@example.com>" and
+// "mailto:jane@example.com".
 func bareAddress(s string) string {
 	if i := strings.LastIndexByte(s, '<'); i >= 0 {
 		s, _, _ = strings.Cut(s[i+1:], ">")
@@ -97,8 +100,8 @@ func bareAddress(s string) string {
 	return trim(s)
 }
 
-// phone returns the first number of a cell in E.164. problem says why the cell, or a
-// part of it, is left out.
+// phone returns the first number of a cell in E.164. problem says why the cell,
+// or a part of it, is left out.
 func phone(cell, region string) (number, problem string) {
 	cell = strings.TrimPrefix(clean(cell), "tel:")
 	if cell == "" {
@@ -142,14 +145,16 @@ func onePhone(text, region string) (number, problem string) {
 	return phonenumbers.Format(n, phonenumbers.E164), problem
 }
 
-// commonNumbers are the country codes whose numbers have one length and no zero in front.
+// commonNumbers are the country codes whose numbers have one length and no zero
+// in front.
 var commonNumbers = []struct {
 	code   string
 	digits int
 }{{"1", 10}, {"33", 9}, {"44", 10}, {"34", 9}, {"31", 9}, {"41", 9}}
 
-// commonNumber returns the E.164 form of the numbers that are most frequent, and "" for
-// others. It gives what package phonenumbers gives, fifty times faster.
+// commonNumber returns the E.164 form of the numbers that are most frequent,
+// and "" for others. It gives what package phonenumbers gives, fifty times
+// faster.
 func commonNumber(cell string) string {
 	if cell[0] != '+' || len(cell) > 24 {
 		return ""

@@ -69,7 +69,8 @@ func (t *wordTable) section(name string) func(word string) {
 	}
 }
 
-// has reports whether a section has the text, whatever its case, accents and punctuation.
+// has reports whether a section has the text, whatever its case, accents and
+// punctuation.
 func (t *wordTable) has(section, text string) bool {
 	var buffer [64]byte
 	if n, ok := plainASCII(text, &buffer); ok {
@@ -93,7 +94,8 @@ func plain(text string) string {
 	return plainUnicode(text)
 }
 
-// plainASCII writes the plain form of a short ASCII text, and returns its length.
+// plainASCII writes the plain form of a short ASCII text, and returns its
+// length.
 func plainASCII(text string, to *[64]byte) (n int, ok bool) {
 	for i := range len(text) {
 		c := text[i]
@@ -125,8 +127,8 @@ func plainUnicode(text string) string {
 
 var inBrackets = regexp.MustCompile(`\s*[(\[][^)\]]*[)\]]\s*$`)
 
-// spellings returns the plain forms of a header: the whole one, and the one without a
-// remark in brackets at its end, such as "Email Address [Required]".
+// spellings returns the plain forms of a header: the whole one, and the one
+// without a remark in brackets at its end, such as "Email Address [Required]".
 func spellings(header string) []string {
 	whole := plain(header)
 	if short := plain(inBrackets.ReplaceAllString(header, "")); short != whole && short != "" {

@@ -13,11 +13,12 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// maxWorkbook is the largest workbook, unpacked: archives can unpack to terabytes.
+// maxWorkbook is the largest workbook, unpacked: archives can unpack to
+// terabytes.
 const maxWorkbook = 4 << 30
 
-// writeWorkbook writes the rows of a sheet as CSV, blank rows too. It returns the
-// name of the sheet.
+// writeWorkbook writes the rows of a sheet as CSV, blank rows too. It returns
+// the name of the sheet.
 func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, error) {
 	book, err := excelize.OpenReader(io.NewSectionReader(in, 0, in.Size()), excelize.Options{
 		UnzipSizeLimit: maxWorkbook, ShortDatePattern: "yyyy-mm-dd", LongDatePattern: "yyyy-mm-dd",
@@ -59,7 +60,8 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	return sheet, out.Error()
 }
 
-// chooseSheet returns the sheet that is named, or the only one with something in it.
+// chooseSheet returns the sheet that is named, or the only one with something
+// in it.
 func chooseSheet(book *excelize.File, named string) (string, error) {
 	var full []string
 	sheets := book.GetSheetList()
@@ -98,8 +100,8 @@ func hasRows(book *excelize.File, sheet string) bool {
 	return false
 }
 
-// checkFormulas returns an error if a formula has no value: a program wrote it, and
-// no spreadsheet has computed it. excelize shows such a cell as empty.
+// checkFormulas returns an error if a formula has no value: a program wrote it,
+// and no spreadsheet has computed it. excelize shows such a cell as empty.
 func checkFormulas(in *io.SectionReader) error {
 	archive, err := zip.NewReader(in, in.Size())
 	if err != nil {

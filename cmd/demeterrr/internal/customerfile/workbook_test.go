@@ -12,7 +12,8 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// workbook writes a workbook whose sheets build fills; it has the sheet "Sheet1".
+// workbook writes a workbook whose sheets build fills; it has the sheet
+// "Sheet1".
 func workbook(t testing.TB, build func(f *excelize.File)) string {
 	t.Helper()
 	f := excelize.NewFile()
