@@ -35,8 +35,8 @@ func (l Limit) check() string {
 }
 
 // DefaultLimits returns the documented default quota of an organization: 100
-// requests a minute and 1,000 an hour, without a Reserve. Other plans have other
-// limits, and so may your organization.
+// requests a minute and 1,000 an hour, without a Reserve. Other plans have
+// other limits, and so may your organization.
 func DefaultLimits() []Limit {
 	return []Limit{{Requests: 100, Window: time.Minute}, {Requests: 1000, Window: time.Hour}}
 }
@@ -47,19 +47,20 @@ func DefaultLimits() []Limit {
 // counted two seconds late. So it holds its place from Acquire until one window
 // after its [Release]. A place is held forever if its Release is never called.
 //
-// Calls of normal priority go first, in the order of their arrival. Calls of low
-// priority, marked with [LowPriority], wait as long as the others use up the quota.
-// Together they hold at most Requests - Reserve places of each [Limit]. So a normal
-// call finds a place at once, unless normal calls have used up the Reserve.
+// Calls of normal priority go first, in the order of their arrival. Calls of
+// low priority, marked with [LowPriority], wait as long as normal calls use up
+// the quota. Together they hold at most Requests - Reserve places of each
+// [Limit]. So a normal call finds a place at once until normal calls have used
+// up the Reserve.
 //
-// Share one Pacer among all clients of an organization. It is safe for concurrent
-// use, and has no goroutine in the background. For each limit it remembers up to Requests times,
-// and twice that with a Reserve. The zero value has the [DefaultLimits]; a nil
-// Pacer lets nothing through.
+// Share one Pacer among all clients of an organization. It is safe for
+// concurrent use, and has no goroutine in the background. For each limit it
+// remembers up to Requests times, and twice that with a Reserve. The zero value
+// has the [DefaultLimits]; a nil Pacer lets nothing through.
 //
-// A Pacer does not know what was used before it began, by others, or by an earlier
-// run of the same program. It learns that from replies, and yields: places in use
-// by others count against all calls, and keep the Reserve free.
+// A Pacer does not know what was used before it began, by others, or by an
+// earlier run of the same program. It learns that from replies, and yields:
+// places in use by others count against all calls, and keep the Reserve free.
 type Pacer struct {
 	mu          sync.Mutex
 	limits      []Limit
@@ -74,18 +75,18 @@ type Pacer struct {
 	looksAt time.Duration // until then
 }
 
-// place is what an Acquire took. It is taken many times, each time with another
-// ticket: an old one releases nothing.
+// place is what an Acquire took. It is used again, each time with a new ticket:
+// a Release with an old ticket does nothing.
 type place struct {
 	ticket uint64
 	low    bool
 	next   *place
 }
 
-// NewPacer returns a Pacer that keeps all the limits at once: the organization's,
-// or a share of them if others need the rest; without any, the [DefaultLimits].
-// If a limit is not as [Limit] describes, New refuses the Pacer, and every Acquire
-// fails and says so.
+// NewPacer returns a Pacer that keeps all the limits at once: the
+// organization's, or a share of them if others need the rest; without any, the
+// [DefaultLimits]. If a limit is not as [Limit] describes, New refuses the
+// Pacer, and every Acquire fails and says so.
 func NewPacer(limits ...Limit) *Pacer {
 	p := &Pacer{limits: slices.Clone(limits)}
 	for _, l := range limits {
@@ -104,18 +105,18 @@ func (p *Pacer) check() string {
 	return p.problem
 }
 
-// Acquire takes a place and returns how to release it, once a request may be sent.
-// Call the [Release] when the request is over. A second call of it does nothing.
-// If ctx ends before there is a place, Acquire returns ctx's error.
+// Acquire waits until a request may be sent, and takes its place. Call the
+// [Release] when the request is over; a second call of it does nothing. If ctx
+// ends first, Acquire returns ctx's error.
 //
-// If ctx has a deadline that cannot be met, Acquire fails at once, or as soon as
-// that is sure. The error is an [*Error] that matches [ErrRateLimited]. Its
-// RetryAfter is the least time until a place can be free. The Pacer is sure only
-// if the wait is in vain even in the best case: all calls before this one are over
-// at once, and no call overtakes it. A call of low priority may therefore wait
-// until its deadline, and fail with ctx's error then, because normal calls came
-// later and went first. The Pacer takes it that the calls before this one are sent:
-// a place that comes back unused can be free sooner than the error said.
+// If no place can be free before ctx's deadline, Acquire fails early, with an
+// [*Error] that matches [ErrRateLimited]. Its RetryAfter is the least time
+// until a place can be free. Acquire fails early only if the wait is in vain in
+// the best case: every call ahead is sent and over at once, and no call
+// overtakes this one. Normal calls that arrive later can still overtake a call
+// of low priority. It fails as soon as they put its deadline out of reach, or
+// else at the deadline with ctx's error. A call ahead that gives its place back
+// unsent can make room sooner than RetryAfter says.
 func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 	if problem := p.check(); problem != "" {
 		return nil, invalid("%s", problem)
@@ -163,12 +164,12 @@ func (p *Pacer) take(low bool) Release {
 	return func(outcome LimitOutcome) { p.release(taken, ticket, outcome) }
 }
 
-// release gives back the place of a request that is over. A request that was not
-// sent, or was refused with a retryAfter, has used nothing: its place is free
-// again. A retryAfter holds back everybody until then, for an hour at most. Where a
-// report shows that others have used part of a window, the Pacer leaves them so
-// many places until the reported reset, by this machine's clock. Should that be
-// wrong, one request tries first whether the window is open again.
+// release gives back the place of a request that is over. The place is free at
+// once if the request was not sent, or was refused with a retryAfter. A
+// retryAfter holds back every call until then, for an hour at most. If a report
+// shows that others have used part of a window, the Pacer leaves them so many
+// places until the reported reset, by this machine's clock. Then one request
+// tries first whether the window is open again.
 func (p *Pacer) release(taken *place, ticket uint64, outcome LimitOutcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,7 +199,8 @@ func report(outcome LimitOutcome) window.Report {
 	return r
 }
 
-// now returns the time on the book's clock, and opens the book when it is first asked.
+// now returns the time on the book's clock, and opens the book when it is first
+// asked.
 func (p *Pacer) now() time.Duration {
 	if p.book == nil {
 		if len(p.limits) == 0 {
@@ -213,8 +215,8 @@ func (p *Pacer) now() time.Duration {
 	return time.Since(p.epoch)
 }
 
-// earliest is when a call can have a place that has so many of each class before
-// it in line. A normal call has no low one before it.
+// earliest returns when a call can have a place, with so many calls of each
+// class ahead in line. Calls of low priority are never ahead of a normal one.
 func (p *Pacer) earliest(low bool, now time.Duration, normalAhead, lowAhead int) (at time.Duration, exact bool) {
 	if low {
 		return p.book.EarliestLow(now, normalAhead+lowAhead, lowAhead)

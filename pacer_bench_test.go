@@ -74,9 +74,10 @@ func BenchmarkPacerBesideLine(b *testing.B) {
 	}
 }
 
-// What a place costs in a line of so many goroutines, of which one at a time has
-// it. The last metric is how often as much as in the line of 10. A channel that one
-// at a time can fill shows what of it is Go's: 10,000 stacks do not fit in a cache.
+// What a place costs in a line of so many goroutines, of which one at a time
+// has it. The last metric is how often as much as in the line of 10. A channel
+// that one at a time can fill shows what of it is Go's: 10,000 stacks do not
+// fit in a cache.
 func BenchmarkPacerLine(b *testing.B) {
 	for name, newLimiter := range map[string]func() demeterrr.Limiter{
 		"Pacer":   func() demeterrr.Limiter { return demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 1}) },

@@ -55,7 +55,8 @@ func (c *modelCall) err() error {
 	return nil
 }
 
-// quotaModel counts all calls anew whenever it is asked: slow, and plainly right.
+// quotaModel counts all calls anew whenever it is asked: slow, and plainly
+// right.
 type quotaModel struct {
 	limits []demeterrr.Limit
 	calls  []*modelCall
@@ -123,7 +124,8 @@ func (m *quotaModel) soonest(want *modelCall, now time.Time) time.Time {
 	return now
 }
 
-// modelTest runs random steps on a Pacer and on the model, and compares them after each.
+// modelTest runs random steps on a Pacer and on the model, and compares them
+// after each.
 type modelTest struct {
 	*testing.T
 	quotaModel
@@ -206,8 +208,8 @@ func (t *modelTest) cancel() {
 	}
 }
 
-// cancelAndRelease cancels the first in line and releases a place, which is that
-// call's before it notices that it was cancelled. The place is not lost.
+// cancelAndRelease cancels the first in line and releases a place, which is
+// that call's before it notices that it was cancelled. The place is not lost.
 func (t *modelTest) cancelAndRelease() {
 	if line := t.line(); len(line) > 0 {
 		line[0].cancel()

@@ -39,7 +39,8 @@ type acquiring struct {
 // release gives the place back.
 func (a *acquiring) release(outcome demeterrr.LimitOutcome) { (*a.place.Swap(nil))(outcome) }
 
-// start starts an Acquire and lets it come as far as it can. A deadline of 0 is none.
+// start starts an Acquire and lets it come as far as it can. A deadline of 0 is
+// none.
 func start(t *testing.T, p *demeterrr.Pacer, low bool, deadline time.Duration) *acquiring {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -298,8 +299,8 @@ func (w *watchedWait) Value(key any) any {
 	return w.Context.Value(key)
 }
 
-// What a call without a deadline costs is counted in looks at its context: one is
-// looked at neither when others come nor when they are served.
+// What a call without a deadline costs is counted in looks at its context: one
+// is looked at neither when others come nor when they are served.
 func TestALongLineLooksAtACallAsOftenAsAShortOne(t *testing.T) {
 	t.Parallel()
 	looks := func(length int) (most int64) {

@@ -34,7 +34,7 @@ func tooLate(after time.Duration) *Error {
 
 // wait blocks until w has its place or an error, holding no lock while it does.
 func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
-	defer p.leave(w) // also if whom ReportWait tells panics
+	defer p.leave(w) // also if ReportWait panics
 	ReportWait(w.ctx, until)
 	select {
 	case <-w.done:
@@ -48,7 +48,8 @@ func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
 	return release, w.err
 }
 
-// leave takes w out of the line, or gives back the place that it has and does not use.
+// leave takes w out of the line, or gives back the place that it has and does
+// not use.
 func (p *Pacer) leave(w *waiter) {
 	p.mu.Lock()
 	queued := w.queued != nil
@@ -61,8 +62,8 @@ func (p *Pacer) leave(w *waiter) {
 	}
 }
 
-// enqueue puts w at the end of its line. If it is a normal call, those of low
-// priority are then further from their places.
+// enqueue puts w at the end of its line. A normal call overtakes those of low
+// priority, which may then miss their deadlines.
 func (p *Pacer) enqueue(w *waiter, now time.Duration) {
 	l := p.lineOf(w)
 	w.queued = l.PushBack(w)
@@ -104,7 +105,7 @@ func (p *Pacer) head() *waiter {
 }
 
 // serve gives places to the head of the line as long as they are free, and sets
-// the timer to when the next one is.
+// the timer to when the next one is free.
 func (p *Pacer) serve(now time.Duration) {
 	for w := p.head(); w != nil; w = p.head() {
 		at, exact := p.earliest(w.low, now, 0, 0)
@@ -121,7 +122,8 @@ func (p *Pacer) serve(now time.Duration) {
 	}
 }
 
-// lookAgain has the Pacer serve at that time, or before it if it looks then anyway.
+// lookAgain has the Pacer serve at that time, or before it if it looks then
+// anyway.
 func (p *Pacer) lookAgain(at, now time.Duration) {
 	if p.looks && p.looksAt <= at {
 		return

@@ -13,20 +13,32 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// All workers that are given this key share 100 requests a minute and 1,000 an hour.
+// All processes with this key share 100 requests a minute and 1,000 an hour. Batch
+// jobs leave 20 and 150 of them to the website.
 func ExampleNew() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
 
 	limiter, err := redislimit.New(rdb, "acme", []demeterrr.Limit{
-		{Requests: 100, Window: time.Minute},
-		{Requests: 1000, Window: time.Hour},
+		{Requests: 100, Window: time.Minute, Reserve: 20},
+		{Requests: 1000, Window: time.Hour, Reserve: 150},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	// client, err := demeterrr.New(apiKey, demeterrr.WithLimiter(limiter))
-	_ = limiter
+	client, err := demeterrr.NewFromEnv(demeterrr.WithLimiter(limiter))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	nightly := demeterrr.LowPriority(ctx) // a batch job, in this process or any other
+	for contact, err := range client.Contacts.All(nightly, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(contact.Email)
+	}
 }
 
 // The client does this for each attempt.
@@ -69,7 +81,7 @@ func ExampleDeadlineError_Error() {
 	// Output: redislimit: the next place is 1m30s away, after the context's deadline
 }
 
-// Requests that may take up to ten seconds, and some reserve for a slow network.
+// Requests that take up to ten seconds, and some time for a slow network.
 func ExampleWithMargin() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()

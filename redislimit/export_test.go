@@ -26,13 +26,13 @@ func (l *Limiter) GiveBack(ctx context.Context, id string) { l.giveBack(ctx, pla
 
 // Outlast tells that the attempt at a place ended at a moment of Redis's clock.
 func (l *Limiter) Outlast(ctx context.Context, id string, low bool, end time.Duration) {
-	l.tell(place{id: id, low: low}, (end - l.margin).Microseconds(), 0)
+	l.tell(ctx, place{id: id, low: low}, (end - l.margin).Microseconds(), 0)
 	_ = l.settle(ctx)
 }
 
 // Pause tells that nothing may start before a moment of Redis's clock, because the place was refused.
 func (l *Limiter) Pause(ctx context.Context, id string, until time.Duration) {
-	l.tell(place{id: id}, 0, until.Microseconds())
+	l.tell(ctx, place{id: id}, 0, until.Microseconds())
 	_ = l.settle(ctx)
 }
 

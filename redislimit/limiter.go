@@ -174,9 +174,9 @@ func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 			return nil, l.failed(err)
 		}
 		if late = time.Since(p.soonest); late <= l.margin {
-			return l.releaseOf(p), nil
+			return l.releaseOf(ctx, p), nil
 		}
-		l.tell(p, 0, 0)
+		l.tell(ctx, p, 0, 0)
 	}
 	return nil, fmt.Errorf("redislimit: key %q: %d places in a row were reached too late (the last by %v, with a margin of %v): "+
 		"relieve Redis or this machine, or give a larger margin", l.key, maxLate, late, l.margin)

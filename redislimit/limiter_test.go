@@ -457,14 +457,18 @@ func TestRedisHoldsNoMoreThanTheLongestWindowAndForgetsIt(t *testing.T) {
 		}
 		if i%3 == 0 {
 			id := fmt.Sprint(i)
-			reserve(t, rdb, l, id)
+			if _, err := l.Reserve(ctx, id); err != nil {
+				t.Fatal(err)
+			}
 			l.GiveBack(ctx, id)
 		}
 		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 23 { // 20, the one given back, and two facts
 			t.Fatalf("%d members after %d waits", n, i+1)
 		}
 	}
-	reserve(t, rdb, l, "last")
+	if _, err := l.Reserve(ctx, "last"); err != nil {
+		t.Fatal(err)
+	}
 	l.GiveBack(ctx, "last")
 	for range 500 {
 		if rdb.DBSize(ctx).Val() == 0 {

@@ -13,11 +13,14 @@ const (
 // Option changes how a Limiter made by New behaves. All processes that share a key give the same options.
 type Option func(*Limiter)
 
-// WithMargin sets how long a request may be under way, from the moment of its place until the server has counted it:
-// the reply's way from Redis, the lateness of a timer, any difference between the speed of this machine's clock and
-// that of Redis during the wait, and the request itself. The limits hold exactly while nothing takes longer. A place is
-// taken for its window and the margin, so a limit of 100 a minute with the default margin of one second becomes 100 in
-// 61 seconds. The margin is more than 0 and at most 366 days.
+// WithMargin sets how long Redis expects a request to be under way, from the
+// moment of its place until its Release: the reply's way from Redis, the lateness
+// of a timer, and the request itself. A place is taken for its window and the
+// margin: a limit of 100 a minute with the default margin of one second becomes
+// 100 in 61 seconds. A request that takes longer costs a round trip at its end, and
+// counts from there. The limits hold exactly unless a request takes longer than the
+// shortest window and the margin. A pause after a 429 reaches other processes within
+// the margin. The margin is more than 0 and at most 366 days.
 func WithMargin(d time.Duration) Option {
 	return func(l *Limiter) { l.margin = d }
 }

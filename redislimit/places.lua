@@ -58,7 +58,7 @@ if not moment(places, 'since') then
 end
 
 if ARGV[1] == 'release' then
-  local resume = math.min(tonumber(ARGV[4]), now + 3600000000)
+  local resume = math.min(tonumber(ARGV[4]), now + 3600 * 1000000) -- an hour at most
   local moved = resume > math.max(now, fact('resume'))
   if moved then keepFact('resume', resume) end
   for i = 5, #ARGV, 3 do

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// maxPause bounds what one 429 can ask of the fleet.
-	maxPause = time.Hour
 	// giveBackTimeout bounds what a cancelled Acquire still waits for its place to be given back.
 	giveBackTimeout = 500 * time.Millisecond
 	// releaseTimeout bounds the round trip that gives places back. Without it a
@@ -25,7 +23,8 @@ const (
 // releaseOf returns the Release of a place. It makes a round trip only for what
 // Redis does not expect: a place that was not used, a 429 that names a wait, and an
 // attempt that outlasted the margin.
-func (l *Limiter) releaseOf(p place) demeterrr.Release {
+func (l *Limiter) releaseOf(ctx context.Context, p place) demeterrr.Release {
+	ctx = context.WithoutCancel(ctx)
 	var released atomic.Bool
 	return func(outcome demeterrr.LimitOutcome) {
 		if released.Swap(true) {
@@ -35,11 +34,11 @@ func (l *Limiter) releaseOf(p place) demeterrr.Release {
 		end := p.moment + took.Microseconds() + 1
 		switch {
 		case !outcome.Sent:
-			l.tell(p, 0, 0)
+			l.tell(ctx, p, 0, 0)
 		case outcome.StatusCode == http.StatusTooManyRequests && outcome.RetryAfter > 0:
-			l.tell(p, 0, end+min(outcome.RetryAfter, maxPause).Microseconds())
+			l.tell(ctx, p, 0, end+outcome.RetryAfter.Microseconds())
 		case took > l.margin:
-			l.tell(p, end-l.margin.Microseconds(), 0)
+			l.tell(ctx, p, end-l.margin.Microseconds(), 0)
 		}
 	}
 }
@@ -53,7 +52,7 @@ type batch struct {
 
 // tell queues what became of a place, and starts a goroutine that tells Redis if
 // there is none. A moment is where the place counts from now on; 0 frees it.
-func (l *Limiter) tell(p place, moment, resume int64) {
+func (l *Limiter) tell(ctx context.Context, p place, moment, resume int64) {
 	low := 0
 	if p.low {
 		low = 1
@@ -63,7 +62,7 @@ func (l *Limiter) tell(p place, moment, resume int64) {
 	if l.next == nil {
 		l.next = &batch{done: make(chan struct{})}
 		if l.underWay == nil {
-			go l.send()
+			go l.send(context.WithoutCancel(ctx))
 		}
 	}
 	l.next.resume = max(l.next.resume, resume)
@@ -71,7 +70,7 @@ func (l *Limiter) tell(p place, moment, resume int64) {
 }
 
 // send tells Redis what is queued until nothing is.
-func (l *Limiter) send() {
+func (l *Limiter) send(ctx context.Context) {
 	for {
 		l.mu.Lock()
 		b := l.next
@@ -80,7 +79,7 @@ func (l *Limiter) send() {
 		if b == nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 		for places := range slices.Chunk(b.places, 3*maxBatch) {
 			if _, err := l.run(ctx, "release", append([]any{b.resume}, places...)); err != nil {
 				break // these places stay taken
@@ -112,7 +111,7 @@ func (l *Limiter) settle(ctx context.Context) error {
 
 // giveBack frees a place of a caller that is about to leave, and waits a moment for it.
 func (l *Limiter) giveBack(ctx context.Context, p place) {
-	l.tell(p, 0, 0)
+	l.tell(ctx, p, 0, 0)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
 	defer cancel()
 	_ = l.settle(ctx) // a place that stays reserved is lost, and harms nobody

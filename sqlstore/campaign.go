@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,17 +174,18 @@ func (c *Campaign) claim(ctx context.Context, q queryer, sequenceID, token strin
 // transaction ends. read checks whether it is the same.
 func (c *Campaign) create(ctx context.Context, q queryer, sequenceID string) error {
 	s := c.store
-	exists, err := one[int](ctx, q, s.sql("SELECT 1 FROM demeterrr_campaigns WHERE campaign = ? "+s.forShare), s.bytes(c.name))
-	if err != nil || exists == 1 {
-		return err
+	for range 10 { // Prune may delete a campaign that another process has just made, and has not used
+		exists, err := one[int](ctx, q, s.sql("SELECT 1 FROM demeterrr_campaigns WHERE campaign = ? "+s.forShare), s.bytes(c.name))
+		if err != nil || exists == 1 {
+			return err
+		}
+		_, err = q.ExecContext(ctx, s.sql("INSERT INTO demeterrr_campaigns (campaign, sequence_id, secret_check, created_at) VALUES (?, ?, ?, NOW) "+s.keepOld),
+			s.bytes(c.name), s.bytes(sequenceID), s.secretCheck())
+		if err != nil {
+			return err
+		}
 	}
-	_, err = q.ExecContext(ctx, s.sql("INSERT INTO demeterrr_campaigns (campaign, sequence_id, secret_check, created_at) VALUES (?, ?, ?, NOW) "+s.keepOld),
-		s.bytes(c.name), s.bytes(sequenceID), s.secretCheck())
-	if err != nil {
-		return err
-	}
-	_, err = one[int](ctx, q, s.sql("SELECT 1 FROM demeterrr_campaigns WHERE campaign = ? "+s.forShare), s.bytes(c.name))
-	return err
+	return errors.New("Prune deletes the campaign again and again; prune less often")
 }
 
 func (c *Campaign) insert(ctx context.Context, q queryer, token string, keys []hashed) error {

@@ -373,3 +373,33 @@ func TestARowThatComesAndGoesIsTaken(t *testing.T) {
 		knows(t, c, emails)
 	}
 }
+
+// TestACampaignThatIsPrunedAsItIsMade has another process that makes the campaign
+// before the INSERT, gives its claim back, and prunes before the next SELECT.
+func TestACampaignThatIsPrunedAsItIsMade(t *testing.T) {
+	t.Parallel()
+	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
+	f, s := faultyStore(t, d)
+	others := d.store(t)
+	other, pruned := others.Campaign("survey"), 0
+	f.inject(func(_ int, step string, after bool) error {
+		switch {
+		case after || pruned == 3:
+		case strings.HasPrefix(step, "INSERT INTO demeterrr_campaigns"):
+			claim(t, other, "other", []string{"a@example.com"})
+			finish(t, other, "other", bulk.JournalEntry{Email: "a@example.com"})
+		case strings.HasPrefix(step, "SELECT 1 FROM demeterrr_campaigns"):
+			if _, err := others.Prune(t.Context(), time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			pruned++
+		}
+		return nil
+	})
+	claim(t, s.Campaign("survey"), "token", []string{"a@example.com"})
+	f.inject(nil)
+	if pruned != 3 {
+		t.Errorf("pruned %d times", pruned)
+	}
+	knows(t, other, []string{"a@example.com"}, begun("a@example.com"))
+}

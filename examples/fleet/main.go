@@ -3,9 +3,10 @@
 //	go run ./examples/fleet
 //
 // It starts a Redis of its own if redis-server can be found (or uses the one at
-// -redis), a fake demeterrr that allows 20 requests in 2 seconds, and four worker
-// processes that send 25 requests each, as fast as package redislimit lets them.
-// It prints what each one got.
+// -redis), a fake demeterrr that allows 20 requests in 2 seconds, and four
+// processes. Three are batch jobs that send as fast as package redislimit lets
+// them. One is a website: its calls go first, so none of them waits. The program
+// prints what each process got.
 package main
 
 import (
@@ -30,26 +31,30 @@ import (
 )
 
 const (
-	processes = 4
-	each      = 25 // requests of one process
-	requests  = 20 // that the organization may send in a window
-	window    = 2 * time.Second
-	margin    = 500 * time.Millisecond // no request takes longer here
+	each   = 20                     // requests of one process
+	pause  = 500 * time.Millisecond // between two calls of the website
+	margin = 500 * time.Millisecond // no request takes longer here
 )
+
+// roles are those of the processes.
+var roles = []string{"website", "batch", "batch", "batch"}
+
+// limit is what the organization may send. The website needs 6 requests in 2.5 seconds at most.
+var limit = demeterrr.Limit{Requests: 20, Window: 2 * time.Second, Reserve: 6}
 
 // errNoRedis is not a failure: there is nothing to show without Redis.
 var errNoRedis = errors.New("there is no redis-server here, and no -redis address was given: install Redis, or name one")
 
 func main() {
 	redisAddr := flag.String("redis", "", "host:port of a Redis to use; empty starts one")
-	worker := flag.Bool("worker", false, "be one of the processes (used by the program itself)")
+	worker := flag.String("worker", "", "be one of the processes, website or batch (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
 	var err error
-	if *worker {
-		err = work(ctx, *redisAddr, os.Stdout)
+	if *worker != "" {
+		err = work(ctx, *redisAddr, *worker, os.Stdout)
 	} else {
 		err = lead(ctx, *redisAddr, os.Stdout)
 	}
@@ -62,15 +67,15 @@ func main() {
 
 // result is what a worker prints.
 type result struct {
-	Sent, Refused int // requests that were answered, and those among them that met a 429
-	Took          time.Duration
+	Sent, Refused int           // requests that were answered, and those among them that met a 429
+	Took, Slowest time.Duration // all calls, and the slowest of them
 }
 
 // work is one process: it sends its requests, each of them when the fleet's limiter says so.
-func work(ctx context.Context, redisAddr string, out io.Writer) error {
+func work(ctx context.Context, redisAddr, role string, out io.Writer) error {
 	rdb := redis.NewClient(&redis.Options{Addr: redisAddr})
 	defer rdb.Close()
-	limiter, err := redislimit.New(rdb, "demeterrr", []demeterrr.Limit{{Requests: requests, Window: window}}, redislimit.WithMargin(margin))
+	limiter, err := redislimit.New(rdb, "demeterrr", []demeterrr.Limit{limit}, redislimit.WithMargin(margin))
 	if err != nil {
 		return err
 	}
@@ -78,15 +83,23 @@ func work(ctx context.Context, redisAddr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if role == "batch" {
+		ctx = demeterrr.LowPriority(ctx) // yields to the website, in whatever process that is
+	}
 	var r result
 	start := time.Now()
 	for range each {
 		var resp demeterrr.Response
+		called := time.Now()
 		if _, err := client.Contacts.List(ctx, nil, demeterrr.WithResponse(&resp)); err != nil {
 			return err
 		}
 		r.Sent++
 		r.Refused += resp.Attempts - 1
+		r.Slowest = max(r.Slowest, time.Since(called))
+		if role == "website" {
+			time.Sleep(pause)
+		}
 	}
 	r.Took = time.Since(start)
 	return json.NewEncoder(out).Encode(r)
@@ -106,11 +119,10 @@ func lead(ctx context.Context, redisAddr string, out io.Writer) error {
 		defer stop()
 		redisAddr = addr
 	}
-	fake := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
-		demeterrrtest.Limit{Requests: requests, Window: window}))
+	fake := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow, limit))
 	defer fake.Close()
 
-	fmt.Fprintf(out, "%d processes share a quota of %d requests in %v.\n", processes, requests, window)
+	fmt.Fprintf(out, "%d processes share a quota of %d requests in %v.\n", len(roles), limit.Requests, limit.Window)
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -120,10 +132,10 @@ func lead(ctx context.Context, redisAddr string, out io.Writer) error {
 		result
 		err error
 	}
-	answers := make([]chan answer, processes)
-	for i := range answers {
+	answers := make([]chan answer, len(roles))
+	for i, role := range roles {
 		answers[i] = make(chan answer, 1)
-		cmd := exec.CommandContext(ctx, self, "-worker", "-redis", redisAddr) //nolint:gosec // this program itself
+		cmd := exec.CommandContext(ctx, self, "-worker", role, "-redis", redisAddr) //nolint:gosec // this program itself
 		cmd.Env = append(os.Environ(), "DEMETERRR_API_KEY="+fake.APIKey(), "DEMETERRR_BASE_URL="+fake.URL())
 		cmd.Stderr = os.Stderr
 		go func() {
@@ -141,7 +153,7 @@ func lead(ctx context.Context, redisAddr string, out io.Writer) error {
 		if a.err != nil {
 			return fmt.Errorf("process %d: %w", i+1, a.err)
 		}
-		fmt.Fprintf(out, "  process %d: %d requests, %d times 429, %.1f s\n", i+1, a.Sent, a.Refused, a.Took.Seconds())
+		fmt.Fprintf(out, "  %-8s %d requests in %4.1f s, %d times 429, the slowest took %.1f s\n", roles[i]+":", a.Sent, a.Took.Seconds(), a.Refused, a.Slowest.Seconds())
 		sent, refused = sent+a.Sent, refused+a.Refused
 	}
 	fmt.Fprintf(out, "%d requests in %.1f s, %d times 429.\n", sent, time.Since(start).Seconds(), refused)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,10 +17,7 @@ const (
 	bottomPanel, bottomHeight = 360, 160
 	legendTop, legendLine     = 72, 20
 
-	hours      = 4.5
-	pixelsHour = (width - left - right) / hours
-
-	command = "go run ./internal/quotasim -svg docs/quota.svg"
+	command = "go run ./internal/quotasim -docs docs"
 )
 
 // colours keep apart for the colour-blind, on white and on black.
@@ -42,47 +41,87 @@ text { fill: #e6edf3; }
 </style>
 `
 
-// drawChart draws the rows of one setting: the requests that were accepted, against
-// the most that the limits allow, and the 429s, over time.
-func drawChart(rows []row) string {
-	var b strings.Builder
+// chart is what one picture shows.
+type chart struct {
+	title, note  string
+	top, bottom  string // what the panels count
+	highest      int    // of the upper panel
+	hours        float64
+	lines        []curve
+	best         []time.Duration // the soonest schedule, in the upper panel
+	bestFinish   time.Duration
+	bestName     string
+	legendByLine bool // each entry has a line of its own
+}
+
+// curve is what came of one way to keep to the quota.
+type curve struct {
+	colour      string
+	name        string
+	top, bottom []time.Duration
+	finish      time.Duration
+}
+
+// jobChart shows a job alone: its requests, against the limits, and its 429s.
+func jobChart(rows []row) chart {
 	s := rows[0].setting
+	c := chart{
+		title: fmt.Sprintf("%s requests on a quota of 100 a minute and 1,000 an hour", thousands(s.requests)),
+		note:  fmt.Sprintf("%s windows, latency %v, %d goroutines; simulated with the fake API; the middle one of three runs", rows[0].kindName(), s.latency[0], s.workers),
+		top:   "requests accepted", bottom: "429s met", highest: s.requests, hours: 4.5,
+		best: schedule(s), bestFinish: minimum(s), bestName: "the most that the limits allow",
+	}
+	for i := range rows {
+		r := &rows[i]
+		c.lines = append(c.lines, curve{
+			colours[i], fmt.Sprintf("%s: %v, %d × 429", r.name, r.finish.Round(time.Second), len(r.refused)), r.accepted, r.refused, r.finish,
+		})
+	}
+	return c
+}
+
+func (c chart) pixelsHour() float64 { return (width - left - right) / c.hours }
+
+// draw returns the chart as SVG.
+func (c chart) draw() string {
+	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- Made by: %s -->\n", command)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="Requests over time against the limits, for five ways to keep to the quota">`+"\n", width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s: %s and %s over time">`+"\n", width, height, c.title, c.top, c.bottom)
 	b.WriteString(style)
 	fmt.Fprintf(&b, `<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
-	text(&b, left, 28, "title", "", fmt.Sprintf("%d requests on a quota of 100 a minute and 1,000 an hour", s.requests))
-	text(&b, left, 48, "note", "", fmt.Sprintf("%s windows, latency %v, %d goroutines; simulated with the fake API; the middle one of three runs", rows[0].kindName(), s.latency[0], s.workers))
+	text(&b, left, 28, "title", "", c.title)
+	text(&b, left, 48, "note", "", c.note)
 
 	highest := 0
-	for i := range rows {
-		highest = max(highest, len(rows[i].refused))
+	for _, line := range c.lines {
+		highest = max(highest, len(line.bottom))
 	}
-	accepted := panel{topPanel, topHeight, float64(s.requests), 1000}
-	refused := panel{bottomPanel, bottomHeight, float64(highest), niceStep(highest)}
-	accepted.axes(&b, "requests accepted")
-	refused.axes(&b, "429s met")
-	for hour := 0; float64(hour) <= hours; hour++ {
-		text(&b, left+float64(hour)*pixelsHour, bottomPanel+bottomHeight+18, "note", "middle", fmt.Sprintf("%d h", hour))
+	top := panel{topPanel, topHeight, float64(c.highest), niceStep(c.highest), c.pixelsHour()}
+	bottom := panel{bottomPanel, bottomHeight, float64(highest), niceStep(highest), c.pixelsHour()}
+	top.axes(&b, c.top)
+	bottom.axes(&b, c.bottom)
+	for hour := 0; float64(hour) <= c.hours; hour++ {
+		text(&b, left+float64(hour)*c.pixelsHour(), bottomPanel+bottomHeight+18, "note", "middle", fmt.Sprintf("%d h", hour))
 	}
 	text(&b, left+(width-left-right)/2, bottomPanel+bottomHeight+38, "note", "middle", "time since the start")
 
-	for i := range rows {
-		r := &rows[i]
-		accepted.line(&b, "", colours[i], r.accepted, r.finish)
-		refused.line(&b, "", colours[i], r.refused, r.finish)
-		legend(&b, i, "", colours[i], fmt.Sprintf("%s: %v, %d × 429", r.name, r.finish.Round(time.Second), len(r.refused)))
+	for i, line := range c.lines {
+		top.line(&b, "", line.colour, line.top, line.finish)
+		bottom.line(&b, "", line.colour, line.bottom, line.finish)
+		c.legend(&b, i, "", line.colour, line.name)
 	}
-	accepted.line(&b, "limit", "", schedule(s), minimum(s))
-	legend(&b, len(rows), "limit", "", fmt.Sprintf("the most that the limits allow: %v", minimum(s).Round(time.Second)))
+	top.line(&b, "limit", "", c.best, c.bestFinish)
+	c.legend(&b, len(c.lines), "limit", "", fmt.Sprintf("%s: %v", c.bestName, c.bestFinish.Round(time.Second)))
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
-// panel is a plot: where it is, up to which count it reaches, and how far its lines are apart.
+// panel is a plot: where it is, up to which count it reaches, and how far its
+// lines are apart.
 type panel struct {
 	top, height   float64
 	highest, step float64
+	pixelsHour    float64
 }
 
 func (p panel) y(count float64) float64 { return p.top + p.height*(1-count/p.highest) }
@@ -91,16 +130,17 @@ func (p panel) axes(b *strings.Builder, title string) {
 	text(b, left, p.top-10, "note", "", title)
 	for count := 0.0; count <= p.highest; count += p.step {
 		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fH%d"/>`+"\n", left, p.y(count), width-right)
-		text(b, left-8, p.y(count)+4, "note", "end", fmt.Sprintf("%.0f", count))
+		text(b, left-8, p.y(count)+4, "note", "end", thousands(int(count)))
 	}
 }
 
-// line draws how many of the times have passed, at every pixel where that changes, until the finish.
+// line draws how many of the times have passed, at every pixel where that
+// changes, until the finish.
 func (p panel) line(b *strings.Builder, class, colour string, times []time.Duration, finish time.Duration) {
 	fmt.Fprintf(b, `<path%s d="M%d %.1f`, attributes("line "+class, colour), left, p.y(0))
-	before, last := 0, int(finish.Hours()*pixelsHour)
+	before, last := 0, int(math.Ceil(finish.Hours()*p.pixelsHour))
 	for x := range last + 1 {
-		until := time.Duration(float64(x) / pixelsHour * float64(time.Hour))
+		until := time.Duration(float64(x) / p.pixelsHour * float64(time.Hour))
 		count := sort.Search(len(times), func(i int) bool { return times[i] > until })
 		if count != before {
 			fmt.Fprintf(b, "H%dV%.1f", left+x, p.y(float64(count)))
@@ -110,8 +150,11 @@ func (p panel) line(b *strings.Builder, class, colour string, times []time.Durat
 	fmt.Fprintf(b, "H%d\"/>\n", left+last)
 }
 
-func legend(b *strings.Builder, i int, class, colour, content string) {
+func (c chart) legend(b *strings.Builder, i int, class, colour, content string) {
 	x, y := float64(left+i%2*410), float64(legendTop+i/2*legendLine)
+	if c.legendByLine {
+		x, y = left, float64(legendTop+i*17-4)
+	}
 	fmt.Fprintf(b, `<path%s d="M%.0f %.0fh22"/>`+"\n", attributes("line "+class, colour), x, y)
 	text(b, x+30, y+4, "", "", content)
 }
@@ -144,4 +187,12 @@ func niceStep(count int) float64 {
 			}
 		}
 	}
+}
+
+// thousands writes a count of up to six digits as people do.
+func thousands(count int) string {
+	if count < 1000 {
+		return strconv.Itoa(count)
+	}
+	return fmt.Sprintf("%d,%03d", count/1000, count%1000)
 }

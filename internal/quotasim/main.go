@@ -1,15 +1,18 @@
-// Command quotasim sends 5,000 requests to the fake API, under both kinds of
-// window, with several latencies, and with several ways to keep to the quota. It
-// prints what each way costs, and draws one setting as a chart. Time is virtual:
-// days pass in seconds. From the root of the repository:
+// Command quotasim measures in virtual time what keeping to the quota costs:
+// days pass in seconds. It sends 5,000 requests to the fake API, under both
+// kinds of window, with several latencies, and with several ways to keep to the
+// quota. Then it runs a website beside a job, in one process and in a fleet on
+// Redis. It prints both tables, and writes docs/quota.md with its charts. From
+// the root of the repository:
 //
-//	go run ./internal/quotasim -svg docs/quota.svg
+//	go run ./internal/quotasim -docs docs
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,27 +20,33 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// main runs as a test, because testing/synctest gives virtual time to tests only.
+// main runs as a test, because testing/synctest gives virtual time to tests
+// only.
 func main() {
 	testing.Init()
-	svg := flag.String("svg", "", "the `file` to draw the chart into")
+	docs := flag.String("docs", "", "the `folder` to write quota.md and its charts into")
 	flag.Parse()
-	simulation := testing.InternalTest{Name: "quotasim", F: func(t *testing.T) { report(t, *svg) }} //nolint:thelper // it is the test
+	simulation := testing.InternalTest{Name: "quotasim", F: func(t *testing.T) { report(t, *docs) }} //nolint:thelper // it is the test
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{simulation}, nil, nil)
 }
 
-// report prints the table, and draws the chart if there is a file for it.
-func report(t *testing.T, svg string) {
+// report prints the tables, and writes the page and its charts if there is a
+// folder for them.
+func report(t *testing.T, docs string) {
 	t.Helper()
-	rows := runAll(t)
-	fmt.Print(table(rows))
-	if svg == "" {
+	rows, mixedRows := runAll(t), runMixed(t)
+	fmt.Print(table(rows), "\n", mixedTable(mixedRows))
+	if docs == "" || t.Failed() {
 		return
 	}
 	drawn := slices.DeleteFunc(rows, func(r row) bool {
 		return r.kind != demeterrrtest.SlidingWindow || r.latency[0] != 200*time.Millisecond || r.workers != 8
 	})
-	if err := os.WriteFile(svg, []byte(drawChart(drawn)), 0o644); err != nil { //nolint:gosec // a picture for everybody to read
-		t.Fatal(err)
+	for name, content := range map[string]string{
+		"quota.svg": jobChart(drawn).draw(), "quota-mixed.svg": mixedChart(mixedRows).draw(), "quota.md": page(drawn, mixedRows),
+	} {
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(content), 0o644); err != nil { //nolint:gosec // for everybody to read
+			t.Fatal(err)
+		}
 	}
 }

@@ -32,7 +32,8 @@ func TestThePacerMeetsNo429AndIsWithinOnePercentOfTheMinimum(t *testing.T) {
 	}
 }
 
-// The latency of each request is another one here, so that requests and replies overtake each other.
+// The latency of each request is another one here, so that requests and replies
+// overtake each other.
 func TestThePacerMeetsNo429UnderMixedLatencies(t *testing.T) {
 	t.Parallel()
 	for _, s := range settings() {
@@ -52,9 +53,10 @@ func TestThePacerMeetsNo429UnderMixedLatencies(t *testing.T) {
 }
 
 // The fake's headers describe the longest window only, so that a shorter one
-// runs out unseen. The other consumer takes what it can get, so that chance alone
-// decides who gets the place that becomes free: a request may be refused more than the
-// three times of the default policy (one in some 400,000 was), hence ten.
+// runs out unseen. The other consumer takes what it can get, so that chance
+// alone decides who gets the place that becomes free: a request may be refused
+// more than the three times of the default policy (one in some 400,000 was),
+// hence ten.
 func TestAnotherConsumerCostsOne429ForEachRequestInFlightAndLosesNone(t *testing.T) {
 	t.Parallel()
 	minute, hour := demeterrr.Limit{Requests: 100, Window: time.Minute}, demeterrr.Limit{Requests: 1000, Window: time.Hour}

@@ -34,15 +34,15 @@ type strategy struct {
 	pause   time.Duration
 }
 
-// strategies are what a job can do. All use the same client, which waits for the
-// retryAfter of a 429 with all of its calls, as the API documents.
+// strategies are what a job can do. All use the same client, which waits for
+// the retryAfter of a 429 with all of its calls, as the API documents.
 func strategies() []strategy {
 	return []strategy{
 		{name: "no pacing"},
 		{name: "sleep 0.6 s", pause: time.Minute / 100},
 		{name: "sleep 3.6 s", pause: time.Hour / 1000},
 		{name: "rate.Limiter", limiter: func([]demeterrr.Limit) demeterrr.Limiter {
-			return rate.NewLimiter(rate.Every(time.Minute/100), 100)
+			return demeterrr.WaitLimiter(rate.NewLimiter(rate.Every(time.Minute/100), 100))
 		}},
 		pacer(),
 	}
@@ -54,7 +54,8 @@ func pacer() strategy {
 	}}
 }
 
-// result is what a job met. Times are counted from its start, when a request reached the server.
+// result is what a job met. Times are counted from its start, when a request
+// reached the server.
 type result struct {
 	accepted, refused []time.Duration
 	finish            time.Duration // of the last reply
@@ -111,6 +112,7 @@ func (by strategy) options(s setting) []demeterrr.Option {
 type notes struct {
 	mu     sync.Mutex
 	result result
+	others []time.Duration // when requests of others were accepted
 	runOut int
 }
 
@@ -139,6 +141,8 @@ func (n *notes) take(r demeterrrtest.Request, start time.Time) {
 		n.runOut = 0 // there was a place, for somebody
 		if ours {
 			n.result.accepted = append(n.result.accepted, at)
+		} else {
+			n.others = append(n.others, at)
 		}
 	case ours:
 		n.result.refused = append(n.result.refused, at)
@@ -147,7 +151,8 @@ func (n *notes) take(r demeterrrtest.Request, start time.Time) {
 	}
 }
 
-// consume is somebody else in the organization, who asks once in every interval whatever comes back.
+// consume is somebody else in the organization, who asks once in every interval
+// whatever comes back.
 func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration) {
 	if every == 0 {
 		return
@@ -163,12 +168,13 @@ func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration
 }
 
 // schedule is when the requests of the soonest schedule begin that has the same
-// concurrency and latency, and keeps every limit in every interval of its length.
-// All requests take the same time and are counted at the same moment of it (the
-// fake counts half-way), so that the limits bind the starts. Each request begins as
-// soon as those before it allow: none can begin sooner in any schedule. Around the
-// edge of a fixed window a server lets twice the limit through, so that a job
-// which does not keep the limits in every interval may be quicker.
+// concurrency and latency, and keeps every limit in every interval of its
+// length. All requests take the same time and are counted at the same moment of
+// it (the fake counts half-way), so that the limits bind the starts. Each
+// request begins as soon as those before it allow: none can begin sooner in any
+// schedule. Around the edge of a fixed window a server lets twice the limit
+// through, so that a job which does not keep the limits in every interval may
+// be quicker.
 func schedule(s setting) []time.Duration {
 	starts := make([]time.Duration, s.requests)
 	for i := range starts {

@@ -38,7 +38,8 @@ func settings() (all []setting) {
 	return all
 }
 
-// runAll runs every strategy in every setting, two at a time or as many as there are processors.
+// runAll runs every strategy in every setting, two at a time or as many as
+// there are processors.
 func runAll(t *testing.T) []row {
 	t.Helper()
 	var rows []row

@@ -14,8 +14,8 @@ type ledger struct {
 	under        *ledger // counts these requests too, and others; nil if there is none
 
 	// plan holds the soonest begins of the requests in line, from the number
-	// planFrom on. A begin depends on its number alone, not on who waits for it:
-	// those who leave the line, and those who come, change nothing.
+	// planFrom on. The begin of a number is the same whichever request waits for
+	// it, so arrivals and departures leave the plan valid.
 	plan     []time.Duration
 	planFrom int
 	planned  time.Duration // when the plan was begun anew
@@ -27,8 +27,8 @@ type share struct {
 	*window
 }
 
-// planAge is when a plan is begun anew: it promises too early a begin where
-// requests took longer than no time. The cost of a line is spread by it.
+// planAge is the age at which a plan is begun anew. A plan takes requests for
+// instant, so it becomes too early. Planning a line once a second costs little.
 const planAge = time.Second
 
 // never is later than any time, and can be added to.
@@ -51,7 +51,8 @@ func (l *ledger) end(now time.Duration) {
 	l.ended++
 }
 
-// earliest returns when the request with ahead others before it in line can begin.
+// earliest returns when the request with ahead others before it in line can
+// begin.
 func (l *ledger) earliest(now, resume time.Duration, ahead int) (at time.Duration, exact bool) {
 	n := l.begun + ahead + 1
 	l.extendPlan(now, resume, n)
@@ -70,7 +71,8 @@ func (l *ledger) earliest(now, resume time.Duration, ahead int) (at time.Duratio
 	return at, exact
 }
 
-// begin returns when the n-th request can begin, as far as our own requests tell.
+// begin returns when the n-th request can begin, as far as our own requests
+// tell.
 func (l *ledger) begin(n int, now, resume time.Duration) (at time.Duration, exact bool) {
 	at, exact = resume, true
 	for _, s := range l.shares {

@@ -1,11 +1,12 @@
-// Package window keeps the books of several sliding windows at once, exactly and
-// in O(limit) memory. It knows no lock, no clock and no queue: times are
+// Package window keeps the books of several sliding windows at once, exactly
+// and in O(limit) memory. It knows no lock, no clock and no queue: times are
 // durations on a clock of the caller's that never runs backwards.
 //
 // One fact carries it. A place is taken from the moment a request begins until
 // one window after it ended. So the n-th request to begin may do so one window
-// after the (n-limit)-th end: no more than limit-1 of the n-1 before it can then
-// still hold a place, whichever they are. A ring of the last ends is all there is.
+// after the (n-limit)-th end: no more than limit-1 of the n-1 before it can
+// then still hold a place, whichever they are. A ring of the last ends is all
+// there is.
 //
 // There are two such ledgers: one of all requests, and one of those of low
 // priority, which leave a part of each window to the others.
@@ -93,8 +94,8 @@ func (b *Book) GiveBack(low bool) {
 }
 
 // Earliest returns when the request with ahead others before it in line can
-// begin. If the time is not exact, because requests under way must end first, it
-// is the soonest that it can be, if all those before it are sent.
+// begin. If the time is not exact, because requests under way must end first,
+// it is the soonest that it can be, if all those before it are sent.
 func (b *Book) Earliest(now time.Duration, ahead int) (at time.Duration, exact bool) {
 	return b.all.earliest(now, b.resume, ahead)
 }
@@ -108,9 +109,9 @@ func (b *Book) EarliestLow(now time.Duration, ahead, lowAhead int) (at time.Dura
 }
 
 // Learn takes in what the end of a request told, and reports whether it changed
-// anything. What a window has counted beyond our own places must be others', and
-// so many places are left to them. Our places are an upper bound of what the
-// server counts for us, so that alone there are none of others.
+// anything. What a window has counted beyond our own places must be others',
+// and so many places are left to them. Our places are an upper bound of what
+// the server counts for us, so that alone there are none of others.
 func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	known, refused := b.reported(r), r.RetryAfter > 0
 	if known != nil {
@@ -131,7 +132,8 @@ func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	return changed || refused
 }
 
-// reported returns the window that the report describes, as far as its limit tells; nil if none.
+// reported returns the window that the report describes, as far as its limit
+// tells; nil if none.
 func (b *Book) reported(r Report) *window {
 	for _, w := range b.windows {
 		if w.Requests == r.Limit && 0 <= r.Remaining && r.Remaining <= r.Limit {
@@ -141,8 +143,9 @@ func (b *Book) reported(r Report) *window {
 	return nil
 }
 
-// guess deals with a window that is used up, is not named, and is not known. Most
-// likely, and at the least cost, it is the one where we have the fewest places left.
+// guess deals with a window that is used up, is not named, and is not known.
+// Most likely, and at the least cost, it is the one where we have the fewest
+// places left.
 func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (changed bool) {
 	var tightest *window
 	var left int
@@ -154,11 +157,12 @@ func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (cha
 	return tightest != nil && tightest.leave(left, b.all.underWay(), now, askIn, refused)
 }
 
-// leave leaves at least so many places to others for a window from now on, or up
-// to underWay more, as the server may not have counted yet what is under way: what
-// was known decides. It has counted none of that if this request was refused.
-// After askIn, if that is known and sensible, requests may ask. If one that asked
-// was refused, others take what becomes free: none asks again in this window.
+// leave leaves at least so many places to others for a window from now on, or
+// up to underWay more, as the server may not have counted yet what is under
+// way: what was known decides. It has counted none of that if this request was
+// refused. After askIn, if that is known and sensible, requests may ask. If one
+// that asked was refused, others take what becomes free: none asks again in
+// this window.
 func (w *window) leave(places, underWay int, now, askIn time.Duration, refused bool) (changed bool) {
 	was := w.foreign
 	if now >= w.until {

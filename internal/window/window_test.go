@@ -21,7 +21,8 @@ type request struct {
 	end       time.Duration
 }
 
-// taken is how many requests hold a place of the limit, all or those of low priority.
+// taken is how many requests hold a place of the limit, all or those of low
+// priority.
 func (n *naive) taken(l Limit, at time.Duration, low bool) (taken int) {
 	for _, r := range n.requests {
 		if (r.low || !low) && (!r.over || r.end+l.Window > at) {
@@ -257,7 +258,8 @@ func TestARefusalPausesForRetryAfterAndAnHourAtMost(t *testing.T) {
 	}
 }
 
-// line returns what is promised to n in line: first normal requests, then low ones.
+// line returns what is promised to n in line: first normal requests, then low
+// ones.
 func line(b *Book, now time.Duration, normal, low int) (promised []time.Duration) {
 	for i := range normal {
 		at, _ := b.Earliest(now, i)
@@ -285,8 +287,8 @@ func serve(b *Book, now time.Duration, normal, low int) (served []time.Duration)
 	return served
 }
 
-// Those in line are promised what a simulation of the line would give them, were
-// every request instant: the soonest that can be.
+// Those in line are promised what a simulation of the line would give them,
+// were every request instant: the soonest that can be.
 func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -310,7 +312,8 @@ func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 	}
 }
 
-// Low requests behind normal ones may be promised too early a time, and never too late a one.
+// Low requests behind normal ones may be promised too early a time, and never
+// too late a one.
 func TestNoneInLineIsPromisedALaterTimeThanItGets(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(15, 0)) // so that a failure comes again
@@ -369,7 +372,8 @@ func TestAKeptPlanPromisesWhatANewOneDoes(t *testing.T) {
 	}
 }
 
-// What one in line costs does not depend on how many there are: the plan grows by one.
+// What one in line costs does not depend on how many there are: the plan grows
+// by one.
 func TestALongLineIsPlannedOnce(t *testing.T) {
 	t.Parallel()
 	b := used(10, minute)
@@ -386,8 +390,8 @@ func TestALongLineIsPlannedOnce(t *testing.T) {
 	}
 }
 
-// What makes a line slower than it was planned is planned anew: a pause at once,
-// and the time that requests take after a while.
+// What makes a line slower than it was planned is planned anew: a pause at
+// once, and the time that requests take after a while.
 func TestAPlanIsBegunAnew(t *testing.T) {
 	t.Parallel()
 	limits := []Limit{{Requests: 4, Window: 10 * time.Second, Reserve: 2}, {Requests: 20, Window: time.Minute, Reserve: 1}}

@@ -1,0 +1,30 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var databases atomic.Int64
+
+// Database makes an empty database on a PostgreSQL and returns its URL, so that
+// several tests share a server.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprint("test", databases.Add(1))
+	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0") // which nobody else uses meanwhile
+	if err = errors.Join(err, conn.Close(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(s.URL, "/postgres?", "/"+name+"?", 1)
+}
