@@ -67,7 +67,7 @@ func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, std stdio) int {
 	a := &app{stdio: std}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)
