@@ -33,8 +33,13 @@ func (c *Campaign) usable() error {
 	if err := c.store.made(); err != nil {
 		return err
 	}
-	if n := len(c.name); n == 0 || n > maxName || !printable(c.name) {
-		return invalid("campaign %q: a name has 1 to %d bytes of UTF-8, no control characters, and no white space at its ends", clean(c.name), maxName)
+	return checkName("campaign", c.name)
+}
+
+// checkName refuses bad names.
+func checkName(kind, name string) error {
+	if n := len(name); n == 0 || n > maxName || !printable(name) {
+		return invalid("%s %q: a name has 1 to %d bytes of UTF-8, no control characters, and no white space at its ends", kind, clean(name), maxName)
 	}
 	return nil
 }
@@ -300,16 +305,21 @@ func (c *Campaign) same(sequence, asked string, secretCheck []byte) error {
 	if asked != "" && sequence != asked {
 		return invalid("campaign %q belongs to sequence %s, not to %s; use a new name for each sequence and campaign", c.name, sequence, asked)
 	}
-	if want := c.store.secretCheck(); !bytes.Equal(secretCheck, want) {
-		switch {
-		case len(want) == 0:
-			return invalid("campaign %q belongs to a secret, and the store has none; pass WithSecret to Open", c.name)
-		case len(secretCheck) == 0:
-			return invalid("campaign %q has no secret, and the store has one; leave WithSecret out, or use a new campaign", c.name)
-		}
-		return invalid("campaign %q belongs to another secret than the store's; pass the one of its first claim to WithSecret", c.name)
+	return c.store.sameSecret("campaign", c.name, secretCheck)
+}
+
+// sameSecret refuses what was begun with another secret.
+func (s *Store) sameSecret(kind, name string, secretCheck []byte) error {
+	want := s.secretCheck()
+	switch {
+	case bytes.Equal(secretCheck, want):
+		return nil
+	case len(want) == 0:
+		return invalid("%s %q belongs to a secret, and the store has none; pass WithSecret to Open", kind, name)
+	case len(secretCheck) == 0:
+		return invalid("%s %q has no secret, and the store has one; leave WithSecret out, or use a new %s", kind, name, kind)
 	}
-	return nil
+	return invalid("%s %q belongs to another secret than the store's; pass the one it was begun with to WithSecret", kind, name)
 }
 
 // verify refuses the campaign of another sequence, if one is given, or of another secret.

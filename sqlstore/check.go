@@ -12,7 +12,10 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// check finds out whether the database can keep journals.
+// tables are those beside demeterrr_schema.
+var tables = []string{"demeterrr_campaigns", "demeterrr_journal", "demeterrr_sync_states", "demeterrr_sync_entries"}
+
+// check finds out whether the database can keep journals and sync states.
 func (s *Store) check(ctx context.Context) error {
 	if err := s.checkServer(ctx); err != nil {
 		return err
@@ -93,13 +96,13 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	case version > schemaVersion:
 		return laterSchema(version)
 	}
-	for _, table := range []string{"demeterrr_campaigns", "demeterrr_journal"} {
+	for _, table := range tables {
 		n, err := one[int](ctx, s.db, s.sql(s.tableList), table)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return invalid("the table %s is missing, although demeterrr_schema names version %d; restore it, or drop both and call sqlstore.Migrate", table, version)
+			return invalid("the table %s is missing, although demeterrr_schema names version %d; restore it, or drop all tables and call sqlstore.Migrate", table, version)
 		}
 	}
 	return nil
@@ -124,7 +127,7 @@ func (s *Store) settings(ctx context.Context) (map[string]string, error) {
 			read(s.db, `SHOW VARIABLES WHERE Variable_name IN
 				('innodb_flush_log_at_trx_commit', 'read_only', 'innodb_read_only', 'transaction_read_only', 'tx_read_only')`),
 			read(s.db, `SELECT CONCAT('engine of ', table_name), engine FROM information_schema.tables
-				WHERE table_schema = DATABASE() AND table_name IN ('demeterrr_campaigns', 'demeterrr_journal')`))
+				WHERE table_schema = DATABASE() AND table_name IN ('`+strings.Join(tables, "', '")+`')`))
 	default:
 		return settings, s.pragmas(ctx, settings)
 	}
@@ -175,7 +178,7 @@ func (s *Store) checkSettings(settings map[string]string) error {
 		if settings["innodb_flush_log_at_trx_commit"] != "1" {
 			return lost("set innodb_flush_log_at_trx_commit to 1")
 		}
-		for _, table := range []string{"demeterrr_campaigns", "demeterrr_journal"} {
+		for _, table := range tables {
 			if engine := settings["engine of "+table]; engine != "INNODB" {
 				return lost("convert the table " + table + " to ENGINE = InnoDB")
 			}
@@ -210,7 +213,7 @@ func readOnly(settings map[string]string) bool {
 // errRollBack ends a transaction that is not to be kept.
 var errRollBack = invalid("rolled back")
 
-// probe runs every statement of a campaign once, in a transaction that it rolls back.
+// probe runs every statement of a campaign and of a sync state once, in a transaction that it rolls back.
 func (s *Store) probe(ctx context.Context) error {
 	const sequenceID = "probe"
 	c := s.Campaign("demeterrr probe " + rand.Text())
@@ -233,10 +236,34 @@ func (s *Store) probe(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.probeState(ctx, q); err != nil {
+			return err
+		}
 		return errRollBack
 	})
 	if errors.Is(err, errRollBack) {
 		return nil
 	}
 	return err
+}
+
+func (s *Store) probeState(ctx context.Context, q queryer) error {
+	state, run := s.SyncState("demeterrr probe "+rand.Text()), &stateRun{token: rand.Text(), address: "probe"}
+	if err := state.lease(ctx, q, run); err != nil {
+		return err
+	}
+	email := "a@example.com"
+	for _, e := range []bulk.SyncEntry{{Email: email, Dirty: true}, {Email: email}} { // the second removes it
+		entries, err := state.checked([]bulk.SyncEntry{e})
+		if err == nil {
+			err = state.save(ctx, q, run, entries)
+		}
+		if err == nil {
+			_, err = state.read(ctx, q, []hashed{s.hash(email)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

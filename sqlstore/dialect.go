@@ -26,6 +26,10 @@ type syntax struct {
 	version   string // a query for the version, as text
 	tableList string // a query that counts the tables with a name
 	now       string // the time by the database's clock
+	later     string // the time that is a number of microseconds, its parameter, from now
+	maxParams int    // parameters of one statement
+	onKey     string // ends an INSERT, before assignments: a row with the same key, %, gets them
+	inserted  string // the value of a column, %, that was to be inserted
 	micros    string // a time in the form that dbTime reads; % stands for it
 	keepOld   string // ends an INSERT: a row that exists already stays as it is
 	forShare  string // ends a SELECT: nobody deletes the row until the transaction ends
@@ -40,6 +44,10 @@ var syntaxes = map[Dialect]*syntax{
 		version:   "SELECT version()",
 		tableList: "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END",
 		now:       "clock_timestamp()",
+		later:     "clock_timestamp() + CAST(? AS bigint) * INTERVAL '1 microsecond'",
+		maxParams: 7000,
+		onKey:     "ON CONFLICT (%) DO UPDATE SET ",
+		inserted:  "excluded.%",
 		micros:    "%",
 		keepOld:   "ON CONFLICT DO NOTHING",
 		forShare:  "FOR KEY SHARE",
@@ -50,6 +58,10 @@ var syntaxes = map[Dialect]*syntax{
 		version:   "SELECT version()",
 		tableList: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 		now:       "UTC_TIMESTAMP(6)",
+		later:     "UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND",
+		maxParams: 7000,
+		onKey:     "ON DUPLICATE KEY UPDATE ",
+		inserted:  "VALUES(%)",
 		micros:    "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', %)",
 		keepOld:   "ON DUPLICATE KEY UPDATE campaign = campaign",
 		forShare:  "LOCK IN SHARE MODE",
@@ -61,6 +73,10 @@ var syntaxes = map[Dialect]*syntax{
 		version:   "SELECT sqlite_version()",
 		tableList: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		now:       "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+		later:     "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', printf('%.3f seconds', ? / 1000000.0))",
+		maxParams: 999, // of its oldest version
+		onKey:     "ON CONFLICT (%) DO UPDATE SET ",
+		inserted:  "excluded.%",
 		micros:    "CAST(round((julianday(%) - 2440587.5) * 86400000) AS INTEGER) * 1000",
 		keepOld:   "ON CONFLICT DO NOTHING",
 		layout:    "2006-01-02T15:04:05.000Z",
@@ -68,8 +84,10 @@ var syntaxes = map[Dialect]*syntax{
 }
 
 // sql is a query of this dialect. It writes ? for a parameter, NOW for the time,
-// and MICROS(column) for a time to be read as a dbTime.
+// LATER for the time in a number of microseconds, which is its parameter, and
+// MICROS(column) for a time to be read as a dbTime.
 func (s *syntax) sql(query string) string {
+	query = strings.ReplaceAll(query, "LATER", s.later)
 	for {
 		before, rest, found := strings.Cut(query, "MICROS(")
 		if !found {
@@ -92,6 +110,15 @@ func (s *syntax) sql(query string) string {
 		out = strconv.AppendInt(append(out, '$'), int64(n), 10)
 		query = after
 	}
+}
+
+// upsert ends an INSERT: a row with the same key gets the new values of columns.
+func (s *syntax) upsert(key string, columns ...string) string {
+	set := make([]string, len(columns))
+	for i, column := range columns {
+		set[i] = column + " = " + strings.ReplaceAll(s.inserted, "%", column)
+	}
+	return strings.ReplaceAll(s.onKey, "%", key) + strings.Join(set, ", ")
 }
 
 // bytes is the parameter for a column that compares text byte by byte.

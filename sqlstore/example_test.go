@@ -117,7 +117,7 @@ func ExampleMigrate() {
 func ExampleSchema() {
 	files, err := fs.Glob(sqlstore.Schema(), "postgresql/*.sql")
 	fmt.Println(files, err)
-	// Output: [postgresql/0001_journal.up.sql] <nil>
+	// Output: [postgresql/0001_journal.up.sql postgresql/0002_syncstate.up.sql] <nil>
 }
 
 // Each order has a campaign of its own, so its survey is sent once, however often

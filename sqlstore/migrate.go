@@ -14,11 +14,11 @@ import (
 var schema embed.FS
 
 // schemaVersion is the number of the last file.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Schema returns the schema as SQL files, for migration tools. Each dialect has a
 // folder: "postgresql", "mysql", "sqlite". A file has a version and a name:
-// 0001_journal.up.sql. [Migrate] runs the same files.
+// 0001_journal.up.sql, 0002_syncstate.up.sql. [Migrate] runs the same files.
 //
 // The files record their version in the table demeterrr_schema. They can be run
 // again. golang-migrate and goose read them as they are; for MySQL golang-migrate

@@ -198,7 +198,8 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 // only campaigns that never run again, and events that are not delivered again.
 // To drop the emails and keep the promise, use [Store.RedactBefore].
 //
-// Entries in doubt stay, however old. It deletes 1,000 entries or so at a time.
+// Entries in doubt stay, however old, and so do sync states. It deletes 1,000
+// entries or so at a time.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.made(); err != nil {
 		return 0, err
@@ -214,8 +215,10 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 }
 
 // Redact removes the readable email and the contact's id of people from every
-// campaign, and returns the number of entries that it changed. The hash of the
-// email stays, so these people are still not sent to again.
+// campaign. The hash of the email stays, so these people are still not sent to
+// again. It deletes their entries from every sync state. A Sync that still has them
+// in its input adds them again: take them out there first. Redact returns the number
+// of entries that it changed or deleted.
 func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err error) {
 	if err := s.made(); err != nil {
 		return 0, err
@@ -232,17 +235,20 @@ func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err erro
 		for i := range some {
 			args = append(args, some[i].hash[:])
 		}
-		changed, err := s.exec(ctx, redact+" email_key IN ("+list(len(some), "?")+")", args)
-		if err != nil {
-			return n, because("the emails cannot be redacted", err)
+		for _, statement := range []string{redact, "DELETE FROM demeterrr_sync_entries WHERE "} {
+			changed, err := s.exec(ctx, statement+"email_key IN ("+list(len(some), "?")+")", args)
+			if err != nil {
+				return n, because("the emails cannot be redacted", err)
+			}
+			n += changed
 		}
-		n += changed
 	}
 	return n, nil
 }
 
 // RedactBefore does what [Store.Redact] does for all entries that were done before
-// a time. Entries in doubt stay, for the people who look them up.
+// a time, in the campaigns. Entries in doubt stay, for the people who look them up.
+// Sync states stay too: their entries hold what the account has today.
 func (s *Store) RedactBefore(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.made(); err != nil {
 		return 0, err

@@ -15,8 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// Store keeps journals in a database. It is safe for concurrent use, as its
-// [sql.DB] is. Make one with [Open]. The zero Store cannot be used.
+// Store keeps journals and sync states in a database. It is safe for concurrent
+// use, as its [sql.DB] is. Make one with [Open]. The zero Store cannot be used.
 type Store struct {
 	*database
 	inFlight  time.Duration
@@ -46,6 +46,8 @@ type Option func(*Store)
 // else. A claim that is older is in doubt, until a person calls
 // [Campaign.Forget]. Make it longer than the time limit of an attempt, or an
 // attempt under way looks like doubt. Pass the same to every process.
+//
+// The lease of a [SyncState] lasts as long, unless its run renews it.
 func WithInFlight(d time.Duration) Option {
 	return func(s *Store) {
 		if s.inFlight = d; d <= 0 {
@@ -56,7 +58,8 @@ func WithInFlight(d time.Duration) Option {
 
 // WithoutEmails leaves the readable email out of the tables. The key remains: the
 // SHA-256 of the email. [Campaign.InDoubt] then yields entries without an Email.
-// To find a person, ask [Campaign.Lookup] with the emails of your own list.
+// To find a person, ask [Campaign.Lookup] with the emails of your own list. A sync
+// state never has the readable email.
 //
 // Whoever can guess an email can compare its hash. Use [WithSecret] against that.
 func WithoutEmails() Option {
@@ -69,7 +72,7 @@ func WithoutEmails() Option {
 //
 // A campaign belongs to the secret of its first claim. With another one, or none,
 // every method returns an error. Keep the secret: without it, nobody can tell to
-// whom the campaign was sent.
+// whom the campaign was sent. A sync state belongs to the secret of its first save.
 func WithSecret(secret []byte) Option {
 	return func(s *Store) {
 		if len(secret) < minSecret {

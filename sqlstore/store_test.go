@@ -99,8 +99,11 @@ func TestOpenRefusesTablesOfAnotherVersion(t *testing.T) {
 			if err := sqlstore.Migrate(t.Context(), db, d.dialect); err != nil { // the tables are there already
 				t.Fatal(err)
 			}
-			exec("DROP TABLE demeterrr_journal")
-			wantError(t, open(), "the table demeterrr_journal is missing, although demeterrr_schema names version")
+			for _, table := range []string{"demeterrr_campaigns", "demeterrr_journal", "demeterrr_sync_states", "demeterrr_sync_entries"} {
+				exec("ALTER TABLE " + table + " RENAME TO hidden")
+				wantError(t, open(), "the table "+table+" is missing, although demeterrr_schema names version")
+				exec("ALTER TABLE hidden RENAME TO " + table)
+			}
 		})
 	}
 }
@@ -169,9 +172,12 @@ func TestOpenRefusesMariaDBThatForgets(t *testing.T) { //nolint:paralleltest // 
 		exec("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 		wantError(t, err, "set innodb_flush_log_at_trx_commit to 1, or pass WithoutSettingsCheck")
 	}
-	exec("ALTER TABLE demeterrr_journal ENGINE = MyISAM")
-	_, err := sqlstore.Open(t.Context(), db, d.dialect)
-	wantError(t, err, "convert the table demeterrr_journal to ENGINE = InnoDB")
+	for _, table := range []string{"demeterrr_journal", "demeterrr_sync_entries"} {
+		exec("ALTER TABLE " + table + " ENGINE = MyISAM")
+		_, err := sqlstore.Open(t.Context(), db, d.dialect)
+		wantError(t, err, "convert the table "+table+" to ENGINE = InnoDB")
+		exec("ALTER TABLE " + table + " ENGINE = InnoDB")
+	}
 }
 
 func TestOpenRefusesAReadOnlyDatabase(t *testing.T) {
@@ -214,11 +220,15 @@ func TestOpenRefusesAUserWithoutRights(t *testing.T) {
 					}
 				}
 			}
-			grant("CREATE USER", "GRANT SELECT, INSERT, UPDATE ON demeterrr_campaigns TO", "GRANT SELECT, INSERT, UPDATE ON demeterrr_journal TO", "GRANT SELECT ON demeterrr_schema TO")
+			grant("CREATE USER", "GRANT SELECT, INSERT, UPDATE ON demeterrr_campaigns TO", "GRANT SELECT, INSERT, UPDATE ON demeterrr_journal TO", "GRANT SELECT ON demeterrr_schema TO",
+				"GRANT SELECT, INSERT, UPDATE ON demeterrr_sync_states TO", "GRANT SELECT, INSERT, UPDATE ON demeterrr_sync_entries TO")
 			reader := d.open(t, dsn)
 			_, err := sqlstore.Open(t.Context(), reader, d.dialect)
 			wantError(t, err, "give the user these rights")
 			grant("GRANT DELETE ON demeterrr_journal TO")
+			_, err = sqlstore.Open(t.Context(), reader, d.dialect)
+			wantError(t, err, "give the user these rights")
+			grant("GRANT DELETE ON demeterrr_sync_entries TO")
 			claim(t, d.openStore(t, reader).Campaign("survey"), "token", []string{"a@example.com"})
 		})
 	}
@@ -232,7 +242,7 @@ func TestOpenLeavesNothingBehind(t *testing.T) {
 			d := database(t)
 			db := d.migrated(t)
 			d.openStore(t, db)
-			for _, table := range []string{"demeterrr_campaigns", "demeterrr_journal"} {
+			for _, table := range []string{"demeterrr_campaigns", "demeterrr_journal", "demeterrr_sync_states", "demeterrr_sync_entries"} {
 				n := -1
 				if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n); n != 0 || err != nil {
 					t.Errorf("%s has %d rows (%v)", table, n, err)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
 const (
@@ -132,7 +134,7 @@ var (
 // passes reports whether an error may not come again. An error that has no code
 // of the server comes from the connection, and passes.
 func (d *database) passes(err error) bool {
-	if strings.Contains(err.Error(), "sql: database is closed") || isOurs(err) {
+	if strings.Contains(err.Error(), "sql: database is closed") || isOurs(err) || errors.Is(err, bulk.ErrStateInUse) || errors.Is(err, bulk.ErrStateMismatch) {
 		return false
 	}
 	switch d.dialect {
