@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -95,8 +94,8 @@ func run(ctx context.Context, args []string, std stdio) int {
 	case errors.Is(err, demeterrr.ErrNotFound), errors.Is(err, demeterrr.ErrValidation):
 		code = exitUsage
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(std.errs, "demeterrr: "+strings.TrimPrefix(text, "demeterrr: "))
+	if text := bare(err); text != "" {
+		fmt.Fprintln(std.errs, "demeterrr: "+text)
 	}
 	return code
 }
@@ -115,7 +114,7 @@ func (a *app) root() *cobra.Command {
 	flags.IntVar(&a.perMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
 	flags.IntVar(&a.perHour, "per-hour", 1000, "the `requests` an hour that this program may use of your plan")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.checkCommand(), group("contacts", "List, export and sync contacts", a.contactsList(), a.contactsGet(), a.contactsExport()),
+	root.AddCommand(a.checkCommand(), group("contacts", "List, export and sync contacts", a.contactsList(), a.contactsGet(), a.contactsExport(), a.contactsSync()),
 		group("sequences", "List sequences, and send one to each contact once", a.sequencesList()), a.fakeCommand())
 	return root
 }

@@ -1,6 +1,9 @@
 package main
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // count is a number of things, with an s where there is not exactly one.
 func count(n int, thing string) string {
@@ -18,3 +21,6 @@ func grouped(n int) string {
 	}
 	return digits
 }
+
+// bare is the text of an error without the name of the program.
+func bare(err error) string { return strings.TrimPrefix(err.Error(), "demeterrr: ") }
