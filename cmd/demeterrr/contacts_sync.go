@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -90,6 +89,9 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		s.state, s.close = file, func() { _ = file.Close() }
 	case f.source != "":
 		store, db, err := openStore(ctx, f.database, f.dryRun)
+		if errors.Is(err, errNoTables) {
+			return s, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +99,6 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 	}
 	return s, nil
 }
-
-func closeDatabase(db *sql.DB) { _ = db.Close() }
 
 // syncRun is one run of contacts sync.
 type syncRun struct {
@@ -185,8 +185,10 @@ func (r *syncRun) show(p *bulk.SyncPlan) {
 		}
 	}
 	view.counts = append(tallies{
-		{"created", "to create", created}, {"updated", "to update", len(p.Changes) - created},
-		{"unchanged", "unchanged", r.unchanged}, {"failed", "to fail", max(0, len(r.rows)-r.unchanged-len(p.Changes))},
+		{"created", "to create", created},
+		{"updated", "to update", len(p.Changes) - created},
+		{"unchanged", "unchanged", r.unchanged},
+		{"failed", "to fail", max(0, len(r.rows)-r.unchanged-len(p.Changes))},
 	}, r.leftOut()...)
 	now := time.Now()
 	view.takes = estimate(p.Writes, r.perMinute, r.perHour, r.client.RateLimit(), now)
@@ -221,8 +223,11 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 			title = "Dry run, nothing was written"
 		}
 		r.report(title, append(tallies{
-			{"created", "created", report.Created}, {"updated", "updated", report.Updated}, {"unchanged", "unchanged", report.Unchanged},
-			{"failed", "failed", len(report.Failed)}, {"notTried", "not tried", len(report.NotTried)},
+			{"created", "created", report.Created},
+			{"updated", "updated", report.Updated},
+			{"unchanged", "unchanged", report.Unchanged},
+			{"failed", "failed", len(report.Failed)},
+			{"notTried", "not tried", len(report.NotTried)},
 			{"requests", "requests", report.Requests},
 		}, r.leftOut()...))
 	}

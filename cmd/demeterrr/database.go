@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // mysql
@@ -61,6 +62,9 @@ func databaseFiles(database string) []string {
 	return []string{file, file + "-wal", file + "-shm"}
 }
 
+// errNoTables is the error of a dry run where a real run would make the tables.
+var errNoTables = usage(errors.New("--database: the tables are missing; a run that sends makes them"))
+
 // openStore opens the database, and makes its tables where they are missing. A
 // dry run makes none.
 func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Store, *sql.DB, error) {
@@ -69,8 +73,8 @@ func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Sto
 		return nil, nil, usage(err)
 	}
 	if file := sqliteFile(database); file != "" && dryRun {
-		if _, err := os.Stat(file); err != nil {
-			return nil, nil, usagef("--database: a dry run makes no file: %w", err)
+		if _, err := os.Stat(file); err != nil { // to open it would make it
+			return nil, nil, cmp.Or(checkFolder(file), errNoTables)
 		}
 	}
 	db, err := sql.Open(driver, source)
@@ -78,16 +82,30 @@ func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Sto
 		return nil, nil, usage(errors.New("--database: it cannot be understood")) // the error can have the password
 	}
 	store, err := sqlstore.Open(ctx, db, dialect)
-	if err != nil && !dryRun {
-		if made := sqlstore.Migrate(ctx, db, dialect); made == nil {
+	if err != nil && strings.Contains(err.Error(), "call sqlstore.Migrate") {
+		if dryRun && strings.Contains(err.Error(), "tables are missing") {
+			closeDatabase(db)
+			return nil, nil, errNoTables
+		}
+		if err = sqlstore.Migrate(ctx, db, dialect); err == nil {
 			store, err = sqlstore.Open(ctx, db, dialect)
 		}
 	}
 	if err != nil {
-		_ = db.Close()
-		return nil, nil, usage(fmt.Errorf("--database: %w", err))
+		closeDatabase(db)
+		return nil, nil, usagef("--database: %s", bare(err))
 	}
 	return store, db, nil
+}
+
+func closeDatabase(db *sql.DB) { _ = db.Close() }
+
+// checkFolder returns an error if the folder of a file is missing.
+func checkFolder(file string) error {
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
+		return usagef("--database: %w", err)
+	}
+	return nil
 }
 
 // storedName is the name of a campaign or a source in the database: that of the

@@ -57,7 +57,7 @@ func normalAddress(address string) string {
 		return address
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	if port := u.Port(); port != "" && !(u.Scheme == "https" && port == "443") && !(u.Scheme == "http" && port == "80") {
+	if port := u.Port(); port != "" && u.Scheme+port != "https443" && u.Scheme+port != "http80" {
 		host += ":" + port
 	}
 	return host + strings.TrimRight(u.EscapedPath(), "/")

@@ -115,7 +115,8 @@ func (a *app) root() *cobra.Command {
 	flags.IntVar(&a.perHour, "per-hour", 1000, "the `requests` an hour that this program may use of your plan")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.checkCommand(), group("contacts", "List, export and sync contacts", a.contactsList(), a.contactsGet(), a.contactsExport(), a.contactsSync()),
-		group("sequences", "List sequences, and send one to each contact once", a.sequencesList()), a.fakeCommand())
+		group("sequences", "List sequences, and send one to each contact once", a.sequencesList(), a.sequencesExecute()),
+		group("journal", "See and resolve who is in doubt", a.journalShow(), a.journalForget()), a.fakeCommand())
 	return root
 }
 
