@@ -39,12 +39,8 @@ func waiting(reason demeterrr.WaitReason, until time.Time) string {
 	if reason == demeterrr.WaitReasonBackoff {
 		text = "waiting to try again"
 	}
-	switch left := time.Until(until); {
-	case until.IsZero():
+	if until.IsZero() {
 		return text
-	case left < time.Minute:
-		return text + " until " + until.Local().Format("15:04:05")
-	default:
-		return text + " until " + until.Local().Add(time.Minute-1).Format("15:04")
 	}
+	return text + " until " + until.Local().Add(time.Minute-1).Format("15:04") // the minute in which it is over
 }

@@ -175,6 +175,9 @@ func (r *syncRun) onProgress(p bulk.SyncProgress) {
 func (r *syncRun) show(p *bulk.SyncPlan) {
 	r.planned = p
 	view := &plan{what: "Contacts of " + r.client.BaseURL() + ":", requests: p.Writes}
+	if m := r.Mapping(); !m.Field("firstName") {
+		view.note = "No column is the first name, which new contacts need: name it with --map firstName=column."
+	}
 	created := 0
 	for _, change := range p.Changes {
 		if change.Create != nil {

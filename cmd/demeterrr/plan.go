@@ -16,6 +16,7 @@ import (
 // plan is what a bulk command is about to do.
 type plan struct {
 	what     string // a sentence for people
+	note     string // one more, if something is missing
 	first    []any  // contacts as they would be sent
 	counts   tallies
 	requests int
@@ -44,6 +45,9 @@ func (a *app) showPlan(c *customers, p *plan) {
 			text, _ := json.Marshal(contact) // it came from a file of texts
 			fmt.Fprintln(out, "  "+visible(string(text)))
 		}
+	}
+	if p.note != "" {
+		fmt.Fprintln(out, p.note)
 	}
 	fmt.Fprintln(out, p.what)
 	fmt.Fprintf(out, "  %s\n", p.counts)
@@ -109,9 +113,6 @@ func (a *app) showMapping(out io.Writer, c *customers) {
 			header = fmt.Sprintf("#%d", col.Number)
 		}
 		fmt.Fprintf(out, "  %s: %s\n", visible(header), visible(col.meaning()))
-	}
-	if !m.Field("firstName") {
-		fmt.Fprintln(out, "  no column is the first name: name it with --map firstName=column")
 	}
 }
 

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -17,8 +19,11 @@ type progress struct {
 	out io.Writer
 
 	mu    sync.Mutex
-	bar   *progressbar.ProgressBar // nil if out is no terminal
+	bar   *progressbar.ProgressBar // nil if out is no terminal, or a narrow one
+	width int                      // of the terminal; 0 if out is none
 	last  time.Time
+	what  string
+	waits bool
 	until time.Time // of the wait that was told
 	ended bool
 }
@@ -42,20 +47,16 @@ func newProgress(out io.Writer) *progress {
 	if !isTerminal(out) {
 		return p
 	}
-	options := []progressbar.Option{
+	if p.width = width(out); p.width < narrow {
+		return p
+	}
+	p.bar = progressbar.NewOptions64(1,
 		progressbar.OptionSetWriter(out),
-		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
-	}
-	if width(out) < narrow {
-		options = append(options, progressbar.OptionSetWidth(0), progressbar.OptionSetTheme(progressbar.Theme{}))
-	} else {
-		options = append(options, progressbar.OptionSetWidth(20))
-	}
-	p.bar = progressbar.NewOptions64(1, options...)
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionShowCount())
 	return p
 }
 
@@ -67,18 +68,8 @@ func (p *progress) show(s step) {
 		return
 	}
 	waits := s.reason != "" && time.Until(s.until) > 2*time.Second
-	if p.bar != nil {
-		text := s.what
-		if waits {
-			text = waiting(s.reason, s.until)
-		} else if !s.end.IsZero() {
-			text += " until " + s.end.Local().Format("15:04")
-		}
-		p.bar.Describe(text)
-		if total := max(s.total, -1); total != 0 && p.bar.GetMax() != total {
-			p.bar.ChangeMax(total)
-		}
-		_ = p.bar.Set(s.done)
+	if p.width > 0 {
+		p.draw(s, waits)
 		return
 	}
 	switch {
@@ -88,6 +79,49 @@ func (p *progress) show(s step) {
 	case time.Since(p.last) >= lineEvery:
 		p.last = time.Now()
 		fmt.Fprintln(p.out, s)
+	}
+}
+
+// draw draws the bar ten times a second, and at once when a wait begins or ends:
+// the next step may come long after it.
+func (p *progress) draw(s step, waits bool) {
+	text := s.what
+	if waits {
+		text = waiting(s.reason, s.until)
+	} else if !s.end.IsZero() {
+		text += " until " + s.end.Local().Format("15:04")
+	}
+	if s.what == p.what && waits == p.waits && time.Since(p.last) < 100*time.Millisecond {
+		return
+	}
+	changed := s.what != p.what
+	p.what, p.waits, p.last = s.what, waits, time.Now()
+	if p.bar == nil {
+		if s.total > 0 {
+			text += fmt.Sprintf(" %d%%", 100*s.done/s.total)
+		}
+		text = cut(text, p.width-1)
+		fmt.Fprint(p.out, "\r"+text+strings.Repeat(" ", p.width-1-uniseg.StringWidth(text)))
+		return
+	}
+	if changed {
+		p.bar.Reset() // one that is full shows nothing any more
+	}
+	if total := max(s.total, -1); total != 0 && p.bar.GetMax() != total {
+		p.bar.ChangeMax(total)
+	}
+	_ = p.bar.Set(s.done)
+	p.bar.Describe(text)
+}
+
+// clear takes the bar away.
+func (p *progress) clear() {
+	switch {
+	case p.ended || p.what == "": // it was never there
+	case p.bar != nil:
+		_ = p.bar.Clear()
+	case p.width > 0:
+		fmt.Fprint(p.out, "\r"+strings.Repeat(" ", p.width-1)+"\r")
 	}
 }
 
@@ -110,9 +144,7 @@ func (p *progress) say(line string) {
 	if p.ended {
 		return
 	}
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
+	p.clear()
 	fmt.Fprintln(p.out, line)
 }
 
@@ -120,17 +152,13 @@ func (p *progress) say(line string) {
 func (p *progress) pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
+	p.clear()
 }
 
 // close takes the bar away.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil && !p.ended {
-		_ = p.bar.Clear()
-	}
+	p.clear()
 	p.ended = true
 }
