@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// TestSettingsOfDrivers runs a campaign with the settings that change how a driver
+// TestSettingsOfDrivers runs a campaign and a sync state with the settings that change how a driver
 // sends parameters and reads times, as poolers and time zones need them.
 func TestSettingsOfDrivers(t *testing.T) {
 	t.Parallel()
@@ -54,8 +54,7 @@ func TestSettingsOfDrivers(t *testing.T) {
 				}
 				s := d.openStore(t, db)
 				c := s.Campaign(fmt.Sprintf("süß %d", i))
-				emails := []string{"rené@example.com", "rene@example.com", "kim@example.com"}
-				start := time.Now().Add(-time.Second)
+				emails, start := []string{"rené@example.com", "rene@example.com", "kim@example.com"}, time.Now().Add(-time.Second)
 				claim(t, c, "token", emails)
 				done := bulk.JournalEntry{Email: "rené@example.com", State: bulk.JournalDone, Status: "queued", ContactID: "550e8400-e29b-41d4-a716-446655440000"}
 				unknown := bulk.JournalEntry{Email: "kim@example.com", State: bulk.JournalUnknown}
@@ -68,6 +67,7 @@ func TestSettingsOfDrivers(t *testing.T) {
 				if i := slices.IndexFunc(entries, func(e bulk.JournalEntry) bool { return e.At.Before(start) || e.At.After(time.Now().Add(time.Second)) }); i >= 0 {
 					t.Errorf("%v: at %v, want about %v", setting, entries[i].At, start)
 				}
+				keepsOddEntries(t, s.SyncState(c.Name()), d.openStore(t, db).SyncState(c.Name()))
 				for _, offset := range []time.Duration{-time.Minute, time.Minute} {
 					if n, err := s.Prune(t.Context(), time.Now().Add(offset)); err != nil || (n == 1) != (offset > 0) {
 						t.Errorf("%v: pruned %d up to %v (%v)", setting, n, offset, err)
@@ -76,4 +76,18 @@ func TestSettingsOfDrivers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keepsOddEntries saves what a driver may change, twice. next is another run.
+func keepsOddEntries(t *testing.T, s, next *sqlstore.SyncState) {
+	t.Helper()
+	defer acquire(t, s)()
+	inUse(t, next)
+	saved := []bulk.SyncEntry{
+		{Email: "rené@example.com", ContactID: "süß", Fields: "[\"é\"]\x00\xff?'\\", Fingerprint: bulk.SyncFingerprint{1, 0xff, '\'', '\\', '?'}},
+		{Email: "rene@example.com", Dirty: true},
+	}
+	save(t, s, saved...)
+	save(t, s, saved...)
+	remembers(t, s, []string{"rené@example.com", "rene@example.com", "kim@example.com"}, saved...)
 }

@@ -1,5 +1,6 @@
-// Package sqlstore keeps journals of package bulk in PostgreSQL, MySQL, MariaDB or
-// SQLite, so that any number of processes and machines send to each contact once.
+// Package sqlstore keeps journals and sync states of package bulk in PostgreSQL,
+// MySQL, MariaDB or SQLite. Any number of processes and machines send to each
+// contact once, and sync an account for the price of what changed.
 //
 //	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 //	err = sqlstore.Migrate(ctx, db, sqlstore.PostgreSQL)
@@ -19,6 +20,14 @@
 // A process that dies between a claim and its outcome leaves entries in doubt:
 // these people may have been messaged. Nobody sends to them until a person has
 // looked and calls [Campaign.Forget]. [Store.InDoubt] lists them for all campaigns.
+//
+// # Sync
+//
+// A [SyncState] remembers what Sync sent, so that the next Sync sends the
+// difference. One run has it at a time, by a lease. A killed run's lease expires
+// after 5 minutes.
+//
+//	report, err := bulk.Sync(ctx, client, customers, &bulk.SyncOptions{State: store.SyncState("crm")})
 //
 // # Promises
 //

@@ -267,6 +267,93 @@ func ExampleStore_Redact() {
 	// "" unknown
 }
 
+// The second night sends the difference, and reads nothing. The job can run on any
+// machine.
+func ExampleStore_SyncState() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	store := newStore()
+
+	customers := []demeterrr.ContactParams{
+		{Email: "jane.smith@example.com", FirstName: "Jane"},
+		{Email: "john.doe@example.com", FirstName: "John"},
+	}
+	for range 2 {
+		report, err := bulk.Sync(ctx, srv.Client(), bulk.Slice(customers), &bulk.SyncOptions{State: store.SyncState("crm")})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("created", report.Created, "updated", report.Updated, "unchanged", report.Unchanged)
+		customers[1].Phone = "+15557654321"
+	}
+	// Output:
+	// created 2 updated 0 unchanged 0
+	// created 0 updated 1 unchanged 1
+}
+
+func ExampleSyncState_Name() {
+	fmt.Println(newStore().SyncState("crm").Name())
+	// Output: crm
+}
+
+// Sync calls Acquire itself. Another run has to wait until it ends.
+func ExampleSyncState_Acquire() {
+	store := newStore()
+
+	release, err := store.SyncState("crm").Acquire(ctx, demeterrr.DefaultBaseURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = store.SyncState("crm").Acquire(ctx, demeterrr.DefaultBaseURL)
+	fmt.Println(errors.Is(err, bulk.ErrStateInUse))
+	release()
+	release, err = store.SyncState("crm").Acquire(ctx, demeterrr.DefaultBaseURL)
+	fmt.Println(err)
+	release()
+	// Output:
+	// true
+	// <nil>
+}
+
+func ExampleSyncState_Save() {
+	state := newStore().SyncState("crm")
+	release, err := state.Acquire(ctx, demeterrr.DefaultBaseURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer release()
+
+	err = state.Save(ctx, []bulk.SyncEntry{{Email: "jane.smith@example.com", Dirty: true}})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// What is known of Jane, for support.
+func ExampleSyncState_Lookup() {
+	store := newStore()
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	jane := []demeterrr.ContactParams{{Email: "jane.smith@example.com", FirstName: "Jane", Phone: "+15551234567"}}
+	if _, err := bulk.Sync(ctx, srv.Client(), bulk.Slice(jane), &bulk.SyncOptions{State: store.SyncState("crm")}); err != nil {
+		log.Fatal(err)
+	}
+
+	state := store.SyncState("crm")
+	release, err := state.Acquire(ctx, srv.Client().BaseURL())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer release()
+	entries, err := state.Lookup(ctx, []string{"jane.smith@example.com", "john.doe@example.com"})
+	for _, entry := range entries {
+		fmt.Println(entry.Email, entry.ContactID == srv.Contacts()[0].ID, entry.Dirty)
+	}
+	fmt.Println(err)
+	// Output:
+	// jane.smith@example.com true false
+	// <nil>
+}
+
 // A nightly job keeps readable emails for 90 days.
 func ExampleStore_RedactBefore() {
 	n, err := newStore().RedactBefore(ctx, time.Now().AddDate(0, 0, -90))

@@ -27,11 +27,12 @@ import (
 const workerEnv = "SQLSTORE_TEST_WORKER"
 
 // job is what one process does: it claims all emails until each is known, and
-// prints those that it got, as a sending would.
+// prints those that it got, as a sending would. Or it runs a Sync.
 type job struct {
 	Dialect     sqlstore.Dialect
 	Driver, DSN string
 	Emails      int
+	Sync        *killedSync // in place of claims
 }
 
 const workerBatch = 20
@@ -59,6 +60,13 @@ func work(settings string) {
 	}
 	defer db.Close()
 	var store *sqlstore.Store
+	if j.Sync != nil {
+		if store, err = sqlstore.Open(ctx, db, j.Dialect, sqlstore.WithInFlight(j.Sync.Lease)); err == nil {
+			err = j.Sync.run(store)
+		}
+		fmt.Println("end", err)
+		return
+	}
 	for range 100 { // a cut connection fails Open
 		if store, err = sqlstore.Open(ctx, db, j.Dialect); err == nil {
 			break
@@ -184,7 +192,7 @@ func TestFourProcesses(t *testing.T) {
 			t.Parallel()
 			d := database(t)
 			store := d.store(t)
-			j := job{d.dialect, d.driver, d.dsn, 200}
+			j := job{Dialect: d.dialect, Driver: d.driver, DSN: d.dsn, Emails: 200}
 			if d.server == nil {
 				j.Emails = 2000 // a file is faster
 			}

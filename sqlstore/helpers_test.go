@@ -3,6 +3,8 @@ package sqlstore_test
 import (
 	"os"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 func TestMain(m *testing.M) {
@@ -10,6 +12,7 @@ func TestMain(m *testing.M) {
 		work(settings)
 		return
 	}
+	_ = mysql.SetLogger(&mysql.NopLogger{}) // it prints each cut connection
 	code := m.Run()
 	stopServers()
 	for _, dir := range exampleDirs {

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"crypto/sha256"
 	"io/fs"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
@@ -60,6 +62,36 @@ func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 				}
 			}
 			claim(t, d.openStore(t, db).Campaign("survey"), "token", []string{"a@example.com"})
+		})
+	}
+}
+
+// TestMigrateFromTheFirstVersion keeps what is in the tables.
+func TestMigrateFromTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			db := d.open(t, d.dsn)
+			text, err := fs.ReadFile(sqlstore.Schema(), string(d.dialect)+"/0001_journal.up.sql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for statement := range strings.SplitSeq(strings.TrimSpace(string(text)), ";\n") {
+				execute(t, db, strings.TrimSuffix(statement, ";"))
+			}
+			key := sha256.Sum256([]byte("a@example.com"))
+			execute(t, db, "INSERT INTO demeterrr_campaigns (campaign, sequence_id, secret_check, created_at) VALUES ('survey', '"+surveyID+"', '', '2026-11-27 10:00:00')")
+			if _, err := db.ExecContext(t.Context(), strings.ReplaceAll("INSERT INTO demeterrr_journal (campaign, email_key, email, state, token, owner, changed_at) VALUES ('survey', ?, 'a@example.com', 'unknown', 'token', '', '2026-11-27 10:00:00')",
+				"?", map[bool]string{true: "$1", false: "?"}[d.dialect == sqlstore.PostgreSQL]), key[:]); err != nil {
+				t.Fatal(err)
+			}
+			_, err = sqlstore.Open(t.Context(), db, d.dialect)
+			wantError(t, err, "the tables have version 1, and this program needs version 2; call sqlstore.Migrate")
+			s := d.store(t)
+			knows(t, s.Campaign("survey"), []string{"a@example.com"}, bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
+			acquire(t, s.SyncState("crm"))()
 		})
 	}
 }
