@@ -157,3 +157,15 @@ func TestAnExportCanBeSynced(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestTheLastRowOfAnEmailWins(t *testing.T) {
+	srv := newFake(t)
+	file := writeText(t, "c.csv", "Email,First name\njane@example.com,Old\nJANE@example.com,New\n")
+	command(t, "contacts sync --yes "+file).want(t, exitDone, `"created":1`, `"duplicateRows":1`)
+	if c := srv.Contacts(); len(c) != 1 || c[0].FirstName != "New" {
+		t.Errorf("%v", c)
+	}
+	if listed, _ := os.ReadFile("errors.csv"); !strings.Contains(string(listed), `"2","duplicate: the email is that of row 3, which counts"`) {
+		t.Errorf("%s", listed)
+	}
+}
