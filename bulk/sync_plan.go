@@ -131,6 +131,7 @@ func (r *syncRun) planned() *SyncPlan {
 	if r.over() != nil {
 		return plan
 	}
+	plan.Changes = slices.Grow(plan.Changes, len(r.todo))
 	for _, place := range r.todo {
 		change, err := r.changeOf(place)
 		plan.Writes += change.Requests

@@ -198,7 +198,7 @@ func ExampleServer_AddKey() {
 	// true
 }
 
-// An account made from a file, as the demeterrr-fake command reads it.
+// An account made from a file, as the command demeterrr fake reads it.
 func ExampleServer_Seed() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()

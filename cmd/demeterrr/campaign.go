@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// campaign is a journal: who was sent to in one campaign of one account.
+type campaign struct {
+	bulk.Journal
+	name     string // for people
+	sequence string
+	inDoubt  func(context.Context) iter.Seq2[bulk.JournalEntry, error]
+	forget   func(context.Context, ...string) error
+	close    func()
+}
+
+// campaignFlags name a campaign.
+type campaignFlags struct {
+	campaign, journal string
+}
+
+func (f *campaignFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.campaign, "campaign", "", "the `name` of the campaign: it sends to each contact once (default: one for each sequence)")
+	c.Flags().StringVar(&f.journal, "journal", "", "`file` of the journal, in place of one by the name of the campaign")
+}
+
+func (f *campaignFlags) check(database string) error {
+	if f.journal != "" && (f.campaign != "" || database != "") {
+		return usagef("--journal names a file; leave out --campaign and --database")
+	}
+	return nil
+}
+
+const (
+	journalEnd      = ".journal"
+	defaultCampaign = "default"
+)
+
+// path is the file of the journal; empty if it is in a database.
+func (f *campaignFlags) path(sequence, database string) (string, error) {
+	if f.journal != "" || database != "" {
+		return f.journal, nil
+	}
+	folder, err := stateFolder()
+	name := f.campaign
+	if name == "" {
+		name = defaultCampaign
+	}
+	return filepath.Join(folder, fileName(sequence), fileName(name)+journalEnd), err
+}
+
+// open opens the journal of a sequence at the path, or in the database. A dry
+// run makes none.
+func (f *campaignFlags) open(ctx context.Context, path, sequence, database string, dryRun bool) (*campaign, error) {
+	if path != "" {
+		if _, err := os.Stat(path); dryRun && errors.Is(err, fs.ErrNotExist) {
+			return &campaign{Journal: noJournal{}, name: path, sequence: sequence, close: func() {}}, nil
+		}
+		if err := makeFolder(path); err != nil {
+			return nil, usage(err)
+		}
+		return openJournal(path, sequence)
+	}
+	name := f.campaign
+	if name == "" {
+		name = sequence
+	}
+	store, db, err := openStore(ctx, database, dryRun)
+	if errors.Is(err, errNoTables) {
+		return &campaign{Journal: noJournal{}, name: storedName(name), sequence: sequence, close: func() {}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := store.Campaign(storedName(name))
+	return &campaign{
+		Journal: c, name: c.Name(), sequence: sequence, inDoubt: c.InDoubt, forget: c.Forget, close: func() { closeDatabase(db) },
+	}, nil
+}
+
+// openJournal opens the file of a journal.
+func openJournal(path, sequence string) (*campaign, error) {
+	j, err := bulk.OpenJournal(path, sequence)
+	if err != nil {
+		return nil, usagef("the journal %s: %w", path, err)
+	}
+	return &campaign{
+		Journal: j, name: path, sequence: sequence, close: func() { _ = j.Close() },
+		inDoubt: func(context.Context) iter.Seq2[bulk.JournalEntry, error] { return bulk.Slice(j.InDoubt()) },
+		forget:  func(_ context.Context, emails ...string) error { return j.Forget(emails...) },
+	}, nil
+}
+
+// noJournal is the journal of a dry run that has no file yet.
+type noJournal struct{ bulk.Journal }
+
+func (noJournal) Lookup(context.Context, string, []string) ([]bulk.JournalEntry, error) {
+	return nil, nil
+}
+
+// lookup returns what the journal knows of any number of emails.
+func (c *campaign) lookup(ctx context.Context, emails []string) (known []bulk.JournalEntry, err error) {
+	for some := range slices.Chunk(emails, 100) {
+		entries, err := c.Lookup(ctx, c.sequence, some)
+		if err != nil {
+			return nil, err
+		}
+		known = append(known, entries...)
+	}
+	return known, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+func (a *app) contactsExport() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export [FILE]",
+		Short: "Write all contacts to a file, or to standard output",
+		Long: "Write all contacts to a file, or to standard output. A file is CSV unless -o says json,\n" +
+			"and only its owner can read it. It takes one request for 100 contacts.",
+		Example: "  demeterrr contacts export all.csv\n  demeterrr contacts export -o json all.jsonl",
+		Args:    cobra.MaximumNArgs(1),
+		RunE:    a.exportContacts,
+	}
+}
+
+func (a *app) exportContacts(c *cobra.Command, args []string) error {
+	path := ""
+	if len(args) > 0 {
+		path = args[0]
+		if !c.Flags().Changed("output") {
+			a.output = "csv"
+		}
+		if err := checkNewFile(path); err != nil {
+			return usagef("%s: %w", path, err)
+		}
+	}
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	ctx := demeterrr.LowPriority(c.Context())
+	contacts, err := bulk.Collect(client.Contacts.All(ctx, nil, a.tellWaits()))
+	if err != nil {
+		return fmt.Errorf("nothing was written: %w", err)
+	}
+	if path == "" {
+		return a.printContacts(contacts)
+	}
+	if err := writeFile(path, func(out io.Writer) error {
+		to := *a
+		to.out = out
+		return to.printContacts(contacts)
+	}); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	fmt.Fprintf(a.errs, "%s in %s\n", count(len(contacts), "contact"), path)
+	return nil
+}
+
+// checkNewFile returns an error if path cannot become a file.
+func checkNewFile(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is a directory or a device; name another file")
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".demeterrr-*")
+	if err != nil {
+		return fmt.Errorf("the file cannot be written there; name another one: %w", err)
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// writeFile writes a file that replaces path in one step. Where path is a
+// symbolic link, it replaces what that leads to.
+func writeFile(path string, write func(io.Writer) error) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".demeterrr-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	err = write(file)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}

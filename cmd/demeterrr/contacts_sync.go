@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// syncFlags are the flags of contacts sync.
+type syncFlags struct {
+	bulkFlags
+	source, state      string
+	verify, clearEmpty bool
+	managedTags        []string
+}
+
+func (a *app) contactsSync() *cobra.Command {
+	var f syncFlags
+	c := &cobra.Command{
+		Use:   "sync FILE",
+		Short: "Bring the contacts of a CSV or XLSX file into the account",
+		Long: "Bring the contacts of a CSV or XLSX file into the account, or of standard input for -.\n" +
+			"It reads first and writes only what differs. Empty cells change nothing, and no contact is deleted.\n" +
+			"If an email appears twice, the last row wins. It shows what it will do, and asks.\n\n" + exitCodes,
+		Example: "  demeterrr contacts sync --dry-run customers.csv\n" +
+			"  demeterrr contacts sync --map customFields.Tier=Level --region DE customers.xlsx\n" +
+			"  demeterrr contacts sync --yes --source crm customers.csv",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.syncContacts(c.Context(), &f, args[0]) },
+	}
+	f.register(c)
+	flags := c.Flags()
+	flags.StringVar(&f.source, "source", "", "the `name` of where the file comes from, such as crm: its state is kept, and the account is not read again")
+	flags.StringVar(&f.state, "state", "", "`file` of the state, in place of one by the name of the source")
+	flags.BoolVar(&f.verify, "verify", false, "read the account although there is a state, and repair both")
+	flags.BoolVar(&f.clearEmpty, "clear-empty", false, "clear fields that are empty now and that an earlier run with this state has set")
+	flags.StringArrayVar(&f.managedTags, "managed-tag", nil, "a `tag` that this file owns: all others of a contact stay; repeat it for others")
+	return c
+}
+
+func (f *syncFlags) check() error {
+	switch {
+	case f.state != "" && (f.source != "" || f.database != ""):
+		return usagef("--state names a file; leave out --source and --database")
+	case f.source == "" && f.state == "" && (f.verify || f.clearEmpty):
+		return usagef("--verify and --clear-empty need a state; name the source of the file with --source")
+	}
+	return nil
+}
+
+// syncState is the state of a source; its state is nil if there is none.
+type syncState struct {
+	state bulk.SyncState
+	file  string
+	close func()
+}
+
+func (f *syncFlags) path() (string, error) {
+	if f.state != "" || f.source == "" || f.database != "" {
+		return f.state, nil
+	}
+	folder, err := stateFolder()
+	// A key belongs to one organization. Another key begins anew, which costs requests only.
+	return filepath.Join(folder, "sync-"+fileName(f.source)+"-"+hash(os.Getenv("DEMETERRR_API_KEY"))+".state"), err
+}
+
+func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
+	s := &syncState{file: path, close: func() {}}
+	switch {
+	case path != "":
+		if _, err := os.Stat(path); err != nil && f.dryRun {
+			return s, nil // a dry run makes no file
+		}
+		if err := makeFolder(path); err != nil {
+			return nil, usage(err)
+		}
+		file, err := bulk.OpenSyncState(path)
+		if err != nil {
+			return nil, usagef("the state %s: %w", path, err)
+		}
+		s.state, s.close = file, func() { _ = file.Close() }
+	case f.source != "":
+		store, db, err := openStore(ctx, f.database, f.dryRun)
+		if errors.Is(err, errNoTables) {
+			return s, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.state, s.close = store.SyncState(storedName(f.source)), func() { closeDatabase(db) }
+	}
+	return s, nil
+}
+
+// syncRun is one run of contacts sync.
+type syncRun struct {
+	*app
+	*customers
+	flags     *syncFlags
+	client    *demeterrr.Client
+	progress  *progress
+	unchanged int
+	planned   *bulk.SyncPlan
+}
+
+func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error {
+	if err := errors.Join(f.check(), a.checkAsk(path, &f.bulkFlags)); err != nil {
+		return err
+	}
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	statePath, err := f.path()
+	if err != nil {
+		return usage(err)
+	}
+	f.file.LastWins = true
+	file, err := a.openCustomers(path, &f.bulkFlags, statePath)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	state, err := f.open(ctx, statePath)
+	if err != nil {
+		return err
+	}
+	defer state.close()
+	r := &syncRun{app: a, customers: file, flags: f, client: client, progress: newProgress(a.errs)}
+	defer r.progress.close()
+	stop := context.AfterFunc(ctx, func() { r.progress.say("stopping; requests in flight are allowed to finish") })
+	defer stop()
+	report, err := bulk.Sync(ctx, client, file.contacts(), &bulk.SyncOptions{
+		State: state.state, Verify: f.verify && state.state != nil, ClearEmpty: f.clearEmpty && state.state != nil, ManagedTags: f.managedTags,
+		DryRun: f.dryRun, OnProgress: r.onProgress, OnResult: r.onResult,
+		Confirm: func(p *bulk.SyncPlan) error {
+			r.progress.pause()
+			r.show(p)
+			return a.ask(ctx, &f.bulkFlags, fmt.Sprintf("Write %s?", count(len(p.Changes), "contact")))
+		},
+	})
+	r.progress.close()
+	return r.finish(ctx, report, err, statePath)
+}
+
+func (r *syncRun) onResult(result bulk.SyncResult) {
+	if result.Err != nil {
+		r.list(r.rows[result.Index], "failed: "+bare(result.Err))
+	} else if result.Outcome == demeterrr.UpsertUnchanged {
+		r.unchanged++
+	}
+}
+
+func (r *syncRun) onProgress(p bulk.SyncProgress) {
+	s := step{what: "reading", done: p.Reads, total: p.ReadsTotal, reason: p.WaitingFor, until: p.WaitingUntil}
+	if p.WritesTotal > 0 {
+		s.what, s.done, s.total = "writing", p.Writes, p.WritesTotal
+	}
+	if left := s.total - s.done; left > r.perMinute {
+		now := time.Now()
+		s.end = now.Add(estimate(left, r.perMinute, r.perHour, r.client.RateLimit(), now))
+	}
+	r.progress.show(s)
+}
+
+// show shows what Sync is about to write.
+func (r *syncRun) show(p *bulk.SyncPlan) {
+	r.planned = p
+	view := &plan{what: "Contacts of " + r.client.BaseURL() + ":", requests: p.Writes}
+	if m := r.Mapping(); !m.Field("firstName") {
+		view.note = "No column is the first name, which new contacts need: name it with --map firstName=column."
+	}
+	created := 0
+	for _, change := range p.Changes {
+		if change.Create != nil {
+			created++
+		}
+		if len(view.first) < firstRows {
+			view.first = append(view.first, changeObject(change))
+		}
+	}
+	view.counts = append(tallies{
+		{"created", "to create", created},
+		{"updated", "to update", len(p.Changes) - created},
+		{"unchanged", "unchanged", r.unchanged},
+		{"failed", "to fail", max(0, len(r.rows)-r.unchanged-len(p.Changes))},
+	}, r.leftOut()...)
+	now := time.Now()
+	view.takes = estimate(p.Writes, r.perMinute, r.perHour, r.client.RateLimit(), now)
+	r.showPlan(r.customers, view)
+}
+
+// changeObject is a change as it would be sent.
+func changeObject(change bulk.SyncChange) any {
+	if change.Create != nil {
+		return map[string]any{"create": change.Create}
+	}
+	return map[string]any{"update": change.Email, "with": change.Update}
+}
+
+// finish tells what became of a run, and returns its error.
+func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error, others ...string) error {
+	failed := len(report.Failed) + r.left.invalid
+	if r.planned == nil && err == nil { // a dry run, or nothing to write
+		p := report.Plan
+		if p == nil {
+			p = &bulk.SyncPlan{}
+		}
+		r.unchanged = report.Unchanged
+		r.show(p)
+	}
+	if errors.Is(err, errDeclined) {
+		return errDeclined
+	}
+	if report.Read > 0 {
+		title := "Done"
+		if r.flags.dryRun {
+			title = "Dry run, nothing was written"
+		}
+		r.report(title, append(tallies{
+			{"created", "created", report.Created},
+			{"updated", "updated", report.Updated},
+			{"unchanged", "unchanged", report.Unchanged},
+			{"failed", "failed", len(report.Failed)},
+			{"notTried", "not tried", len(report.NotTried)},
+			{"requests", "requests", report.Requests},
+		}, r.leftOut()...))
+	}
+	if errWrite := r.writeErrors(r.customers, &r.flags.bulkFlags, others...); errWrite != nil {
+		fmt.Fprintln(r.errs, errWrite)
+		failed++
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &coded{exitInterrupted, errors.New("stopped; run the same command again to go on: what is done costs no further write")}
+	case err != nil:
+		return err
+	case failed > 0:
+		return &coded{code: exitPartly}
+	}
+	return nil
+}

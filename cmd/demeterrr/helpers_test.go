@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+)
+
+// TestMain makes the test binary the program itself when it is its own child.
+func TestMain(m *testing.M) {
+	if os.Getenv("DEMETERRR_AS_PROGRAM") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// newFake is a fake over loopback that the environment names, with a folder of
+// its own for journals and states, which is the working directory too.
+func newFake(t *testing.T, options ...demeterrrtest.Option) *demeterrrtest.Server {
+	t.Helper()
+	srv := demeterrrtest.NewServer(options...)
+	t.Cleanup(srv.Close)
+	t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
+	t.Setenv("DEMETERRR_BASE_URL", srv.URL())
+	t.Chdir(t.TempDir())
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_STATE_HOME", filepath.Join(folder, "state"))
+	t.Setenv("HOME", folder)
+	t.Setenv("LocalAppData", folder)
+	return srv
+}
+
+// result is what a run left behind.
+type result struct {
+	code      int
+	out, errs string
+}
+
+// command runs the program with a command line that is split at spaces, and
+// further arguments.
+func command(t *testing.T, line string, more ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), append(strings.Fields(line), more...), stdio{nil, &out, &errs})
+	return result{code, out.String(), errs.String()}
+}
+
+// want fails unless the run has the code, and its output and errors have the texts.
+func (r result) want(t *testing.T, code int, texts ...string) result {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d", r.code, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.out+r.errs, text) {
+			t.Errorf("no %q", text)
+		}
+	}
+	if t.Failed() {
+		t.Fatalf("output:\n%s\nerrors:\n%s", r.out, r.errs)
+	}
+	return r
+}
+
+// writeText writes a file in the working directory, and returns its name.
+func writeText(t *testing.T, name, text string) string {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,122 @@
+package customerfile
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// consent is what a column says about writing to people.
+type consent int
+
+const (
+	noConsent  consent = iota
+	outIfSet           // "UNSUB_TIME": a value means no
+	inIfYes            // "Accepts Email Marketing": only a yes means yes
+	stateOfRow         // "Status": some states mean no
+)
+
+// consentOf classifies a column by its header.
+func consentOf(header string) consent {
+	forms := spellings(header)
+	whole := forms[0]
+	if aboutOtherChannel(header) {
+		return noConsent
+	}
+	for _, form := range forms {
+		switch {
+		case words.has("out if set", form):
+			return outIfSet
+		case words.has("in if yes", form):
+			return inIfYes
+		case words.has("status", form):
+			return stateOfRow
+		}
+	}
+	switch {
+	case words.hasPart("out if set, header contains", whole):
+		return outIfSet
+	case words.hasPart("status, header contains", whole):
+		return stateOfRow
+	}
+	return noConsent
+}
+
+// aboutOtherChannel reports whether a column is about calls or text messages,
+// not emails.
+func aboutOtherChannel(header string) bool {
+	whole := plain(header)
+	return words.hasPart("other channel, header contains", whole) && !strings.Contains(whole, "mail")
+}
+
+// checkMarks are symbols for yes.
+const checkMarks = "✓✔☑☒✅√●"
+
+// meansOut reports whether a cell of such a column means that its contact must
+// not be written to. Too many are left out rather than too few: they are
+// listed.
+func (c consent) meansOut(cell string) bool {
+	cell = clean(cell)
+	if cell == "" {
+		return c == inIfYes
+	}
+	if plain(cell) == "" { // symbols alone
+		return c == outIfSet && strings.ContainsAny(cell, checkMarks) || c == inIfYes && !strings.ContainsAny(cell, checkMarks)
+	}
+	if words.has("out", cell) {
+		return true
+	}
+	no := words.has("no", cell)
+	nothing := words.has("nothing", cell) || strings.Trim(cell, "0.,:-/ T") == ""
+	switch c {
+	case outIfSet:
+		link := strings.HasPrefix(cell, "http") // to unsubscribe
+		return !no && !nothing && !link && !words.has("in order", cell)
+	case inIfYes:
+		return no || nothing || words.has("not yet", cell) || isOutState(cell)
+	case stateOfRow:
+		return no || isOutState(cell)
+	default:
+		return false
+	}
+}
+
+// isOutState reports whether a state means out, also with a remark as in
+// "Cancelled (by patient)".
+func isOutState(cell string) bool {
+	if words.has("out in a status", cell) || words.has("out", cell) {
+		return true
+	}
+	for _, separator := range []string{" - ", " – ", "(", ":", ";", ",", "/"} {
+		if state, _, ok := strings.Cut(cell, separator); ok && (words.has("out in a status", state) || words.has("out", state)) {
+			return true
+		}
+	}
+	return false
+}
+
+// longestState is longer than every text of the section [out].
+const longestState = 48
+
+// meansOutAnywhere reports whether a cell of any column has nothing but a word
+// such as "unsubscribed".
+func meansOutAnywhere(cell string) bool {
+	if len(cell) < 3 || len(cell) > longestState || '0' <= cell[0] && cell[0] <= '9' {
+		return false
+	}
+	return words.has("out", cell)
+}
+
+// outReason says why a cell means out.
+func (c consent) outReason(header, cell string) string {
+	cell = oneLine(clean(cell))
+	switch {
+	case c == outIfSet:
+		return header + " is set"
+	case cell == "":
+		return header + " is empty"
+	case utf8.RuneCountInString(cell) > longestState:
+		return header + " says so"
+	}
+	return fmt.Sprintf("%s is %q", header, cell)
+}

@@ -1,0 +1,247 @@
+// Package customerfile reads contacts from the files that shops, CRMs, booking
+// systems and spreadsheets export: CSV in all its dialects, and XLSX.
+//
+// Open finds out how the file is written, which column is which field, and who
+// opted out. It reads the whole file once, so a broken file is refused before
+// anything is sent. It asks for what is ambiguous with an error, and never
+// guesses:
+//
+//	file, err := customerfile.Open("customers.csv", customerfile.Options{Region: "DE"})
+//	defer file.Close()
+//	for row, err := range file.Rows() {
+//		if row.Status == customerfile.Ready {
+//			send(row.Params)
+//		}
+//	}
+package customerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+)
+
+// Options say what cannot be found out. The zero value leaves all to the file.
+type Options struct {
+	// Map names the columns of fields, each as "field=column" or "field=#n".
+	// The column is a header, exactly, or the number of a column, from 1. The
+	// fields are those of [demeterrr.ContactParams] in the API's spelling:
+	// email, firstName, lastName, phone, title, preferredLanguage, tags,
+	// locationId, contactOrganizationId. "fullName=column" splits names.
+	// "customFields.key=column" fills a custom field, and "customFields=column"
+	// one that is named like the column.
+	Map []string
+	// Ignore names columns that have no meaning, neither as a field nor for
+	// consent.
+	Ignore []string
+	// OnlyIf and SkipIf select rows, each as "column=value". The case of the
+	// value makes no difference. Several OnlyIf of one column are alternatives.
+	// An opt-out in a row that is not selected still counts for its contact.
+	OnlyIf, SkipIf []string
+	// Region is where phone numbers without a country code are from, such as
+	// "DE". Without it they are left out.
+	Region string
+	// LastWins lets the last of several rows with one email count. By default
+	// the first does.
+	LastWins bool
+	// Separator, Quote and Encoding are found out if they are empty. Separator
+	// and Quote are one character of ASCII, or "tab". Encoding is a name such
+	// as "windows-1252".
+	Separator, Quote, Encoding string
+	// Sheet is the sheet of a workbook. By default it is the only one with
+	// something in it.
+	Sheet string
+	// Stdin is what the path "-" means.
+	Stdin *os.File
+}
+
+// File is an open customer file.
+type File struct {
+	source  *source
+	layout  layout
+	mapping Mapping
+	start   int64
+	reader  rowReader
+	people  people
+}
+
+// Mapping is what the file was found to be.
+type Mapping struct {
+	// Encoding is a name such as "utf-8", and Separator a character; both are
+	// empty for a workbook.
+	Encoding, Separator string
+	// Sheet is the sheet of a workbook.
+	Sheet string
+	// HeaderRow is the row with the headers, as a spreadsheet counts; 0 if the
+	// file has none.
+	HeaderRow int
+	// Rows is the number of rows below the header that are not blank.
+	Rows int
+	// Columns are all the columns of the file.
+	Columns []Column
+}
+
+// Field reports whether a column fills the field, such as "firstName". Full
+// names fill the first and the last name.
+func (m *Mapping) Field(name string) bool {
+	for _, c := range m.Columns {
+		if c.Field == name || c.Field == fieldFullName && (name == fieldFirstName || name == fieldLastName) {
+			return true
+		}
+	}
+	return false
+}
+
+// Open opens a CSV or XLSX file, or standard input for "-". Its errors begin
+// with the path, and say what to do.
+func Open(path string, options Options) (*File, error) {
+	f, err := open(path, options)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func open(path string, options Options) (*File, error) {
+	s, err := openSource(path, options)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{source: s}
+	if err := f.prepare(options); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// prepare finds out the encoding, the separator, the header, the columns and
+// the people.
+func (f *File) prepare(options Options) (err error) {
+	if f.source.sheet != "" { // its copy is in UTF-8, with commas
+		options.Encoding, options.Separator, options.Quote = encodingUTF8, ",", `"`
+	}
+	if f.mapping.Encoding, f.start, err = findEncoding(f.source.text, options.Encoding); err != nil {
+		return err
+	}
+	text, err := f.text()
+	if err != nil {
+		return err
+	}
+	sample, err := readSample(text)
+	if err != nil {
+		return err
+	}
+	if f.layout, err = findLayout(sample, options); err != nil {
+		return err
+	}
+	f.mapping.HeaderRow, f.mapping.Separator = f.layout.row, string(rune(f.layout.dialect.separator))
+	if f.mapping.Columns, err = mapColumns(f.layout, options); err != nil {
+		return err
+	}
+	if f.reader, err = newRowReader(f.mapping.Columns, options); err != nil {
+		return err
+	}
+	if err := f.index(options.LastWins); err != nil {
+		return err
+	}
+	if f.mapping.Sheet = f.source.sheet; f.mapping.Sheet != "" {
+		f.mapping.Encoding, f.mapping.Separator = "", ""
+	}
+	if f.mapping.Rows == 0 {
+		return errors.New("the file has no rows below its header")
+	}
+	return nil
+}
+
+// text returns the whole text in UTF-8, from the line after "sep=".
+func (f *File) text() (io.Reader, error) {
+	in, err := decode(io.NewSectionReader(f.source.text, f.start, f.source.text.Size()-f.start), f.encoding())
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.CopyN(io.Discard, in, f.layout.skip)
+	return in, err
+}
+
+func (f *File) encoding() string {
+	if f.mapping.Encoding == "" {
+		return encodingUTF8
+	}
+	return f.mapping.Encoding
+}
+
+// Mapping returns what the file was found to be, and what its columns mean.
+func (f *File) Mapping() Mapping { return f.mapping }
+
+// Info returns the file for [os.SameFile]; for standard input, what is behind
+// it.
+func (f *File) Info() os.FileInfo { return f.source.input }
+
+// Close closes the file.
+func (f *File) Close() error { return f.source.close() }
+
+// records yields the rows below the header that are not blank.
+func (f *File) records() iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		text, err := f.text()
+		if err != nil {
+			yield(record{}, err)
+			return
+		}
+		r := newRecordReader(text, f.layout.dialect)
+		r.suspicious = f.swallowed
+		for {
+			rec, err := r.next()
+			if err == io.EOF { //nolint:errorlint // as io.Reader documents it
+				if err := f.source.changed(); err != nil {
+					yield(record{}, err)
+				}
+				return
+			}
+			if err != nil {
+				yield(record{}, bare(err))
+				return
+			}
+			if rec.number > f.layout.row && !rec.blank() && !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// swallowed reports whether a row of several lines has other rows in one of its
+// cells: a line has the address of another contact where emails are, or a short
+// field has several lines.
+func (f *File) swallowed(lines []byte, cells []string) bool {
+	if len(cells) > len(f.layout.header) && filled(cells[len(f.layout.header):]) > 0 {
+		return true
+	}
+	for i, c := range f.mapping.Columns {
+		switch c.Field {
+		case fieldEmail, fieldFirstName, fieldLastName, fieldFullName, fieldPhone, fieldLanguage:
+			if i < len(cells) && strings.ContainsAny(trim(cells[i]), "\r\n") && (c.Field != fieldEmail || strings.ContainsRune(cells[i], rune(f.layout.dialect.separator))) {
+				return true
+			}
+		}
+	}
+	at := f.reader.email
+	own := ""
+	if at < len(cells) {
+		own = trim(cells[at])
+	}
+	for line := range bytes.FieldsFuncSeq(lines, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		rough := bytes.Split(line, []byte{f.layout.dialect.separator})
+		if at >= len(rough) || len(rough) < 2 {
+			continue
+		}
+		cell := trim(strings.Trim(trim(string(rough[at])), string(rune(f.layout.dialect.quote))))
+		if looksLikeAddress(cell) && !strings.ContainsAny(cell, " \t") && !strings.Contains(own, cell) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package customerfile
+
+import (
+	"fmt"
+	"hash/maphash"
+
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// people knows the contacts who stand in several rows, and the rows that are
+// not simply ready.
+type people struct {
+	shared  map[personKey]person
+	special []uint64 // a bit for each row: opted out, or one of several
+}
+
+type personKey [2]uint64
+
+type person struct {
+	row  int // that counts
+	out  int // that means opted out; 0 for none
+	last int // in which the email was seen
+	many bool
+}
+
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func keyOf(email string) personKey {
+	key := bulk.EmailKey(email)
+	return personKey{maphash.String(seeds[0], key), maphash.String(seeds[1], key)}
+}
+
+func (p *people) mark(row int) {
+	for row/64 >= len(p.special) {
+		p.special = append(p.special, make([]uint64, 1+len(p.special))...)
+	}
+	p.special[row/64] |= 1 << (row % 64)
+}
+
+func (p *people) isSpecial(row int) bool {
+	return row/64 < len(p.special) && p.special[row/64]&(1<<(row%64)) != 0
+}
+
+// index reads the whole file, and learns who stands in several rows and who
+// opted out.
+func (f *File) index(lastWins bool) error {
+	all := map[personKey]person{}
+	for rec, err := range f.records() {
+		if err != nil {
+			return err
+		}
+		f.mapping.Rows++
+		email, _, invalid := f.reader.invalid(rec)
+		if invalid != "" {
+			continue
+		}
+		key := keyOf(email)
+		p := all[key]
+		if p.last != 0 {
+			p.many = true
+			f.people.mark(p.last)
+			f.people.mark(rec.number)
+		}
+		p.last = rec.number
+		if column, _ := f.reader.optedOut(rec.cells); column >= 0 {
+			f.mapping.Columns[column].OptedOut++
+			f.people.mark(rec.number)
+			p.out = rec.number
+		}
+		if (p.row == 0 || lastWins) && f.reader.filtered(rec.cells) == "" {
+			p.row = rec.number
+		}
+		all[key] = p
+	}
+	f.people.shared = map[personKey]person{}
+	for key, p := range all {
+		if p.many {
+			f.people.shared[key] = p
+		}
+	}
+	return nil
+}
+
+// classify finds out whether another row counts, or the contact opted out.
+func (f *File) classify(row *Row, email string) {
+	p := f.people.shared[keyOf(email)]
+	if p.row != 0 && p.row != row.Number {
+		row.Status, row.Reason = Duplicate, fmt.Sprintf("the email is that of row %d, which counts", p.row)
+		return
+	}
+	if column, reason := f.reader.optedOut(row.Cells); column >= 0 {
+		row.Status, row.Reason = OptedOut, reason
+	} else if p.out != 0 {
+		row.Status, row.Reason = OptedOut, fmt.Sprintf("row %d, with the same email, opted out", p.out)
+	}
+}

@@ -1,0 +1,318 @@
+package customerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxRecord is the longest row, in bytes. No spreadsheet has a longer cell than
+// 32 KiB.
+const maxRecord = 1 << 20
+
+// record is one row of the file: what a spreadsheet shows as a row.
+type record struct {
+	number int      // as a spreadsheet counts, from 1
+	cells  []string // valid until the next record
+	err    error    // the row cannot be read; cells are then a rough split of its first line
+}
+
+func (r *record) blank() bool {
+	for _, cell := range r.cells {
+		if trim(cell) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// dialect is how a file separates and quotes its cells.
+type dialect struct {
+	separator, quote byte
+	carriage         bool // rows end with CR alone
+}
+
+// recordReader reads rows. encoding/csv stops at a stray quote, does not count
+// blank lines, and takes CR for text; this reader lists such a row and goes on
+// with the next line.
+type recordReader struct {
+	in      io.Reader
+	dialect dialect
+	// suspicious reports whether a row of several lines has swallowed others,
+	// because a quote is missing. Nil for none.
+	suspicious func(lines []byte, cells []string) bool
+
+	buffer     []byte // the part from start to end is not read yet
+	start, end int
+	err        error // of in
+	number     int
+	cells      []string
+	ends       []int // of the cells in text
+	text       []byte
+}
+
+func newRecordReader(in io.Reader, d dialect) *recordReader {
+	return &recordReader{in: in, dialect: d, buffer: make([]byte, 1<<16)}
+}
+
+var (
+	errMore      = errors.New("the row goes on")
+	errQuote     = errors.New("the row has a stray quote: double the quotes inside a cell, and close the last one")
+	errTooLong   = fmt.Errorf("the row is longer than %d bytes: is a quote missing?", maxRecord)
+	errNotUTF8   = errors.New("the row is not UTF-8 as others are: save the whole file in one encoding")
+	errSwallowed = errors.New("the row holds other rows in one cell: is a quote missing?")
+)
+
+// next returns the next row, or io.EOF.
+func (r *recordReader) next() (record, error) {
+	line, err := r.line()
+	if err != nil {
+		return record{}, err
+	}
+	r.number++
+	rec := record{number: r.number}
+	if len(line) > maxRecord {
+		rec.err = errTooLong
+		rec.cells = []string{strings.ToValidUTF8(string(line[:256]), "\uFFFD") + " …"}
+		r.skipLine()
+		return rec, nil
+	}
+	n := len(line)
+	if bytes.IndexByte(line, r.dialect.quote) < 0 {
+		rec.cells = r.split(line)
+	} else if cells, length, err := r.parse(n); err != nil {
+		rec.cells, rec.err = r.split(r.buffer[r.start:r.start+n]), err
+	} else {
+		rec.cells, n = cells, length
+	}
+	if rec.err == nil && !validUTF8(rec.cells) {
+		rec.err = errNotUTF8
+	}
+	r.start += n
+	r.skipLineEnd()
+	return rec, nil
+}
+
+// line returns the bytes up to the end of the line, without reading past them.
+// A line that is too long is returned as far as it was read.
+func (r *recordReader) line() ([]byte, error) {
+	from := 0
+	for {
+		have := r.buffer[r.start:r.end]
+		if i := r.lineEnd(have[from:]); i >= 0 {
+			return have[:from+i], nil
+		}
+		if len(have) > maxRecord {
+			return have, nil
+		}
+		from = max(0, len(have)-1) // a CR may stand there
+		if !r.fill() {
+			have = r.buffer[r.start:r.end]        // fill moved it
+			if len(have) > 0 && r.err == io.EOF { //nolint:errorlint // as io.Reader documents it
+				return have, nil
+			}
+			return nil, r.err
+		}
+	}
+}
+
+// lineEnd returns where the line ends: at LF, or also at CR in a file of CRs.
+func (r *recordReader) lineEnd(b []byte) int {
+	if r.dialect.carriage {
+		return bytes.IndexAny(b, "\r\n")
+	}
+	i := bytes.IndexByte(b, '\n')
+	if i > 0 && b[i-1] == '\r' {
+		return i - 1
+	}
+	return i
+}
+
+// skipLineEnd skips CR, LF or CRLF.
+func (r *recordReader) skipLineEnd() {
+	for _, end := range []byte("\r\n") {
+		if (r.start < r.end || r.fill()) && r.buffer[r.start] == end {
+			r.start++
+		}
+	}
+}
+
+// skipLine skips to the end of a line that is too long.
+func (r *recordReader) skipLine() {
+	for {
+		if i := r.lineEnd(r.buffer[r.start:r.end]); i >= 0 {
+			r.start += i
+			r.skipLineEnd()
+			return
+		}
+		r.start = r.end
+		if !r.fill() {
+			return
+		}
+	}
+}
+
+// fill reads until the buffer is full, and reports whether there was more.
+func (r *recordReader) fill() bool {
+	have := r.end - r.start
+	copy(r.buffer, r.buffer[r.start:r.end])
+	r.start, r.end = 0, have
+	if r.end == len(r.buffer) {
+		r.buffer = append(r.buffer, make([]byte, len(r.buffer))...)
+	}
+	for r.err == nil && r.end < len(r.buffer) {
+		var n int
+		n, r.err = r.in.Read(r.buffer[r.end:])
+		r.end += n
+	}
+	return r.end > have
+}
+
+// split cuts a line at the separators.
+func (r *recordReader) split(line []byte) []string {
+	r.cells = r.cells[:0]
+	for text := string(line); ; {
+		i := strings.IndexByte(text, r.dialect.separator)
+		if i < 0 {
+			r.cells = append(r.cells, text)
+			return r.cells
+		}
+		r.cells = append(r.cells, text[:i])
+		text = text[i+1:]
+	}
+}
+
+// parse reads a row with quotes, and returns its length. first is the length of
+// its first line.
+func (r *recordReader) parse(first int) (cells []string, n int, err error) {
+	for {
+		n, err = r.parseBuffered()
+		if err != errMore { //nolint:errorlint // it is never wrapped
+			break
+		}
+		if r.end-r.start > maxRecord || !r.fill() {
+			if n, err = r.parseEnd(); err != nil {
+				return nil, 0, err
+			}
+			break
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	text, start := string(r.text), 0
+	r.cells = r.cells[:0]
+	for _, end := range r.ends {
+		r.cells = append(r.cells, text[start:end])
+		start = end
+	}
+	if n > first && r.suspicious != nil && r.suspicious(r.buffer[r.start:r.start+n], r.cells) {
+		return nil, 0, errSwallowed
+	}
+	return r.cells, n, nil
+}
+
+// parseEnd parses the last row of a file, which may lack its line end.
+func (r *recordReader) parseEnd() (int, error) {
+	if r.end-r.start > maxRecord {
+		return 0, errTooLong
+	}
+	if r.err != io.EOF { //nolint:errorlint // as io.Reader documents it
+		return 0, errQuote
+	}
+	if r.end == len(r.buffer) {
+		r.buffer = append(r.buffer, 0)
+	}
+	r.buffer[r.end] = '\n'
+	r.end++
+	n, err := r.parseBuffered()
+	r.end--
+	if err != nil {
+		return 0, errQuote
+	}
+	return n, nil
+}
+
+// parseBuffered parses one row of the buffer into text and ends. It returns its
+// length without the line end.
+func (r *recordReader) parseBuffered() (int, error) {
+	b, d := r.buffer[r.start:r.end], r.dialect
+	r.text, r.ends = r.text[:0], r.ends[:0]
+	for i := 0; ; i++ {
+		open := i
+		for open < len(b) && (b[open] == ' ' || b[open] == '\t' && d.separator != '\t') {
+			open++
+		}
+		if open < len(b) && b[open] == d.quote {
+			var err error
+			if i, err = r.quoted(b, open+1); err != nil {
+				return 0, err
+			}
+		} else {
+			end := i
+			for end < len(b) && b[end] != d.separator && !r.endsAt(b, end) {
+				end++
+			}
+			r.text = append(r.text, b[i:end]...)
+			i = end
+		}
+		if i >= len(b) {
+			return 0, errMore
+		}
+		r.ends = append(r.ends, len(r.text))
+		if b[i] != d.separator {
+			return i, nil
+		}
+	}
+}
+
+// endsAt reports whether a line ends at b[i].
+func (r *recordReader) endsAt(b []byte, i int) bool {
+	switch b[i] {
+	case '\n':
+		return true
+	case '\r':
+		return r.dialect.carriage || i+1 < len(b) && b[i+1] == '\n'
+	}
+	return false
+}
+
+// quoted reads a cell from after its opening quote, and returns where the next
+// separator or line end is.
+func (r *recordReader) quoted(b []byte, i int) (int, error) {
+	for {
+		n := bytes.IndexByte(b[i:], r.dialect.quote)
+		if n < 0 || i+n+1 >= len(b) {
+			return 0, errMore
+		}
+		r.text = append(r.text, b[i:i+n]...)
+		i += n + 1
+		if b[i] != r.dialect.quote {
+			break
+		}
+		r.text = append(r.text, r.dialect.quote)
+		i++
+	}
+	for i < len(b) && b[i] == ' ' {
+		i++
+	}
+	switch {
+	case i >= len(b) || b[i] == '\r' && i+1 >= len(b) && !r.dialect.carriage:
+		return 0, errMore
+	case b[i] == r.dialect.separator || r.endsAt(b, i):
+		return i, nil
+	}
+	return 0, errQuote
+}
+
+func validUTF8(cells []string) bool {
+	for _, cell := range cells {
+		if !utf8.ValidString(cell) {
+			return false
+		}
+	}
+	return true
+}

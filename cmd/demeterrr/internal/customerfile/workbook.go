@@ -1,0 +1,152 @@
+package customerfile
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+)
+
+// maxWorkbook is the largest workbook, unpacked: archives can unpack to
+// terabytes.
+const maxWorkbook = 4 << 30
+
+// writeWorkbook writes the rows of a sheet as CSV, blank rows too. It returns
+// the name of the sheet.
+func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, error) {
+	book, err := excelize.OpenReader(io.NewSectionReader(in, 0, in.Size()), excelize.Options{
+		UnzipSizeLimit: maxWorkbook, ShortDatePattern: "yyyy-mm-dd", LongDatePattern: "yyyy-mm-dd",
+	})
+	if err != nil {
+		return "", fmt.Errorf("the workbook is damaged or has no sheet (%w); open it in a spreadsheet, and save it as XLSX", err)
+	}
+	defer func() { _ = book.Close() }()
+	if sheet, err = chooseSheet(book, sheet); err != nil {
+		return "", err
+	}
+	out := csv.NewWriter(w)
+	rows, err := book.Rows(sheet)
+	if err != nil {
+		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+	}
+	defer func() { _ = rows.Close() }()
+	width := 0
+	for rows.Next() {
+		cells, err := rows.Columns()
+		if err != nil {
+			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+		}
+		width = max(width, len(cells))
+		if len(cells) > 0 { // excelize leaves out empty cells at the end
+			cells = append(cells, make([]string, width-len(cells))...)
+		}
+		if err := out.Write(cells); err != nil {
+			return "", err
+		}
+	}
+	if err := rows.Error(); err != nil {
+		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+	}
+	if err := checkFormulas(in); err != nil {
+		return "", err
+	}
+	out.Flush()
+	return sheet, out.Error()
+}
+
+// chooseSheet returns the sheet that is named, or the only one with something
+// in it.
+func chooseSheet(book *excelize.File, named string) (string, error) {
+	var full []string
+	sheets := book.GetSheetList()
+	for _, name := range sheets {
+		if visible, err := book.GetSheetVisible(name); named == name || err == nil && visible && hasRows(book, name) {
+			full = append(full, name)
+		}
+		if named == name {
+			return name, nil
+		}
+	}
+	switch {
+	case named != "":
+		return "", fmt.Errorf("the workbook has no sheet %q; it has %q", named, sheets)
+	case len(sheets) == 0:
+		return "", errors.New("the workbook has no sheet; save it again as XLSX")
+	case len(full) == 0:
+		return "", errors.New("the workbook has nothing in its visible sheets; its first row must name the columns")
+	case len(full) > 1:
+		return "", fmt.Errorf("the workbook has several sheets; name one with --sheet: %q", full)
+	}
+	return full[0], nil
+}
+
+func hasRows(book *excelize.File, sheet string) bool {
+	rows, err := book.Rows(sheet)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if cells, err := rows.Columns(); err == nil && strings.TrimSpace(strings.Join(cells, "")) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkFormulas returns an error if a formula has no value: a program wrote it,
+// and no spreadsheet has computed it. excelize shows such a cell as empty.
+func checkFormulas(in *io.SectionReader) error {
+	archive, err := zip.NewReader(in, in.Size())
+	if err != nil {
+		return err
+	}
+	for _, f := range archive.File {
+		if !strings.HasPrefix(f.Name, "xl/worksheets/") {
+			continue
+		}
+		sheet, err := f.Open()
+		if err != nil {
+			return err
+		}
+		cells := bufio.NewScanner(io.LimitReader(sheet, maxWorkbook))
+		cells.Buffer(nil, 1<<24)
+		cells.Split(splitCells)
+		for cells.Scan() {
+			cell := cells.Bytes()
+			cell = cell[max(0, bytes.LastIndex(cell, []byte("<c "))):]
+			if bytes.Contains(cell, []byte("<f")) && !hasValue(cell) {
+				_ = sheet.Close()
+				return errors.New("the workbook has a formula without a value; open it in a spreadsheet, save it, and try again")
+			}
+		}
+		_ = sheet.Close()
+		if err := cells.Err(); err != nil {
+			return fmt.Errorf("the workbook cannot be read: %w", err)
+		}
+	}
+	return nil
+}
+
+func splitCells(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	const end = "</c>"
+	if i := bytes.Index(data, []byte(end)); i >= 0 {
+		return i + len(end), data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
+}
+
+// hasValue reports whether a formula has a value. An empty text is one.
+func hasValue(cell []byte) bool {
+	_, value, found := bytes.Cut(cell, []byte("<v>"))
+	return found && (!bytes.HasPrefix(value, []byte("</v>")) || bytes.Contains(cell, []byte(`t="str"`)))
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// journalFlags select campaigns of the account.
+type journalFlags struct {
+	campaignFlags
+	sequence, database string
+}
+
+func (f *journalFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.campaign, "campaign", "", "the `name` of the campaign (default: all)")
+	c.Flags().StringVar(&f.journal, "journal", "", "`file` of a journal, in place of those of the account")
+	c.Flags().StringVar(&f.sequence, "sequence", "", "the `id` of the sequence (default: all)")
+	registerDatabase(c, &f.database)
+}
+
+// doubt is an entry of a journal, with the journal that has it.
+type doubt struct {
+	Campaign  string `json:"campaign"`
+	Sequence  string `json:"sequenceId"`
+	Email     string `json:"email"`
+	State     string `json:"state"`
+	Status    string `json:"status,omitempty"`
+	ContactID string `json:"contactId,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+	At        string `json:"at,omitempty"`
+	file      string
+}
+
+func newDoubt(campaign, sequence, file string, e bulk.JournalEntry) doubt {
+	state := string(e.State)
+	switch {
+	case e.Live:
+		state = "in flight"
+	case e.State != bulk.JournalDone:
+		state = "in doubt"
+	}
+	return doubt{campaign, sequence, e.Email, state, string(e.Status), e.ContactID, e.Owner, timeCell(e.At), file}
+}
+
+// doubts returns the entries of the emails, or all those in doubt if there are
+// no emails.
+func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]doubt, error) {
+	if err := f.check(f.database); err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(emails))
+	for i, email := range emails {
+		keys[i] = bulk.EmailKey(email)
+	}
+	if f.database != "" {
+		return f.storedDoubts(ctx, keys)
+	}
+	files, err := f.files()
+	if err != nil {
+		return nil, usage(err)
+	}
+	var all []doubt
+	for _, file := range files {
+		sequence, err := sequenceOf(file)
+		if err != nil {
+			return nil, usagef("the journal %s: %w", file, err)
+		}
+		c, err := openJournal(file, sequence)
+		if err != nil {
+			if f.journal != "" {
+				return nil, err
+			}
+			fmt.Fprintln(a.errs, bare(err)) // another run has it
+			continue
+		}
+		name, err := url.QueryUnescape(strings.TrimSuffix(filepath.Base(file), journalEnd))
+		if err != nil {
+			name = file // it is not one of the program's
+		}
+		found, err := c.find(ctx, name, file, keys)
+		c.close()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// find returns the entries of the emails, or those in doubt.
+func (c *campaign) find(ctx context.Context, name, file string, keys []string) (all []doubt, err error) {
+	if len(keys) > 0 {
+		entries, err := c.lookup(ctx, keys)
+		for _, e := range entries {
+			all = append(all, newDoubt(name, c.sequence, file, e))
+		}
+		return all, err
+	}
+	for e, err := range c.inDoubt(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, newDoubt(name, c.sequence, file, e))
+	}
+	return all, nil
+}
+
+// files are the journals of the account that the flags select.
+func (f *journalFlags) files() ([]string, error) {
+	if f.journal != "" {
+		return []string{f.journal}, nil
+	}
+	folder, err := stateFolder()
+	if err != nil {
+		return nil, err
+	}
+	sequence, name := "*", "*"
+	if f.sequence != "" {
+		sequence = fileName(strings.ToLower(f.sequence))
+	}
+	if f.campaign != "" {
+		name = fileName(f.campaign)
+	}
+	return filepath.Glob(filepath.Join(escapeGlob(folder), sequence, name+journalEnd))
+}
+
+// escapeGlob takes the meaning from the characters that filepath.Glob knows.
+func escapeGlob(path string) string {
+	if filepath.Separator == '\\' {
+		return path // Windows has no escapes
+	}
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// sequenceOf returns the sequence that the first line of a journal names.
+func sequenceOf(path string) (string, error) {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	line, _ := bufio.NewReaderSize(file, 4096).ReadSlice('\n')
+	var header struct {
+		Journal    string `json:"journal"`
+		SequenceID string `json:"sequenceId"`
+	}
+	if err := json.Unmarshal(line, &header); err != nil || header.Journal == "" || header.SequenceID == "" {
+		return "", errors.New("it is not a journal")
+	}
+	return header.SequenceID, nil
+}
+
+// storedDoubts reads from the database.
+func (f *journalFlags) storedDoubts(ctx context.Context, keys []string) ([]doubt, error) {
+	store, db, err := openStore(ctx, f.database, true)
+	if err != nil {
+		return nil, err
+	}
+	defer closeDatabase(db)
+	name := f.campaign
+	if name == "" {
+		name = strings.ToLower(f.sequence)
+	}
+	if len(keys) > 0 {
+		if name == "" || f.sequence == "" {
+			return nil, usagef("with --database, emails need --sequence, and --campaign if the campaign has a name")
+		}
+		c := store.Campaign(storedName(name))
+		named := &campaign{Journal: c, sequence: strings.ToLower(f.sequence)}
+		return named.find(ctx, c.Name(), "", keys)
+	}
+	var all []doubt
+	for e, err := range store.InDoubt(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if (name == "" || e.Campaign == storedName(name)) && (f.sequence == "" || strings.EqualFold(e.SequenceID, f.sequence)) {
+			all = append(all, newDoubt(e.Campaign, e.SequenceID, "", e.JournalEntry))
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/bulk"
+)
+
+// predicted is what a run will do with the contacts.
+type predicted struct {
+	send, alreadySent, skipped, inDoubt, inFlight, failed int
+	first                                                 []any
+	place                                                 int
+	waiting                                               map[string]waitingContact // by key
+	keys                                                  []string
+}
+
+type waitingContact struct {
+	row     int
+	contact demeterrr.ExecuteContact
+}
+
+// show shows what a run will do, and returns how many contacts it will not send
+// to for a reason that somebody should look at.
+func (r *executeRun) show(ctx context.Context) (problems int, err error) {
+	p := &predicted{waiting: map[string]waitingContact{}}
+	for contact, err := range r.executeContacts() {
+		if err != nil {
+			return 0, err
+		}
+		row := r.rows[p.place]
+		p.place++
+		if err := contact.Validate(); err != nil {
+			p.failed++
+			r.list(row, "failed: "+bare(err))
+			continue
+		}
+		key := bulk.EmailKey(contact.Email)
+		p.keys, p.waiting[key] = append(p.keys, key), waitingContact{row, contact}
+		if len(p.keys) == 100 {
+			if err := r.ask100(ctx, p); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := r.ask100(ctx, p); err != nil {
+		return 0, err
+	}
+	r.send, r.requests = p.send, (p.send+99)/100
+	now := time.Now()
+	view := &plan{
+		what:  fmt.Sprintf("Sequence %q (%s) of %s, journal %s:", visible(r.sequence.Name), r.sequence.ID, r.client.BaseURL(), r.name),
+		first: p.first, requests: r.requests, takes: estimate(r.requests, r.perMinute, r.perHour, r.client.RateLimit(), now),
+		counts: append(tallies{
+			{"send", "to send to", p.send},
+			{"alreadySent", "sent before", p.alreadySent},
+			{"skipped", "skipped by the API before", p.skipped},
+			{"failed", "to fail", p.failed},
+			{"unknown", "in doubt", p.inDoubt},
+			{"inFlight", "being sent to by another process", p.inFlight},
+		}, r.leftOut()...),
+	}
+	r.showPlan(r.customers, view)
+	return p.skipped + p.failed + p.inDoubt + p.inFlight, nil
+}
+
+// ask100 asks the journal about the contacts that are waiting for it.
+func (r *executeRun) ask100(ctx context.Context, p *predicted) error {
+	if len(p.keys) == 0 {
+		return nil
+	}
+	entries, err := r.Lookup(ctx, r.campaign.sequence, p.keys)
+	if err != nil {
+		return fmt.Errorf("the journal %s: %w", r.name, err)
+	}
+	for _, entry := range entries {
+		w := p.waiting[entry.Email]
+		delete(p.waiting, entry.Email)
+		switch {
+		case entry.State == bulk.JournalDone && entry.Status == demeterrr.ExecutionQueued:
+			p.alreadySent++
+		case entry.State == bulk.JournalDone:
+			p.skipped++
+			r.list(w.row, skippedReason(entry.Status))
+		case entry.Live:
+			p.inFlight++
+			r.list(w.row, "in flight: another process is sending to the contact")
+		default:
+			p.inDoubt++
+			r.list(w.row, "unknown: it may have been messaged; look under Sendings in the dashboard, then use demeterrr journal forget")
+		}
+	}
+	p.send += len(p.waiting)
+	for _, key := range p.keys {
+		if w, ok := p.waiting[key]; ok && len(p.first) < firstRows {
+			p.first = append(p.first, w.contact)
+		}
+	}
+	clear(p.waiting)
+	p.keys = p.keys[:0]
+	return nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/rivo/uniseg"
+)
+
+// table is what a command lists, in any of the output formats.
+type table struct {
+	headers []string
+	whole   []string // headers whose cells are never cut
+	rows    [][]string
+	objects []any // what JSON has of each row; nil takes the cells
+}
+
+func (t *table) add(object any, cells ...string) {
+	t.rows = append(t.rows, cells)
+	t.objects = append(t.objects, object)
+}
+
+// print prints the table in the chosen format.
+func (a *app) print(t *table) error {
+	switch a.output {
+	case "json":
+		encoder := json.NewEncoder(a.out)
+		encoder.SetEscapeHTML(false)
+		for _, object := range t.objects {
+			if err := encoder.Encode(object); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "csv":
+		return t.csv(a.out)
+	default:
+		return t.text(a.out, width(a.out))
+	}
+}
+
+func (t *table) csv(out io.Writer) error {
+	w := csv.NewWriter(out)
+	_ = w.Write(t.headers)
+	for _, row := range t.rows {
+		cells := slices.Clone(row)
+		for i := range cells {
+			cells[i] = harmless(cells[i])
+		}
+		_ = w.Write(cells)
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// harmless returns a cell that a spreadsheet shows and does not compute. A
+// phone number stays as it is.
+func harmless(cell string) string {
+	start := strings.TrimLeft(cell, " \u00a0\ufeff\u200b")
+	if start == "" || !strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(start)[0]) {
+		return cell
+	}
+	if digits, ok := strings.CutPrefix(cell, "+"); ok && strings.Trim(digits, "0123456789") == "" {
+		return cell
+	}
+	return "'" + cell
+}
+
+const (
+	gap      = 2  // between columns
+	shortest = 12 // of a column that is cut
+)
+
+// text prints aligned columns. It cuts the widest ones to the width of the
+// terminal. If they are still too wide, it prints each row as a block of lines.
+func (t *table) text(out io.Writer, width int) error {
+	rows := [][]string{t.headers}
+	for _, row := range t.rows {
+		clean := make([]string, len(row))
+		for i, cell := range row {
+			clean[i] = visible(cell)
+		}
+		rows = append(rows, clean)
+	}
+	widths, ok := t.fit(rows, width)
+	if !ok {
+		return t.blocks(out)
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			cell = cut(cell, widths[i])
+			line += cell + strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+gap)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// blocks prints each row as a block of lines, without empty cells.
+func (t *table) blocks(out io.Writer) error {
+	var b strings.Builder
+	for i, row := range t.rows {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, cell := range row {
+			if cell != "" {
+				fmt.Fprintf(&b, "%s: %s\n", visible(t.headers[j]), visible(cell))
+			}
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// fit returns the widths of the columns; ok is false if they are too wide.
+func (t *table) fit(rows [][]string, width int) (widths []int, ok bool) {
+	widths = make([]int, len(t.headers))
+	total := -gap
+	for i := range widths {
+		for _, row := range rows {
+			widths[i] = max(widths[i], uniseg.StringWidth(row[i]))
+		}
+		total += widths[i] + gap
+	}
+	for total > width {
+		widest := -1
+		for i, w := range widths {
+			if w > shortest && !slices.Contains(t.whole, t.headers[i]) && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return nil, false
+		}
+		widths[widest]--
+		total--
+	}
+	return widths, true
+}
+
+// cut cuts a text to a width, and shows that.
+func cut(s string, width int) string {
+	if uniseg.StringWidth(s) <= width {
+		return s
+	}
+	short := ""
+	for state := -1; s != ""; {
+		var cluster string
+		var w int
+		cluster, s, w, state = uniseg.FirstGraphemeClusterInString(s, state)
+		if uniseg.StringWidth(short)+w >= width {
+			break
+		}
+		short += cluster
+	}
+	return short + "…"
+}
+
+// visible replaces control characters, which could take over a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

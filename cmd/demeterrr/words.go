@@ -1,0 +1,26 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+)
+
+// count is a number of things, with an s where there is not exactly one.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return grouped(n) + " " + thing + "s"
+}
+
+// grouped writes a number with commas, as in 12,345.
+func grouped(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// bare is the text of an error without the name of the program.
+func bare(err error) string { return strings.TrimPrefix(err.Error(), "demeterrr: ") }
