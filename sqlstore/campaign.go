@@ -56,16 +56,17 @@ func (c *Campaign) asked(sequenceID string, emails []string) ([]hashed, error) {
 	if n := len(sequenceID); n == 0 || n > maxSequence || !printable(sequenceID) {
 		return nil, invalid("campaign %q: the sequence's id has %d bytes; pass the UUID of the sequence", c.name, n)
 	}
-	return c.keys(emails)
+	return c.store.keys("campaign", c.name, emails)
 }
 
-func (c *Campaign) keys(emails []string) ([]hashed, error) {
+// keys checks the emails of a journal or a state, and returns their keys, sorted.
+func (s *Store) keys(kind, name string, emails []string) ([]hashed, error) {
 	keys := make([]hashed, len(emails))
 	for i, email := range emails {
 		if fault := checkEmail(email); fault != "" {
-			return nil, invalid("campaign %q: email %d of %d %s", c.name, i+1, len(emails), fault)
+			return nil, invalid("%s %q: email %d of %d %s", kind, name, i+1, len(emails), fault)
 		}
-		keys[i] = c.store.hash(email)
+		keys[i] = s.hash(email)
 	}
 	sortKeys(keys)
 	return keys, nil

@@ -138,7 +138,7 @@ func (c *Campaign) Forget(ctx context.Context, emails ...string) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	keys, err := c.keys(emails)
+	keys, err := c.store.keys("campaign", c.name, emails)
 	if err != nil || len(keys) == 0 {
 		return err
 	}

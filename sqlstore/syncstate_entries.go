@@ -18,26 +18,13 @@ const (
 	stateColumns   = 6       // parameters of an entry
 )
 
-// keys checks emails and returns their keys, sorted.
-func (s *SyncState) keys(emails []string) ([]hashed, error) {
-	keys := make([]hashed, len(emails))
-	for i, email := range emails {
-		if fault := checkEmail(email); fault != "" {
-			return nil, invalid("sync state %q: email %d of %d %s", s.name, i+1, len(emails), fault)
-		}
-		keys[i] = s.store.hash(email)
-	}
-	sortKeys(keys)
-	return keys, nil
-}
-
 // Lookup returns what the state knows of the emails, in any order. It needs
 // [SyncState.Acquire] first. 1,000 emails take one statement, in SQLite two.
 func (s *SyncState) Lookup(ctx context.Context, emails []string) ([]bulk.SyncEntry, error) {
 	if _, err := s.current(); err != nil {
 		return nil, err
 	}
-	keys, err := s.keys(emails)
+	keys, err := s.store.keys("sync state", s.name, emails)
 	if err != nil {
 		return nil, err
 	}
