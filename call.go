@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -239,15 +238,7 @@ func askKey(ctx context.Context, f func(context.Context) (string, error)) (strin
 }
 
 func callKeyFunc(ctx context.Context, f func(context.Context) (string, error)) (key string, err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case error:
-			err = fmt.Errorf("panic: %w", v)
-		default:
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
+	defer scrub.Panic(&err)
 	return f(ctx)
 }
 

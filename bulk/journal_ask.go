@@ -102,15 +102,7 @@ func ask(ctx context.Context, method func() error) error {
 // recovered calls a method of a journal. A panic of it is an error, and every
 // error can be read.
 func recovered(method func() error) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case error:
-			err = fmt.Errorf("panic: %w", v)
-		default:
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
+	defer scrub.Panic(&err)
 	if err := method(); err != nil {
 		return scrub.Readable(err)
 	}

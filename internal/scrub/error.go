@@ -34,3 +34,14 @@ func WithoutURL(err error) error {
 	}
 	return err
 }
+
+// Panic makes a panic the error of the function that defers it.
+func Panic(err *error) {
+	switch v := recover().(type) {
+	case nil:
+	case error:
+		*err = fmt.Errorf("panic: %w", v)
+	default:
+		*err = fmt.Errorf("panic: %v", v)
+	}
+}
