@@ -265,10 +265,10 @@ func (c Contact) ExecuteContact() ExecuteContact {
 	return ExecuteContact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone}
 }
 
-// Validate checks the contact as Create does before sending, and sends nothing.
-// The error is an [*Error] that matches [ErrValidation]. It reports an unusable
-// email, an empty first name, or a value that JSON cannot carry. API docs, page
-// "contacts/create".
+// Validate reports input that Create would reject before sending: an unusable
+// email, an empty first name, or a value that JSON cannot carry. It returns nil
+// or an [*Error] that matches [ErrValidation], and sends nothing. API docs,
+// page "contacts/create".
 func (p *ContactParams) Validate() error { return validateBody(p) }
 
 // check rejects params that the API documents as invalid (contract, section 5).
@@ -286,10 +286,10 @@ func (p *ContactParams) check() error {
 		p.LocationID, p.ContactOrganizationID)
 }
 
-// Validate checks the update as Update does before sending, and sends nothing.
-// The error is an [*Error] that matches [ErrValidation]. It reports an update
-// without a field, an unusable email, or a value that JSON cannot carry. API
-// docs, page "contacts/update".
+// Validate reports input that Update would reject before sending: no field set,
+// an unusable email, or a value that JSON cannot carry. It returns nil or an
+// [*Error] that matches [ErrValidation], and sends nothing. API docs, page
+// "contacts/update".
 func (p *ContactUpdate) Validate() error { return validateBody(p) }
 
 func (p *ContactUpdate) check() error {

@@ -192,9 +192,9 @@ func (p *ExecuteParams) check() error {
 	return validate.Texts([]string{p.LocationID, p.EmployeeID})
 }
 
-// Validate checks the contact as Execute does before sending, and sends
-// nothing. The error is an [*Error] that matches [ErrValidation]. It reports an
-// unusable email, or text that JSON cannot carry. API docs, page
+// Validate reports input that Execute would reject before sending: an unusable
+// email, or text that JSON cannot carry. It returns nil or an [*Error] that
+// matches [ErrValidation], and sends nothing. API docs, page
 // "sequences/execute".
 func (c ExecuteContact) Validate() error {
 	if err := c.check(); err != nil {
