@@ -56,7 +56,7 @@ func DefaultLimits() []Limit {
 // Share one Pacer among all clients of an organization. It is safe for
 // concurrent use and has no background goroutine. It remembers up to Requests
 // times for each limit, and twice that with a Reserve. The zero value has the
-// [DefaultLimits]. A nil Pacer blocks every call with an error.
+// [DefaultLimits]. A nil Pacer fails every Acquire.
 //
 // A Pacer starts without knowledge of requests by others, or by an earlier run
 // of the same program. It reads them from replies, and yields. Places used by
@@ -109,7 +109,7 @@ func (p *Pacer) check() string {
 // [Release] when the request is over; a second call does nothing. If ctx ends
 // first, Acquire returns ctx's error.
 //
-// If every place comes after ctx's deadline, Acquire fails early with an
+// If ctx's deadline is out of reach, Acquire fails early with an
 // [*Error] that matches [ErrRateLimited]. Its RetryAfter is the shortest
 // possible wait for a place. Acquire assumes the best case: each call ahead is
 // sent and ends at once, and no call overtakes this one. A normal call that
