@@ -125,7 +125,7 @@ type request struct {
 	// mistake is the reason to reject the request, or nil.
 	mistake error
 	// route is the template of the path, for tracers. Empty means that path is
-	// a template itself, or comes from the caller (see raw).
+	// a template itself, or that the route is derived from a raw path.
 	route string
 	raw   bool // the caller gave the path
 }
@@ -215,8 +215,8 @@ func (k *call) header(a *attemptRequest) http.Header {
 // keySource returns the key of the next attempt, or an [*Error].
 type keySource func(context.Context) (string, error)
 
-// takeKey gets the key of the next attempt. The attempt sends it, and removes
-// it from the reply and from errors.
+// takeKey gets the key of the next attempt. The attempt is sent with this key,
+// and replies and errors are scrubbed of it.
 func (k *call) takeKey() error {
 	key, err := k.client.apiKey(k.ctx)
 	if err != nil {

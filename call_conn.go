@@ -67,7 +67,7 @@ func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, own bool
 // own connWatch, made when it looks for hooks.
 //
 // The cancel function is made when somebody waits for Done or looks for hooks.
-// Most attempts save its cost.
+// Before that, it would only cost.
 type watchedContext struct {
 	mu     sync.Mutex
 	ctx    context.Context

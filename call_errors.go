@@ -199,8 +199,8 @@ func neverConnected(err error) bool {
 }
 
 // interrupted returns the error of a call whose next attempt was stopped by the
-// gate, the limiter or the context. If an earlier attempt got a reply, it
-// returns that error with the interruption as its cause.
+// gate, the limiter or the context. If an earlier attempt failed, it returns
+// that error with the interruption as its cause.
 func (k *call) interrupted(err error) *Error {
 	cause := k.interruption(err)
 	own, isOwn := cause.(*Error) //nolint:errorlint // one that wraps it has more to say
@@ -259,9 +259,9 @@ func contextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, foreign{scrub.WithoutURL(cause)})
 }
 
-// foreign wraps an error from outside this call. It may belong to another call,
-// as errgroup cancels with it. foreign hides the sentinels of that call, so
-// that they are not mistaken for this call's result.
+// foreign wraps an error from outside this call. It may belong to another call:
+// errgroup cancels a context with such an error. foreign hides the sentinels of
+// that call, as they say nothing about this one.
 type foreign struct{ err error }
 
 func (f foreign) Error() string { return f.err.Error() }

@@ -25,8 +25,8 @@ type loop struct {
 }
 
 // repeat retries a call after its first attempt. It makes the first wait
-// itself. The library cannot start with a wait, and an empty turn before it
-// would cost a tenth of the call.
+// itself. The library cannot start with a wait, and an empty turn of its loop
+// costs up to a tenth of the call.
 func (k *call) repeat() {
 	if again, _ := k.planRetry(k.ctx, nil, nil); !again || k.sleep(k.waitReason(), k.wait) != nil {
 		return
@@ -76,7 +76,7 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 	floor, ok := k.nextWait()
 	left := room(ctx)
 	if !ok || floor >= left {
-		return false, nil // the wait would outlast the deadline
+		return false, nil // no further attempt, or none before the deadline
 	}
 	k.wait, k.waiting = lengthen(floor, min(floor/4, longestExtra), left), true
 	if k.client.logger != nil { // checked here too, to save the copy

@@ -10,9 +10,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// TraceOperation calls f as one operation for the client's tracers: the calls
-// of f's context belong to it. See [OperationTracer]. Use it for code on top of
-// the client, such as package bulk. The name is a constant, such as
+// TraceOperation calls f and tells the client's tracers that the calls made
+// with f's context are one operation. See [OperationTracer]. Use it for code on
+// top of the client, such as package bulk. The name is a constant, such as
 // "bulk.Sync". TraceOperation returns the error of f. Without an
 // OperationTracer it only calls f.
 func (c *Client) TraceOperation(ctx context.Context, name string, f func(context.Context) error) error {

@@ -75,7 +75,7 @@ const (
 )
 
 // emailTaken reports whether a create met a contact with the same email. A 409
-// whose body was lost counts too.
+// without a code counts too, as its body may be lost.
 func emailTaken(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")

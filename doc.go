@@ -1,5 +1,5 @@
-// Package demeterrr is the official Go client of the demeterrr customer-feedback
-// API. It keeps contacts and sends survey sequences.
+// Package demeterrr is the official Go client of the demeterrr
+// customer-feedback API. It keeps contacts and sends survey sequences.
 //
 // A plain Execute retries after the API's own INTERNAL_ERROR, as the API
 // documents. That retry can message people twice. [WithAtMostOnce] turns it off
@@ -75,10 +75,10 @@
 //	}
 //
 // Every failed call returns an [*Error]. Ask for the cause with errors.Is.
-// [ErrContactExists], [ErrRateLimited] and [ErrValidation] match the API's code,
-// [ErrConflict] and [ErrServer] the HTTP status. Invalid input fails before
-// anything is sent, with Error.Attempts 0 and the error the server would have
-// returned.
+// [ErrContactExists], [ErrRateLimited] and [ErrValidation] match the API's
+// code, [ErrConflict] and [ErrServer] the HTTP status. Invalid input fails
+// before anything is sent, with Error.Attempts 0 and the error the server would
+// have returned.
 //
 // [ErrUnknownOutcome] matches a failed write that may have taken effect. Any
 // other failed call has changed nothing.
@@ -103,8 +103,8 @@
 //	2xx with the API's own error          error              error, outcome unknown
 //	anything else                         error              error
 //
-// A 2xx with the API's own error leaves the outcome of every write unknown. With
-// AtMostOnce, the client retries only after a 429 or a failed connection.
+// A 2xx with the API's own error leaves the outcome of every write unknown.
+// With AtMostOnce, the client retries only after a 429 or a failed connection.
 //
 // Waits double from 1 second to 30 seconds, plus up to 25 % random jitter. A
 // retryAfter of the API is always honored. A 429 with a retryAfter pauses every
@@ -121,9 +121,9 @@
 //
 // All keys and programs of an organization share one rate limit. Every attempt
 // asks the [Limiter] first. A [Pacer] keeps one process within the limits, and
-// module redislimit a whole fleet. Mark batch jobs with [LowPriority]: they yield
-// to other calls and leave them the Reserve. [Client.RateLimit] returns the most
-// recently reported quota.
+// module redislimit a whole fleet. Mark batch jobs with [LowPriority]: they
+// yield to other calls and leave them the Reserve. [Client.RateLimit] returns
+// the most recently reported quota.
 //
 // # Sync many contacts
 //

@@ -142,7 +142,7 @@ func documentedStatus(code Code) int {
 type Error struct {
 	// StatusCode is the HTTP status of the last attempt; 0 if it got no reply.
 	StatusCode int
-	// Code is the API's code; empty if the reply had another error body.
+	// Code is the API's code; empty without the API's own error body.
 	Code Code
 	// Message is the API's message for people, or the client's reason to reject
 	// the call. For a reply from elsewhere, such as a proxy, it is an excerpt

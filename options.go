@@ -18,8 +18,8 @@ const DefaultBaseURL = "https://app.demeterrr.com/api/v1"
 
 const defaultTimeout = 30 * time.Second
 
-// Option changes how a [Client] works. [New] checks all options together, so
-// their order is free.
+// Option changes how a [Client] works. Options work in any order: [New] checks
+// them together.
 type Option func(*config)
 
 type config struct {
@@ -251,8 +251,9 @@ func WithBeforeSend(f func(context.Context) error) CallOption {
 }
 
 // WithUncancelableSend lets an attempt in flight finish after the context ends,
-// so that its outcome is known. [WithTimeout] still limits it. The context
-// still ends every wait before it and every further attempt.
+// so that its outcome is known. [WithTimeout] still limits it. The end of the
+// context still cuts short every wait before an attempt, and no further attempt
+// follows.
 func WithUncancelableSend() CallOption {
 	return func(c *callConfig) { c.uncancelable = true }
 }

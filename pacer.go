@@ -42,10 +42,10 @@ func DefaultLimits() []Limit {
 }
 
 // Pacer is a [Limiter] that keeps one process within its quota exactly. Every
-// interval of a limit's length holds at most the limit's requests, whatever
-// their latency. The server may count a slow request late. So a request holds
-// its place from Acquire until one window after its [Release]. If Release is
-// never called, the place is held forever.
+// interval of a limit's length, wherever it begins, has at most the limit's
+// requests, whatever their latency. The server may count a slow request late.
+// So a request holds its place from Acquire until one window after its
+// [Release]. If Release is never called, the place is held forever.
 //
 // Calls of normal priority go first, in order of arrival. Calls of low
 // priority, marked with [LowPriority], wait while normal calls use up the
@@ -59,8 +59,8 @@ func DefaultLimits() []Limit {
 // [DefaultLimits]. A nil Pacer fails every Acquire.
 //
 // A Pacer starts without knowledge of requests by others, or by an earlier run
-// of the same program. It reads them from replies, and yields. Places used by
-// others count against all calls, and the Reserve stays free.
+// of the same program. It learns of them from replies, and yields. Places used
+// by others count against all calls, and the Reserve stays free.
 type Pacer struct {
 	mu          sync.Mutex
 	limits      []Limit

@@ -121,7 +121,7 @@ func (p *Pacer) serve(now time.Duration) {
 	}
 }
 
-// lookAgain sets the timer to serve at a time, unless it runs out before.
+// lookAgain sets the timer to serve at a time, unless the timer fires earlier.
 func (p *Pacer) lookAgain(at, now time.Duration) {
 	if p.looks && p.looksAt <= at {
 		return

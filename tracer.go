@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// WithTracer reports the inside of each call to the tracers. Several tracers
-// start in order and end in reverse order, also across several options. The
-// default is none.
+// WithTracer reports each call to the tracers, with its attempts and waits.
+// Several tracers start in order and end in reverse order, also across several
+// options. The default is none.
 func WithTracer(tracers ...Tracer) Option {
 	return func(c *config) {
 		for i, t := range tracers {
@@ -48,7 +48,8 @@ type Tracer interface {
 
 // CallStart describes a call at its start.
 type CallStart struct {
-	// Operation is the method of the SDK: "Contacts.Create", or "Do" for a raw call.
+	// Operation is the method of the SDK: "Contacts.Create", or "Do" for a raw
+	// call.
 	Operation string
 	// Method is the HTTP method.
 	Method string
@@ -59,7 +60,8 @@ type CallStart struct {
 	Scheme string
 	// ServerAddress is the host of the base URL, without the port.
 	ServerAddress string
-	// ServerPort is the port of the base URL, or the default port of its scheme.
+	// ServerPort is the port of the base URL, or the default port of its
+	// scheme.
 	ServerPort int
 }
 
