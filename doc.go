@@ -18,10 +18,11 @@
 //
 // # Save a contact
 //
-//	contact, outcome, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{
+//	params := &demeterrr.ContactParams{
 //		Email:     "jane.smith@example.com",
 //		FirstName: "Jane",
-//	})
+//	}
+//	contact, outcome, err := client.Contacts.Upsert(ctx, params)
 //	if err != nil {
 //		return err
 //	}
@@ -30,10 +31,11 @@
 // Upsert creates the contact, or updates the one with this email. Use Create to
 // fail with [ErrContactExists] instead. Update sends only fields that are set:
 //
-//	contact, err := client.Contacts.Update(ctx, contactID, &demeterrr.ContactUpdate{
+//	update := &demeterrr.ContactUpdate{
 //		LastName: demeterrr.Set("Doe-Smith"),
 //		Title:    demeterrr.Null[string](), // clear it
-//	})
+//	}
+//	contact, err := client.Contacts.Update(ctx, contactID, update)
 //
 // # Read contacts
 //
@@ -54,9 +56,10 @@
 //
 // # Send a sequence
 //
-//	execution, err := client.Sequences.Execute(ctx, sequenceID, &demeterrr.ExecuteParams{
-//		Contacts: []demeterrr.ExecuteContact{{Email: "customer1@example.com", FirstName: "Alice"}},
-//	})
+//	params := &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{
+//		{Email: "customer1@example.com", FirstName: "Alice"},
+//	}}
+//	execution, err := client.Sequences.Execute(ctx, sequenceID, params)
 //	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
 //		return err // look under Sendings in the dashboard before you send again
 //	}
@@ -83,7 +86,7 @@
 // [ErrUnknownOutcome] matches a failed write that may have taken effect. Any
 // other failed call has changed nothing.
 //
-// # Retry
+// # Retry failed calls
 //
 //	policy := demeterrr.DefaultRetryPolicy()
 //	policy.MaxRetries = 5
@@ -92,16 +95,16 @@
 // The client retries a call when the API asks for it or when a repeat is
 // harmless:
 //
-//	reply                                 GET PATCH DELETE,  Execute,
-//	                                      POST /contacts     other POST, PUT
-//	429                                   retry              retry
-//	500 with the API's INTERNAL_ERROR     retry              retry (not at most once)
-//	408, 425, any other 5xx but 501       retry              error, outcome unknown
-//	no connection was made                retry              retry
-//	certificate error                     error              error
-//	reply lost, cut short or unreadable   retry              error, outcome unknown
-//	2xx with the API's own error          error              error, outcome unknown
-//	anything else                         error              error
+//	reply                              GET PATCH DELETE, Execute,
+//	                                   POST /contacts    other POST, PUT
+//	429                                retry             retry
+//	500 with the API's INTERNAL_ERROR  retry             retry unless AtMostOnce
+//	408, 425, any other 5xx but 501    retry             error, outcome unknown
+//	no connection was made             retry             retry
+//	certificate error                  error             error
+//	reply lost, cut or unreadable      retry             error, outcome unknown
+//	2xx with the API's own error       error             error, outcome unknown
+//	anything else                      error             error
 //
 // A 2xx with the API's own error leaves the outcome of every write unknown.
 // With AtMostOnce, the client retries only after a 429 or a failed connection.
@@ -141,7 +144,8 @@
 //	type Survey struct {
 //		ID string `json:"id"`
 //	}
-//	for survey, err := range demeterrr.FetchAll[Survey](ctx, client, "/surveys", nil) {
+//	surveys := demeterrr.FetchAll[Survey](ctx, client, "/surveys", nil)
+//	for survey, err := range surveys {
 //		if err != nil {
 //			return err
 //		}
@@ -152,7 +156,7 @@
 // reviews, into a type of yours. [Client.Do] is for replies without a body or
 // outside the API's envelope.
 //
-// # See inside
+// # Log and trace calls
 //
 //	client, err := demeterrr.NewFromEnv(demeterrr.WithLogger(slog.Default()))
 //
