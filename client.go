@@ -267,7 +267,7 @@ func (req *Request) checkBody() error {
 	case nil:
 		return nil
 	case io.Reader, []byte:
-		return fmt.Errorf("a body of type %T would not be sent as it is; pass a value to be encoded as JSON, or a json.RawMessage", req.Body)
+		return fmt.Errorf("a body of type %T cannot be sent as it is; pass a value to be encoded as JSON, or a json.RawMessage", req.Body)
 	}
 	if req.Method == http.MethodGet {
 		return errors.New("a GET request has no body; use Query")

@@ -343,7 +343,7 @@ func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(context.Context) (context.Context, func()){
-		"it is cancelled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
+		"it is canceled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
 		"its deadline passes": func(ctx context.Context) (context.Context, func()) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			return ctx, func() { time.Sleep(time.Second); cancel() }

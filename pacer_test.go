@@ -328,7 +328,7 @@ func TestACancelledWaitGivesItsPlaceToTheNext(t *testing.T) {
 				calls[cancelled].cancel()
 				synctest.Wait()
 				if c := calls[cancelled]; !c.back() || !errors.Is(c.err(), context.Canceled) {
-					t.Fatalf("the cancelled wait: %+v", c.outcome.Load())
+					t.Fatalf("the canceled wait: %+v", c.outcome.Load())
 				}
 				time.Sleep(30 * time.Second)
 				synctest.Wait()

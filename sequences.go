@@ -173,7 +173,7 @@ const maxExecuteContacts = 100
 // message a contact twice.
 func (p *ExecuteParams) check() error {
 	if p == nil {
-		return errors.New("the params of the execution are nil")
+		return errors.New("the params of the execution are nil; pass a *demeterrr.ExecuteParams")
 	}
 	if n := len(p.Contacts); n < 1 || n > maxExecuteContacts {
 		return fmt.Errorf("an execution takes 1 to %d contacts, not %d", maxExecuteContacts, n)
