@@ -45,8 +45,8 @@ type Contact struct {
 	LocationID            string
 	ContactOrganizationID string
 	// CustomFields are the organization's own fields, decoded as in
-	// encoding/json: string, float64, bool, …. A number outside float64 is a
-	// [json.Number].
+	// encoding/json: string, float64, bool, …. A number that does not fit a
+	// float64 is a [json.Number].
 	CustomFields map[string]any
 	Tags         []string
 	// Unsubscribed contacts are sent nothing. The field is read-only in the

@@ -109,7 +109,7 @@ func (p *Pacer) check() string {
 // [Release] when the request is over; a second call does nothing. If ctx ends
 // first, Acquire returns ctx's error.
 //
-// If ctx's deadline is out of reach, Acquire fails early with an
+// If no place can come free before ctx's deadline, Acquire fails early with an
 // [*Error] that matches [ErrRateLimited]. Its RetryAfter is the shortest
 // possible wait for a place. Acquire assumes the best case: each call ahead is
 // sent and ends at once, and no call overtakes this one. A normal call that
