@@ -182,7 +182,7 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 					errors.As(e, new(*net.DNSError))
 					noSecret(t, e)
 					if len(e.Error()) < len("demeterrr: ")+10 {
-						t.Errorf("%s: the text is empty: %v", what, e)
+						t.Errorf("%s: the text is too short: %v", what, e)
 					}
 				}
 				c, _ := play(t, []step{{err: err}}, once)
