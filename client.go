@@ -243,8 +243,8 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	return nil
 }
 
-// request returns the call that req describes. Its mistake is the error in req,
-// or a nil req.
+// request returns the call that req describes. Its mistake says why req is
+// invalid, also if req is nil.
 func (req *Request) request(operation string) request {
 	if req == nil {
 		return request{operation: operation, mistake: errors.New("the request is nil; pass a *demeterrr.Request")}

@@ -72,11 +72,11 @@ type Pacer struct {
 
 	timer   *time.Timer   // serves the line when the next place is free
 	looks   bool          // the timer is running
-	looksAt time.Duration // its end
+	looksAt time.Duration // the time it fires
 }
 
-// place is the place that an Acquire took. Places are reused, each time with a
-// new ticket. A Release with an old ticket does nothing.
+// place is a place taken by an Acquire. Places are reused, each time with a new
+// ticket. A Release with an old ticket does nothing.
 type place struct {
 	ticket uint64
 	low    bool
