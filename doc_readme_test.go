@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// readmePreamble is what a reader of the README has before a block.
+// readmePreamble declares the names that the blocks of the README and of doc.go
+// use.
 const readmePreamble = `package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"fmt"
 	"iter"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"testing"
@@ -32,6 +34,7 @@ var (
 	_ = errors.Is
 	_ = fmt.Print
 	_ = log.Print
+	_ = slog.Default
 	_ = http.MethodGet
 	_ = url.PathEscape
 	_ = time.Now
@@ -42,6 +45,7 @@ var (
 	t          *testing.T
 	err        error
 	sequenceID string
+	contactID  string
 	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
 	guest      demeterrr.ExecuteContact
@@ -59,8 +63,8 @@ var (
 func main() {}
 `
 
-// TestREADMEBlocksCompile compiles every Go block of the README as a function of
-// its own, so that what a reader pastes works.
+// TestREADMEBlocksCompile compiles every Go block of the README as its own
+// function.
 func TestREADMEBlocksCompile(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -79,13 +83,19 @@ func TestREADMEBlocksCompile(t *testing.T) {
 	if blocks < 10 {
 		t.Errorf("found %d Go blocks in the README; does this test still read it right?", blocks)
 	}
-	file := filepath.Join(t.TempDir(), "readme.go")
-	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
+	compile(t, program.String())
+}
+
+// compile builds a program. It allows unused variables, as a block leaves its
+// last results to the reader.
+func compile(t *testing.T, program string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-e", "-o", os.DevNull, file)
 	out, err := build.CombinedOutput()
-	// What a block ends with is for the reader to use: that alone is no mistake.
 	problems, others := 0, 0
 	for line := range strings.Lines(string(out)) {
 		switch {
@@ -101,12 +111,13 @@ func TestREADMEBlocksCompile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if problems > 0 {
-		t.Logf("the program was:\n%s", program.String())
+		t.Logf("the program was:\n%s", program)
 	}
 }
 
-// TestREADMENumbersAreTheMeasuredOnes holds the README's table to docs/performance.md. If it fails after
-// a new measurement, put the lines that it prints into the README.
+// TestREADMENumbersAreTheMeasuredOnes compares the README's table with
+// docs/performance.md. If it fails after a new measurement, copy the lines that
+// it prints into the README.
 func TestREADMENumbersAreTheMeasuredOnes(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -144,7 +155,8 @@ func TestREADMENumbersAreTheMeasuredOnes(t *testing.T) {
 	})
 }
 
-// tablesOf reads the tables of a document: by the first words of their title, the row and the column.
+// tablesOf reads the tables of a document. The keys are the first words of the
+// title, the row and the column.
 func tablesOf(document string) map[string]map[string]map[string]string {
 	titles := []string{"Time in memory", "Time over loopback", "Allocations in memory", "H: 64 goroutines", "What a program carries"}
 	tables := map[string]map[string]map[string]string{}
