@@ -54,12 +54,3 @@ func TestTheChartIsXMLAndSaysWhatMadeIt(t *testing.T) {
 		}
 	}
 }
-
-func TestNiceStepsDivideInFiveAtTheMost(t *testing.T) {
-	t.Parallel()
-	for highest, want := range map[float64]float64{0: 1, 5: 1, 6: 2, 23: 5, 26: 10, 941: 200, 5001: 2000} {
-		if got := niceStep(highest); got != want {
-			t.Errorf("%v: %v, want %v", highest, got, want)
-		}
-	}
-}

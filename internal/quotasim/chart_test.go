@@ -33,21 +33,3 @@ func TestTheChartIsXMLAndSaysWhatMadeIt(t *testing.T) {
 		}
 	}
 }
-
-func TestNiceStepsDivideInFiveAtTheMost(t *testing.T) {
-	t.Parallel()
-	for count, want := range map[int]float64{0: 1, 5: 1, 6: 2, 23: 5, 26: 10, 941: 200, 5001: 2000} {
-		if got := niceStep(count); got != want {
-			t.Errorf("%d: %v, want %v", count, got, want)
-		}
-	}
-}
-
-func TestThousandsAreSetApart(t *testing.T) {
-	t.Parallel()
-	for count, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 5043: "5,043", 123456: "123,456"} {
-		if got := thousands(count); got != want {
-			t.Errorf("%d: %q, want %q", count, got, want)
-		}
-	}
-}

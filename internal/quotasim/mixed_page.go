@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/svg"
 )
 
 // mixedRow is one way to share the quota in one setting, and what came of it.
@@ -52,7 +54,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // mixedChart shows the ways in one process.
 func mixedChart(rows []mixedRow) chart {
 	c := chart{
-		title: fmt.Sprintf("A job syncs %s contacts beside a website, in one process", thousands(mixedContacts)),
+		title: fmt.Sprintf("A job syncs %s contacts beside a website, in one process", svg.Thousands(mixedContacts)),
 		note:  fmt.Sprintf("a web call a minute and %d at once every %.0f minutes, each with a deadline of %g s; simulated with the fake API", burst, burstEvery.Minutes(), webDeadline.Seconds()),
 		top:   "requests of the job", bottom: "web calls failed", highest: mixedContacts, hours: 3.25, legendByLine: true,
 		bestName: "the most that the limits allow, less the web calls of the last one",
@@ -103,6 +105,6 @@ the web calls go round all of them. Each process has its own connection to Redis
 %s requests: the Pacer meets %d × 429, and finishes %.2f %% after the minimum.
 
 ![Requests over time against the limits, and the 429s met, for five ways to keep to the quota](quota.svg)
-`, command, thousands(mixedContacts), burst, burstEvery.Minutes(), webDeadline.Seconds(), mixedLatency.Seconds(), mixedTable(rows),
-		roundTrip.Milliseconds(), thousands(last.requests), len(last.refused), 100*(last.ratio()-1))
+`, command, svg.Thousands(mixedContacts), burst, burstEvery.Minutes(), webDeadline.Seconds(), mixedLatency.Seconds(), mixedTable(rows),
+		roundTrip.Milliseconds(), svg.Thousands(last.requests), len(last.refused), 100*(last.ratio()-1))
 }

@@ -1,4 +1,4 @@
-module github.com/demeterrr/demeterrr-go/internal/syncscale
+module github.com/demeterrr/demeterrr-go/internal/scale
 
 go 1.26.0
 

@@ -18,8 +18,8 @@ import (
 // apiKey is the one that demeterrrtest gives out; it is the same in every run.
 var apiKey = demeterrrtest.NewServer().APIKey()
 
-// writeTime is how long a write takes, so that a kill can meet it.
-const writeTime = 5 * time.Millisecond
+// sequenceID is the sequence of every account.
+const sequenceID = "survey"
 
 // counts is what the server process has seen since it was last asked.
 type counts struct {
@@ -27,9 +27,17 @@ type counts struct {
 	Writes map[string]int // by method and path, or email for a POST
 }
 
+func (c counts) requests() int {
+	n := c.Reads
+	for _, times := range c.Writes {
+		n += times
+	}
+	return n
+}
+
 // serve plays an account with the customers 0 to n-1 until standard input ends.
-// It prints its address.
-func serve(n int) error {
+// Each write takes writeTime, so that a kill can meet it. It prints its address.
+func serve(n int, writeTime time.Duration) error {
 	var mu sync.Mutex
 	seen := counts{Writes: map[string]int{}}
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) {
@@ -46,6 +54,7 @@ func serve(n int) error {
 			seen.Writes[r.Method+" "+r.Path]++
 		}
 	}))
+	srv.AddSequence(demeterrr.Sequence{ID: sequenceID, Name: "Survey"})
 	for i := range n {
 		c := customer(i)
 		srv.AddContact(demeterrr.Contact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone, Tags: c.Tags})
