@@ -40,6 +40,7 @@ var (
 	client     *demeterrr.Client
 	srv        *demeterrrtest.Server
 	journal    *JOURNAL
+	options    *bulk.ExecuteOptions
 	report     *bulk.SyncReport
 	err        error
 	sequenceID string

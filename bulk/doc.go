@@ -15,7 +15,7 @@
 //	}
 //	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), nil)
 //	if err != nil {
-//		log.Print(err) // it stopped early; the report has the contacts done so far
+//		log.Print(err) // it stopped early; the report shows how far it came
 //	}
 //	fmt.Println(report.Created, report.Updated, len(report.Failed))
 //
@@ -28,7 +28,8 @@
 //
 // A dry run only reads. Its plan lists the changes and their cost in requests.
 //
-//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
+//	options := &bulk.SyncOptions{DryRun: true}
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), options)
 //	if err != nil {
 //		return err
 //	}
@@ -42,15 +43,16 @@
 // # Send only new changes
 //
 // A [SyncState] remembers the content last sent for each contact. With it, the
-// next Sync reads nothing, and sends one request for each contact that has changed
-// in your data.
+// next Sync reads nothing, and sends one request for each contact that has
+// changed in your data.
 //
 //	state, err := bulk.OpenSyncState("crm.state")
 //	if err != nil {
 //		return err
 //	}
 //	defer state.Close()
-//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{State: state})
+//	options := &bulk.SyncOptions{State: state}
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), options)
 //
 // Two more fields of [SyncOptions] need a state:
 //
@@ -68,7 +70,8 @@
 //		return err
 //	}
 //	defer journal.Close()
-//	report, err := bulk.Execute(ctx, client, sequenceID, guests, &bulk.ExecuteOptions{Journal: journal})
+//	options := &bulk.ExecuteOptions{Journal: journal}
+//	report, err := bulk.Execute(ctx, client, sequenceID, guests, options)
 //
 // OpenJournal keeps the journal in a file, for one process at a time. Module
 // sqlstore keeps it in a database, for any number of machines.
@@ -77,9 +80,9 @@
 //
 // OnResult receives each contact's outcome as soon as it is known.
 //
-//	options := &bulk.ExecuteOptions{Journal: journal, OnResult: func(r bulk.ExecuteResult) {
+//	options.OnResult = func(r bulk.ExecuteResult) {
 //		fmt.Println(r.Contact.Email, r.Outcome, r.ContactID)
-//	}}
+//	}
 //
 // # Resolve unknown outcomes
 //
@@ -100,14 +103,15 @@
 // its own journal, here a campaign of module sqlstore. The error decides the
 // answer: 503 asks for another delivery.
 //
-//	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, store.Campaign("order-4711"), nil)
+//	order := store.Campaign("order-4711")
+//	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, order, nil)
 //	switch {
 //	case err == nil:
 //		fmt.Println(result.Status, result.Earlier)
 //	case errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent):
 //		w.WriteHeader(http.StatusServiceUnavailable) // deliver again later
 //	default:
-//		log.Print(err) // ErrUnknownOutcome: may have been sent; else it never can be
+//		log.Print(err) // permanent, or possibly sent (ErrUnknownOutcome)
 //	}
 //
 // # Stream the input

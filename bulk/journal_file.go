@@ -74,8 +74,8 @@ type journalLine struct {
 // already open in any process. The lock ends with its process, even a killed
 // one. Close the journal after use. It holds all emails of the file in memory.
 //
-// A journal is for one campaign: its contacts stay excluded forever. Use a new
-// file for the next campaign.
+// A journal is for one campaign: a contact in it is never sent to again. Use a
+// new file for the next campaign.
 //
 // A crash can cut the last line short. OpenJournal drops such a line, because
 // its request had yet to begin. Any other malformed line is an error.
@@ -179,7 +179,7 @@ func elements(line []byte) (n int) {
 	}
 }
 
-// apply records a line in the journal and returns the number of its emails.
+// apply records a line in memory and returns the number of its emails.
 func (l *journalLine) apply(j *FileJournal, ours bool) (n int) {
 	set := func(email string, state JournalState) *fileEntry {
 		n++
@@ -373,7 +373,7 @@ func (e *fileEntry) inDoubt() bool { return e.state != JournalDone && !e.live() 
 
 // Forget removes emails that are in doubt, so that the next Execute sends to
 // them. It relies on your check: a contact that was messaged after all is
-// messaged twice. If one of the emails is Live, done or unknown to the journal,
+// messaged twice. If one of the emails is Live, done or missing in the journal,
 // Forget fails and removes none.
 func (j *FileJournal) Forget(emails ...string) error {
 	if !j.made() {

@@ -214,8 +214,7 @@ func (o *SyncOptions) check() error {
 }
 
 // sync runs the steps in order. After an error it still calls the others,
-// because settle reports the contacts collected so far. The rest return at
-// once.
+// because settle reports the contacts collected so far. The rest send nothing.
 func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
 	release, err := r.acquireState()
 	if err != nil {

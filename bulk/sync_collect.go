@@ -15,7 +15,7 @@ type syncRun struct {
 	options SyncOptions
 	report  *SyncReport // guarded by run.mu while workers run, like all fields below
 
-	items   table[syncItem]      // the state of each email, by its place in this table
+	items   table[syncItem]      // one for each email, found by its place in this table
 	packed  arena                // the contacts still needed
 	known   map[int]*knownItem   // the state's knowledge of some items, by place
 	ids     idTable              // of the account's contacts, by place

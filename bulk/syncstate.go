@@ -14,7 +14,8 @@ import (
 // may be called concurrently.
 //
 // A state may lose entries: missing ones cost requests, and the data stays
-// right. It must keep an entry dirty once a later Save has made it dirty.
+// right. But an older, clean version of an entry must never replace a later,
+// dirty one.
 type SyncState interface {
 	// Acquire takes the state for one run and returns a function to release it,
 	// which is called once. address is the API's base URL; the first Save binds

@@ -26,8 +26,8 @@ type FileSyncState struct {
 	texts   map[string]uint32
 }
 
-// stateRecord is an entry in memory. It is free of pointers, which spares the
-// garbage collector a million of them.
+// stateRecord is an entry in memory. It has no pointers, so the garbage
+// collector skips it.
 type stateRecord struct {
 	uuid        [16]byte
 	fingerprint SyncFingerprint

@@ -41,7 +41,7 @@ func (p *pool[T]) feed(n int, items iter.Seq[T]) {
 	defer p.workers.Wait()
 	defer close(p.queue)
 	defer func() {
-		if !whole { // the iterator panicked: cut the workers' retries short
+		if !whole { // the iterator panicked, for example: cut the workers' retries short
 			p.stop()
 		}
 	}()
