@@ -1,6 +1,7 @@
 package demeterrrtest
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -40,19 +41,49 @@ func (s *Server) Contacts() []demeterrr.Contact {
 	return out
 }
 
-func (s *Server) listContacts(c *call) *reply {
-	items := s.contacts.inOrder
-	if c.query.Has("email") {
-		items = s.contacts.withEmail(c.query.Get("email"))
+// ListContacts returns a page of contacts as Contacts.List of a client does, with
+// no request made: it counts in no window and meets no fault. It costs a page of
+// memory, also among a million contacts. Nil params are the first page. It panics
+// if Page or Limit is negative.
+func (s *Server) ListContacts(params *demeterrr.ContactListParams) *demeterrr.Page[demeterrr.Contact] {
+	var p demeterrr.ContactListParams
+	if params != nil {
+		p = *params
 	}
-	items = filter(items, c.query.Get("phone"), func(c *contact, phone string) bool {
+	if p.Page < 0 || p.Limit < 0 {
+		misuse("ListContacts: page and limit must not be negative; 0 means the default")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.contacts.find(p)
+	items, m := pageOf(found, paging{cmp.Or(p.Page, 1), min(cmp.Or(p.Limit, defaultLimit), maxLimit)})
+	out := &demeterrr.Page[demeterrr.Contact]{Items: []demeterrr.Contact{}, Page: m.Page, PerPage: m.PerPage, Total: m.Total, TotalPages: m.TotalPages}
+	for _, item := range items {
+		out.Items = append(out.Items, item.toContact())
+	}
+	return out
+}
+
+func (s *Server) listContacts(c *call) *reply {
+	items := s.contacts.find(demeterrr.ContactListParams{
+		Search: c.query.Get("search"), Email: c.query.Get("email"), Phone: c.query.Get("phone"), LocationID: c.query.Get("location_id"),
+	})
+	return pageReply(items, pagingOf(c.query), func(c *contact) any { return c.wireContact })
+}
+
+// find returns the contacts that match every filter, in the order of creation.
+func (cs *contactStore) find(p demeterrr.ContactListParams) []*contact {
+	items := cs.inOrder
+	if p.Email != "" {
+		items = cs.withEmail(p.Email)
+	}
+	items = filter(items, p.Phone, func(c *contact, phone string) bool {
 		return orEmpty(c.Phone) == phone
 	})
-	items = filter(items, c.query.Get("location_id"), func(c *contact, id string) bool {
+	items = filter(items, p.LocationID, func(c *contact, id string) bool {
 		return strings.EqualFold(orEmpty(c.LocationID), id)
 	})
-	items = filter(items, strings.ToLower(c.query.Get("search")), (*contact).mentions)
-	return pageReply(items, pagingOf(c.query), func(c *contact) any { return c.wireContact })
+	return filter(items, strings.ToLower(p.Search), (*contact).mentions)
 }
 
 // filter keeps the contacts that match what is asked for; all of them if nothing is.

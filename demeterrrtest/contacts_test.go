@@ -235,6 +235,48 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
+// TestListContactsIsTheListWithoutARequest compares with what a client gets.
+func TestListContactsIsTheListWithoutARequest(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	s.AddContact(john())
+	for i := range 120 {
+		s.AddContact(demeterrr.Contact{Email: fmt.Sprintf("c%d@example.com", i), FirstName: "Jane", Phone: strconv.Itoa(i % 60)})
+	}
+	client := s.Client()
+	for _, params := range []*demeterrr.ContactListParams{
+		nil,
+		{Page: 2},
+		{Page: 3, Limit: 50},
+		{Page: 4},
+		{Limit: 100},
+		{Limit: 7, Page: 3},
+		{Search: "JOHN.DOE"},
+		{Search: "jan", Limit: 3, Page: 2},
+		{Email: "C7@example.com"},
+		{Phone: "7"},
+		{Phone: "7", Email: "c67@example.com"},
+		{LocationID: john().LocationID},
+		{Search: "nobody"},
+	} {
+		want, err := client.Contacts.List(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(s.Requests())
+		got := s.ListContacts(params)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-client +server):\n%s", params, diff)
+		}
+		if len(s.Requests()) != before {
+			t.Error("a request was logged")
+		}
+	}
+	if got := s.ListContacts(&demeterrr.ContactListParams{Limit: 1000}); len(got.Items) != 100 {
+		t.Errorf("%d contacts on a page, want the cap of 100", len(got.Items))
+	}
+}
+
 func TestQueriesAreStrict(t *testing.T) {
 	t.Parallel()
 	s := NewServer()

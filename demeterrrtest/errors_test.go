@@ -49,6 +49,21 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
+func TestARestoredKeyIsGoodAgain(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	for name, spoil := range map[string]func(string){"expired": s.ExpireKey, "inactive": s.DeactivateKey} {
+		spoil(s.APIKey())
+		if got := send(t, s, "GET", "/contacts", ""); got.status != 401 {
+			t.Errorf("%s: %d", name, got.status)
+		}
+		s.RestoreKey(s.APIKey())
+		if got := send(t, s, "GET", "/contacts", ""); got.status != 200 {
+			t.Errorf("%s, then restored: %d", name, got.status)
+		}
+	}
+}
+
 func TestBearerIsAcceptedToo(t *testing.T) {
 	t.Parallel()
 	s := NewServer()

@@ -113,6 +113,132 @@ func ExampleServer_Inject() {
 	// the end of it: <nil>
 }
 
+// An outage with an end, in virtual time: the client asks until it is over. This
+// is the body of a test.
+//
+//nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
+func ExampleFault_for() {
+	test := func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := demeterrrtest.NewServer()
+			srv.Inject(demeterrrtest.Fault{Status: 503, For: 30 * time.Second})
+
+			client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 10, MaxWait: 10 * time.Second}))
+			if _, err := client.Contacts.List(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	_ = test
+}
+
+// Did every fault happen? A fault that is left over met no request.
+func ExampleServer_Faults() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", Status: 500})
+	srv.Inject(demeterrrtest.Fault{Route: "GET /sequences", Status: 500, Times: 2})
+
+	_, _ = srv.Client().Contacts.List(context.Background(), nil)
+	for _, left := range srv.Faults() {
+		fmt.Println(left.Route, left.Times, "times")
+	}
+	// Output: GET /sequences 2 times
+}
+
+// A fault that somebody typed: what is wrong with it is an error, no panic.
+func ExampleServer_TryInject() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	fmt.Println(srv.TryInject(demeterrrtest.Fault{Status: 4000}))
+	fmt.Println(srv.TryInject(demeterrrtest.Fault{Status: 400}))
+	// Output:
+	// status 4000: want 200 to 599
+	// <nil>
+}
+
+// How full the quota is after the code under test has run.
+func ExampleServer_Windows() {
+	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
+		demeterrrtest.Limit{Requests: 100, Window: time.Minute},
+		demeterrrtest.Limit{Requests: 1000, Window: time.Hour}))
+	defer srv.Close()
+
+	_, _ = srv.Client().Contacts.List(context.Background(), nil)
+	for _, w := range srv.Windows() {
+		fmt.Println(w.Used, "of", w.Requests, "per", w.Window)
+	}
+	// Output:
+	// 1 of 100 per 1m0s
+	// 1 of 1000 per 1h0m0s
+}
+
+// Among many contacts, a search and a page of them; the client makes no request for it.
+func ExampleServer_ListContacts() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	for i := range 1000 {
+		srv.AddContact(demeterrr.Contact{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "Jane"})
+	}
+
+	page := srv.ListContacts(&demeterrr.ContactListParams{Search: "customer99", Limit: 2})
+	for _, contact := range page.Items {
+		fmt.Println(contact.Email)
+	}
+	fmt.Println("of", page.Total)
+	// Output:
+	// customer99@example.com
+	// customer990@example.com
+	// of 11
+}
+
+// The sequences, as a program under test left them.
+func ExampleServer_Sequences() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.AddSequence(demeterrr.Sequence{Name: "Welcome"})
+	for _, sequence := range srv.Sequences() {
+		fmt.Println(sequence.Name, sequence.Status)
+	}
+	// Output: Welcome active
+}
+
+// The new sendings only, after each step of a test.
+func ExampleServer_SendingsFrom() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	sequence := srv.AddSequence(demeterrr.Sequence{Name: "Welcome"})
+	seen := 0
+	for _, email := range []string{"ann@example.com", "bo@example.com"} {
+		_, _ = srv.Client().Sequences.Execute(context.Background(), sequence.ID, &demeterrr.ExecuteParams{
+			Contacts: []demeterrr.ExecuteContact{{Email: email}},
+		})
+		for _, sending := range srv.SendingsFrom(seen) {
+			fmt.Println(sending.Email)
+			seen++
+		}
+	}
+	// Output:
+	// ann@example.com
+	// bo@example.com
+}
+
+// A key that expires while a program runs, and is renewed.
+func ExampleServer_RestoreKey() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.ExpireKey(srv.APIKey())
+	_, err := srv.Client().Contacts.List(context.Background(), nil)
+	fmt.Println(errors.Is(err, demeterrr.ErrExpiredAPIKey))
+
+	srv.RestoreKey(srv.APIKey())
+	_, err = srv.Client().Contacts.List(context.Background(), nil)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
 // A lost reply: the server did the work, and the client cannot know.
 func ExampleFault_drop() {
 	srv := demeterrrtest.NewServer()

@@ -35,6 +35,18 @@ func (s *Server) Sendings() []Sending {
 	return slices.Clone(s.sendings)
 }
 
+// SendingsFrom returns the sendings without the first n, in order: a test, or a
+// page that follows a campaign, looks at the new ones only. It is empty if there
+// are not more than n. It panics if n is negative.
+func (s *Server) SendingsFrom(n int) []Sending {
+	if n < 0 {
+		misuse("SendingsFrom: n is %d, want 0 or more", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sendings[min(n, len(s.sendings)):])
+}
+
 // SentTwice returns the emails, lower-cased and sorted, of those to whom one
 // sequence was sent more than once. It is empty if nobody was messaged twice.
 func (s *Server) SentTwice() []string {

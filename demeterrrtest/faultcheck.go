@@ -86,8 +86,8 @@ func checkSegment(segment string) error {
 func (f *Fault) checkReply() error {
 	lost := f.Drop != 0 && f.Drop != Truncate
 	switch {
-	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.Times < Always:
-		return errors.New("skip, times, delay and retryAfter must not be negative (times may be Always)")
+	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.For < 0 || f.Times < Always:
+		return errors.New("skip, times, for, delay and retryAfter must not be negative (times may be Always)")
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status %d: want 200 to 599", f.Status)
 	case f.Code != "" && f.Status == 0 && documented[f.Code].status == 0:
@@ -126,7 +126,7 @@ func (f *Fault) checkHeader() error {
 
 // shadows reports whether f leaves no request for next, which comes after it.
 func (f *fault) shadows(next *fault) bool {
-	if f.Times != Always || f.Skip > 0 || f.method != "" && f.method != next.method {
+	if f.Times != Always || f.Skip > 0 || f.For > 0 || f.method != "" && f.method != next.method {
 		return false
 	}
 	if f.path == "" || f.path == next.path {

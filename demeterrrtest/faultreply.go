@@ -28,8 +28,8 @@ func (f *fault) apply(s *Server, due *reply, c *call, quota http.Header) *reply 
 			out.header.Set("Content-Type", f.ContentType)
 		}
 	}
-	if f.RetryAfter > 0 {
-		out.header.Set("Retry-After", strconv.Itoa(seconds(f.RetryAfter)))
+	if wait := f.retryAfter(c.now); wait > 0 {
+		out.header.Set("Retry-After", strconv.Itoa(seconds(wait)))
 	}
 	for name, values := range f.Header {
 		out.header[http.CanonicalHeaderKey(name)] = values
@@ -56,6 +56,14 @@ func (f *fault) code() demeterrr.Code {
 	return codes[f.Status]
 }
 
+// retryAfter is the wait that a reply names: no longer than the fault lasts.
+func (f *fault) retryAfter(now time.Time) time.Duration {
+	if f.For > 0 {
+		return min(f.RetryAfter, f.end.Sub(now))
+	}
+	return f.RetryAfter
+}
+
 // answer is the error that the fault asks for.
 func (f *fault) answer(s *Server, c *call) *reply {
 	status, code := f.Status, f.code()
@@ -66,7 +74,7 @@ func (f *fault) answer(s *Server, c *call) *reply {
 	case "":
 		return proxyPage(status)
 	case demeterrr.CodeRateLimited:
-		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.RetryAfter) // the documented sample's limit
+		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.retryAfter(c.now)) // the documented sample's limit
 	case demeterrr.CodeInsufficientPermissions:
 		scope := "contacts:write"
 		if r, _ := s.findRoute(c.method, c.path); r != nil {

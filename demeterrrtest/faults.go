@@ -2,6 +2,7 @@ package demeterrrtest
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -39,6 +40,7 @@ const (
 //
 //	srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Status: 500, Times: 2})
 //	srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Minute})
+//	srv.Inject(demeterrrtest.Fault{Status: 503, For: 10 * time.Minute})
 //	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Drop: demeterrrtest.DropAfter})
 type Fault struct {
 	// Route selects the requests: "POST /contacts", "PATCH /contacts/{id}", "/sequences/{id}/execute"
@@ -48,8 +50,12 @@ type Fault struct {
 	Route string
 	// Skip is the number of selected requests that pass before the fault begins.
 	Skip int
-	// Times is the number of requests that it happens to; 0 means once, Always that it never ends.
+	// Times is the number of requests that it happens to; 0 means once, or Always if For is given. Always
+	// means that it never ends.
 	Times int
+	// For ends the fault so long after Inject, used up or not; 0 sets no end. A longer RetryAfter is
+	// shortened to the time that is left.
+	For time.Duration
 
 	// Status answers with this status instead of doing the work: with the API's own error body where it
 	// documents one (400, 401, 403, 404, 409, 429, 500), else with an HTML page as a proxy sends it.
@@ -79,8 +85,10 @@ type Fault struct {
 
 // fault is a Fault on its way to being used up.
 type fault struct {
-	Fault
+	Fault        // what is left of it
+	injected     Fault
 	method, path string
+	end          time.Time // zero: none
 }
 
 // Inject makes the server fail as f says. Several faults apply in the order in
@@ -89,23 +97,53 @@ type fault struct {
 // request with a wrong key or over its rate limit. Inject panics, saying why, on
 // a fault that can never happen or has a setting without effect.
 func (s *Server) Inject(f Fault) {
-	if err := f.check(); err != nil {
+	if err := s.TryInject(f); err != nil {
 		misuse("Inject: %v", err)
 	}
-	next := &fault{Fault: f}
+}
+
+// TryInject is [Server.Inject] for a fault that comes from outside, such as a
+// form: it returns what Inject panics with. A fault with an error is not injected.
+func (s *Server) TryInject(f Fault) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.Header = f.Header.Clone()
+	f.IgnoreQuery = slices.Clone(f.IgnoreQuery)
+	next := &fault{Fault: f, injected: f}
 	next.method, next.path = splitRoute(f.Route)
 	next.Times = cmp.Or(f.Times, 1)
-	next.Header = f.Header.Clone()
-	next.IgnoreQuery = slices.Clone(f.IgnoreQuery)
+	if f.For > 0 {
+		next.Times = cmp.Or(f.Times, Always)
+		next.end = time.Now().Add(f.For)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		misuse("Inject: the server is closed")
+		return errors.New("the server is closed")
 	}
 	if slices.ContainsFunc(s.faults, func(earlier *fault) bool { return earlier.shadows(next) }) {
-		misuse("Inject: an earlier fault takes these requests and never ends: call ClearFaults first, or inject this one before it")
+		return errors.New("an earlier fault takes these requests and never ends: call ClearFaults first, or inject this one before it")
 	}
 	s.faults = append(s.faults, next)
+	return nil
+}
+
+// Faults returns the faults that are not used up, in the order of their injection.
+// Their Skip, Times and For are what is left. A test can assert that there are none.
+func (s *Server) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.endFaults(now)
+	out := make([]Fault, len(s.faults))
+	for i, f := range s.faults {
+		out[i] = f.Fault
+		if f.For > 0 {
+			out[i].For = f.end.Sub(now)
+		}
+	}
+	return out
 }
 
 // ClearFaults ends all faults that are not used up.
@@ -117,6 +155,7 @@ func (s *Server) ClearFaults() {
 
 // takeFault returns the fault that a call meets, used up by one; nil if none.
 func (s *Server) takeFault(c *call) *fault {
+	s.endFaults(c.now)
 	for i, f := range s.faults {
 		if !f.selects(c) {
 			continue
@@ -133,6 +172,11 @@ func (s *Server) takeFault(c *call) *fault {
 		return f
 	}
 	return nil
+}
+
+// endFaults drops the faults whose time is over.
+func (s *Server) endFaults(now time.Time) {
+	s.faults = slices.DeleteFunc(s.faults, func(f *fault) bool { return f.For > 0 && !now.Before(f.end) })
 }
 
 func (f *fault) selects(c *call) bool {

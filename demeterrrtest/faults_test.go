@@ -244,6 +244,57 @@ func TestFaultsApplyInOrderByRouteAndCount(t *testing.T) {
 	}
 }
 
+func TestAFaultEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer()
+		s.Inject(Fault{Route: "/contacts", Status: 429, RetryAfter: time.Minute, For: time.Minute})
+		s.Inject(Fault{Status: 503, Times: 5, Skip: 1, For: time.Hour}) // not in the shadow of the first one
+		start := time.Now()
+		for _, want := range []struct {
+			at     time.Duration
+			status int
+			wait   string
+			left   []Fault
+		}{
+			{0, 429, "60", []Fault{{Route: "/contacts", Status: 429, Times: Always, RetryAfter: time.Minute, For: time.Minute}, {Status: 503, Times: 5, Skip: 1, For: time.Hour}}},
+			{45*time.Second + 1, 429, "15", []Fault{{Route: "/contacts", Status: 429, Times: Always, RetryAfter: time.Minute, For: 15*time.Second - 1}, {Status: 503, Times: 5, Skip: 1, For: 59*time.Minute + 15*time.Second - 1}}},
+			{time.Minute, 200, "", []Fault{{Status: 503, Times: 5, For: 59 * time.Minute}}},
+			{time.Hour - 1, 503, "", []Fault{{Status: 503, Times: 4, For: 1}}},
+			{time.Hour, 200, "", []Fault{}},
+		} {
+			time.Sleep(want.at - time.Since(start))
+			got := send(t, s, "GET", "/contacts", "")
+			if got.status != want.status || got.header.Get("Retry-After") != want.wait {
+				t.Errorf("after %v: %d, Retry-After %q", want.at, got.status, got.header.Get("Retry-After"))
+			}
+			if diff := cmp.Diff(want.left, s.Faults()); diff != "" {
+				t.Errorf("after %v: %s", want.at, diff)
+			}
+		}
+	})
+}
+
+func TestTryInjectReturnsWhatInjectPanicsWith(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	if err := s.TryInject(Fault{Status: 42}); err == nil || err.Error() != "status 42: want 200 to 599" {
+		t.Errorf("%v", err)
+	}
+	s.Inject(Fault{Status: 500, Times: Always})
+	if err := s.TryInject(Fault{Status: 501}); err == nil || !strings.Contains(err.Error(), "never ends") {
+		t.Errorf("%v", err)
+	}
+	s.ClearFaults()
+	if err := s.TryInject(Fault{Status: 501}); err != nil || len(s.Faults()) != 1 {
+		t.Errorf("%v, %d faults", err, len(s.Faults()))
+	}
+	s.Close()
+	if err := s.TryInject(Fault{Status: 501}); err == nil || err.Error() != "the server is closed" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestFaultCanPlayAnEndpoint(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -326,6 +377,9 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`AddKey: scope "contact:read" is not known`:          func() { s.AddKey("contacts:*", "contact:read") },
 		`AddKey: scope "sequences:write" is not kn`:          func() { s.AddKey("sequences:write") },
 		`AddKey: scope "surveys" is not known`:               func() { s.AddKey("surveys") },
+		`SendingsFrom: n is -1`:                              func() { s.SendingsFrom(-1) },
+		`ListContacts: page and limit must not be`:           func() { s.ListContacts(&demeterrr.ContactListParams{Page: -1}) },
+		`RestoreKey: the key is not one of this server's`:    func() { s.RestoreKey("dem_x") },
 		`AddContact: the email is not an address`:            func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
 		`AddContact: extra member "note" is not JSON`:        func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
 		`AddSequence: extra member "n" is not JSON`:          func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
@@ -339,7 +393,7 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`Client: `:                                           func() { s.Client(nil) },
 		`Inject: route "POST": want a form like`:             func() { s.Inject(Fault{Route: "POST"}) },
 		`Inject: route "/api/v1/contacts": leave /api/v1`:    func() { s.Inject(Fault{Route: "/api/v1/contacts"}) },
-		`Inject: skip, times, delay and retryAfter must`:     func() { s.Inject(Fault{Delay: -1}) },
+		`Inject: skip, times, for, delay and retryAfter`:     func() { s.Inject(Fault{Delay: -1}) },
 		`must not be negative (times may be Always)`:         func() { s.Inject(Fault{Status: 500, Times: -3}) },
 		`Inject: nothing would go wrong`:                     func() { s.Inject(Fault{Route: "GET /contacts"}) },
 		`Inject: status 42: want 200 to 599`:                 func() { s.Inject(Fault{Status: 42}) },

@@ -63,6 +63,11 @@ func (s *Server) DeactivateKey(apiKey string) {
 	s.changeKey("DeactivateKey", apiKey, func(k *key) { k.inactive = true })
 }
 
+// RestoreKey makes an expired or inactive key of this server good again.
+func (s *Server) RestoreKey(apiKey string) {
+	s.changeKey("RestoreKey", apiKey, func(k *key) { k.expired, k.inactive = false, false })
+}
+
 func (s *Server) changeKey(method, apiKey string, change func(*key)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,19 +54,23 @@ func pagingOf(query url.Values) paging {
 
 // pageReply answers with one page of items, each as render shows it.
 func pageReply[T any](items []T, p paging, render func(T) any) *reply {
-	total := len(items)
-	pages := (total + p.limit - 1) / p.limit
+	found, m := pageOf(items, p)
 	data := []any{}
-	if p.page <= pages {
-		start := (p.page - 1) * p.limit
-		for _, item := range items[start:min(start+p.limit, total)] {
-			data = append(data, render(item))
-		}
+	for _, item := range found {
+		data = append(data, render(item))
 	}
-	return jsonReply(200, envelope{
-		Data: data,
-		Meta: &meta{Page: p.page, PerPage: p.limit, Total: total, TotalPages: pages},
-	})
+	return jsonReply(200, envelope{Data: data, Meta: m})
+}
+
+// pageOf cuts one page out of items.
+func pageOf[T any](items []T, p paging) ([]T, *meta) {
+	m := &meta{Page: p.page, PerPage: p.limit, Total: len(items)}
+	m.TotalPages = (m.Total + p.limit - 1) / p.limit
+	if p.page > m.TotalPages {
+		return nil, m
+	}
+	start := (p.page - 1) * p.limit
+	return items[start:min(start+p.limit, m.Total)], m
 }
 
 // isUUID reports whether s has the shape of a UUID, of any version.

@@ -60,6 +60,29 @@ func WithWindowPhase(phase time.Duration) Option {
 	return func(s *Server) { s.windows.phase = phase }
 }
 
+// Window is the state of a rate limit.
+type Window struct {
+	Limit
+	// Used is the number of requests that count in the window, at most Limit.Requests.
+	Used int
+	// Reset is when the window has room again: a fixed window at its end, a sliding one when its oldest
+	// request leaves it.
+	Reset time.Time
+}
+
+// Windows returns the state of the rate limits now, in the order of
+// [WithRateLimits]. It is empty without rate limits.
+func (s *Server) Windows() []Window {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	out := make([]Window, len(s.windows.all))
+	for i, w := range s.windows.all {
+		out[i] = s.windows.state(w, now)
+	}
+	return out
+}
+
 // windows are all the limits of the organization.
 type windows struct {
 	kind  WindowKind
@@ -73,35 +96,35 @@ type window struct {
 	admitted []time.Time
 }
 
-// admit counts a request that comes now, or answers that a window is full. The
-// header describes the longest window; it is nil if there are none.
-func (ws *windows) admit(now time.Time) (http.Header, *reply) {
+// state drops the requests that no longer count, and counts the others.
+func (ws *windows) state(w *window, now time.Time) Window {
+	w.forget(ws.start(w, now))
+	return Window{Limit: w.Limit, Used: len(w.admitted), Reset: ws.reset(w, now)}
+}
+
+// admit counts a request that comes now, or returns the window that is full for
+// longest. The header describes the longest window; it is nil if there are none.
+func (ws *windows) admit(now time.Time) (header http.Header, full *Window) {
 	if len(ws.all) == 0 {
 		return nil, nil
 	}
-	var refused *reply
-	longestWait := time.Duration(0)
 	for _, w := range ws.all {
-		w.forget(ws.start(w, now))
-		if len(w.admitted) < w.Requests {
-			continue
-		}
-		if wait := ws.reset(w, now).Sub(now); wait > longestWait {
-			longestWait = wait
-			refused = rateLimited(http.StatusTooManyRequests, w.Limit, wait)
+		state := ws.state(w, now)
+		if state.Used >= w.Requests && (full == nil || state.Reset.After(full.Reset)) {
+			full = &state
 		}
 	}
-	if refused == nil {
+	if full == nil {
 		for _, w := range ws.all {
 			w.admitted = append(w.admitted, now)
 		}
 	}
 	longest := slices.MaxFunc(ws.all, func(a, b *window) int { return cmp.Compare(a.Window, b.Window) })
-	header := make(http.Header)
+	header = make(http.Header)
 	header.Set("X-RateLimit-Limit", strconv.Itoa(longest.Requests))
 	header.Set("X-RateLimit-Remaining", strconv.Itoa(longest.Requests-len(longest.admitted)))
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(unixUp(ws.reset(longest, now)), 10))
-	return header, refused
+	return header, full
 }
 
 // start is the moment from which requests count in the window of now.

@@ -245,6 +245,40 @@ func TestFaultsComeBeforeTheRateLimit(t *testing.T) {
 	})
 }
 
+func TestWindowsTellHowFullTheyAre(t *testing.T) {
+	t.Parallel()
+	if got := NewServer().Windows(); len(got) > 0 {
+		t.Errorf("windows without rate limits: %v", got)
+	}
+	for name, test := range map[string]struct {
+		kind          WindowKind
+		before, after Window // a second before the minute ends, and at its end
+	}{
+		"fixed":   {FixedWindow, Window{Used: 3, Reset: time.Unix(60, 0)}, Window{Used: 0, Reset: time.Unix(120, 0)}},
+		"sliding": {SlidingWindow, Window{Used: 3, Reset: time.Unix(60, 0)}, Window{Used: 1, Reset: time.Unix(90, 0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				limit := Limit{Requests: 3, Window: time.Minute, Reserve: 1}
+				s := NewServer(WithRateLimits(test.kind, limit))
+				start := time.Now()
+				admitted(t, s, 2)
+				time.Sleep(30 * time.Second)
+				admitted(t, s, 2)
+				time.Sleep(29 * time.Second)
+				for _, want := range []Window{test.before, test.after} {
+					want.Limit, want.Reset = limit, start.Add(want.Reset.Sub(time.Unix(0, 0)))
+					if diff := cmp.Diff([]Window{want}, s.Windows()); diff != "" {
+						t.Errorf("after %v: %s", time.Since(start), diff)
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
+}
+
 func TestWindowNames(t *testing.T) {
 	t.Parallel()
 	for window, want := range map[time.Duration]string{

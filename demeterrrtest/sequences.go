@@ -38,6 +38,17 @@ func (s *Server) AddSequence(sequence demeterrr.Sequence) demeterrr.Sequence {
 	return sequence
 }
 
+// Sequences returns all sequences, in the order in which they were added.
+func (s *Server) Sequences() []demeterrr.Sequence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]demeterrr.Sequence, len(s.sequences.inOrder))
+	for i, w := range s.sequences.inOrder {
+		out[i] = demeterrr.Sequence{ID: w.ID, Name: w.Name, Status: demeterrr.SequenceStatus(w.Status), Extra: maps.Clone(w.extra)}
+	}
+	return out
+}
+
 func (ss *sequenceStore) add(w wireSequence) (*wireSequence, error) {
 	if ss.byID[w.ID] != nil {
 		return nil, fmt.Errorf("there is a sequence with the id %s", w.ID)

@@ -1,6 +1,7 @@
 package demeterrrtest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -9,8 +10,9 @@ import (
 
 // outcome is how an exchange ends: with a reply, unless drop says otherwise.
 type outcome struct {
-	reply *reply
-	drop  Drop
+	reply     *reply
+	drop      Drop
+	throttled *Window // the full window that the reply names; nil if none
 }
 
 // exchange is one request from being sent to being answered. It takes the time
@@ -34,23 +36,20 @@ func (s *Server) serve(c *call) (outcome, time.Duration) {
 		s.mu.Unlock()
 		return outcome{drop: NoConnection}, 0
 	}
-	f := s.takeFault(c)
-	if f == nil {
-		f = &fault{}
-	}
+	met := s.takeFault(c)
+	f := cmp.Or(met, &fault{})
 	if f.Drop == NoConnection {
 		s.mu.Unlock()
 		return outcome{drop: NoConnection}, f.Delay
 	}
-	out := outcome{reply: s.answer(c, f), drop: f.Drop}
+	out := s.answer(c, f)
 	if out.drop == Truncate && len(out.reply.body) == 0 {
 		out.drop = DropAfter
 	}
-	status := out.reply.status
-	if out.drop == DropBefore || out.drop == DropAfter {
-		status = 0
+	entry := logged(c, query, out)
+	if met != nil {
+		entry.Fault = &met.injected
 	}
-	entry := logged(c, query, status)
 	if s.onRequest == nil {
 		s.requests = append(s.requests, entry)
 	}
@@ -62,21 +61,29 @@ func (s *Server) serve(c *call) (outcome, time.Duration) {
 }
 
 // answer takes a call past the checks that come before the endpoints, in the order that the package documents.
-func (s *Server) answer(c *call, f *fault) *reply {
+func (s *Server) answer(c *call, f *fault) outcome {
 	k, refused := s.authenticate(c.header)
 	var quota http.Header
+	var full *Window
 	if refused == nil {
-		quota, refused = s.windows.admit(c.now)
+		quota, full = s.windows.admit(c.now)
 	}
-	out := refused
+	if full != nil {
+		refused = rateLimited(http.StatusTooManyRequests, full.Limit, full.Reset.Sub(c.now))
+	}
+	due := refused
 	switch {
 	case f.beforeWork():
-		out = &reply{status: http.StatusOK, header: http.Header{}}
+		due, full = &reply{status: http.StatusOK, header: http.Header{}}, nil
 	case refused == nil:
 		c.query = f.overlook(c.query)
-		out = s.dispatch(c, k)
+		due = s.dispatch(c, k)
 	}
-	return f.apply(s, out, c, quota)
+	out := outcome{reply: f.apply(s, due, c, quota), drop: f.Drop}
+	if out.drop != DropAfter && !f.answers() {
+		out.throttled = full
+	}
+	return out
 }
 
 // latency draws how long a request and its reply are on their way.

@@ -64,12 +64,52 @@ func TestRequestsAreLoggedWithoutTheKey(t *testing.T) {
 			Method: "POST", Path: "/contacts", Query: url.Values{"x": {"1", "2"}},
 			Header: http.Header{"X-Api-Key": {"[key]"}, "Authorization": {"[key]"}, "Content-Type": {"application/json"}},
 			Body:   []byte(newContact), Status: 400, At: time.Now(),
+			ErrorBody: []byte(`{"error":{"code":"VALIDATION_ERROR","message":"Validation failed","details":[{"field":"x","message":"is not a parameter of this endpoint"}]}}`),
 		}}
 		if diff := cmp.Diff(want, s.Requests()); diff != "" {
 			t.Error(diff)
 		}
 		if req.Header.Get("X-API-Key") != s.APIKey() {
 			t.Error("the caller's header was changed")
+		}
+	})
+}
+
+func TestTheLogSaysWhyARequestFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		minute, hour := Limit{Requests: 2, Window: time.Minute}, Limit{Requests: 2, Window: time.Hour}
+		s := NewServer(WithRateLimits(SlidingWindow, minute, hour))
+		lost := Fault{Route: "/contacts", Drop: DropAfter, Times: 3}
+		s.Inject(lost)
+		s.Inject(Fault{Skip: 1, Status: 503, Times: 1})
+		start := time.Now()
+		for range 5 {
+			_, _ = s.Transport().RoundTrip(newRequest(t, s, "GET", "/contacts", "")) //nolint:bodyclose // all in memory
+		}
+		send(t, s, "GET", "/sequences", "")
+		full := &Window{Limit: hour, Used: 2, Reset: start.Add(time.Hour)}
+		type why struct {
+			Status    int
+			Throttled *Window
+			Fault     *Fault
+			Error     string
+		}
+		var got []why
+		for _, r := range s.Requests() {
+			got = append(got, why{r.Status, r.Throttled, r.Fault, string(r.ErrorBody)})
+		}
+		limited := string(rateLimited(429, hour, time.Hour).body)
+		outage := Fault{Skip: 1, Status: 503, Times: 1}
+		if diff := cmp.Diff([]why{
+			{0, nil, &lost, ""},
+			{0, nil, &lost, ""},
+			{0, nil, &lost, ""}, // the windows are full, and nobody is told
+			{429, full, nil, limited},
+			{503, nil, &outage, string(proxyPage(503).body)},
+			{429, full, nil, limited},
+		}, got); diff != "" {
+			t.Error(diff)
 		}
 	})
 }
