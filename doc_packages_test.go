@@ -23,7 +23,9 @@ import (
 	"iter"
 	"log"
 	"net/http"
+	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
@@ -35,6 +37,7 @@ var (
 	_ = fmt.Print
 	_ = log.Print
 	_ = demeterrrtest.NewServer
+	_ = time.Now
 
 	ctx        context.Context
 	client     *demeterrr.Client
@@ -51,6 +54,9 @@ var (
 	store      interface{ Campaign(name string) bulk.Journal }
 	w          http.ResponseWriter
 	t          *testing.T
+	cmd        *exec.Cmd
+
+	openJournal func(t *testing.T, sequenceID string) bulk.Journal
 )
 
 func main() {}

@@ -8,11 +8,11 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// AddContact puts a contact into the organization, with no request made, and
-// returns it as the API would show it. An empty ID, zero times and an empty
-// language are filled in; times are cut to milliseconds. It panics if the ID or
-// the email (ignoring case) is taken, if the email is not an address, or if the
-// custom fields or Extra cannot be encoded as JSON.
+// AddContact adds a contact to the organization and returns it as the API
+// would. It makes no request. It fills in an empty ID, zero times and an empty
+// language, and cuts times to milliseconds. It panics if the ID or the email
+// (ignoring case) is taken, if the email is not an address, or if the custom
+// fields or Extra cannot be encoded as JSON.
 func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
 	w, err := toWire(contact)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
 	return added.toContact()
 }
 
-// Contacts returns all contacts as they are now, in the order of their creation.
+// Contacts returns all current contacts, in the order of creation.
 func (s *Server) Contacts() []demeterrr.Contact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,10 +41,10 @@ func (s *Server) Contacts() []demeterrr.Contact {
 	return out
 }
 
-// ListContacts returns a page of contacts as Contacts.List of a client does, with
-// no request made: it counts in no window and meets no fault. It costs a page of
-// memory, also among a million contacts. Nil params are the first page. It panics
-// if Page or Limit is negative.
+// ListContacts returns a page of contacts, like Contacts.List of a client. It
+// makes no request, so rate limits and faults leave it alone. It uses memory
+// for one page, even among a million contacts. Nil params return the first
+// page. It panics if Page or Limit is negative.
 func (s *Server) ListContacts(params *demeterrr.ContactListParams) *demeterrr.Page[demeterrr.Contact] {
 	var p demeterrr.ContactListParams
 	if params != nil {
@@ -86,7 +86,7 @@ func (cs *contactStore) find(p demeterrr.ContactListParams) []*contact {
 	return filter(items, strings.ToLower(p.Search), (*contact).mentions)
 }
 
-// filter keeps the contacts that match what is asked for; all of them if nothing is.
+// filter returns the items that match wanted; all of them if wanted is empty.
 func filter(items []*contact, wanted string, matches func(*contact, string) bool) []*contact {
 	if wanted == "" {
 		return items
@@ -100,7 +100,8 @@ func filter(items []*contact, wanted string, matches func(*contact, string) bool
 	return kept
 }
 
-// mentions is the search: first name, last name or email, any part of it, ignoring case.
+// mentions reports whether a search finds the contact: in any part of the first
+// name, last name or email, ignoring case.
 func (c *contact) mentions(lowered string) bool {
 	for _, text := range []*string{c.FirstName, c.LastName, c.Email} {
 		if strings.Contains(strings.ToLower(orEmpty(text)), lowered) {
@@ -138,7 +139,7 @@ func (s *Server) createContact(c *call) *reply {
 	}
 	added, err := s.contacts.add(w)
 	if err != nil {
-		misuse("%v", err) // the only cause was excluded above
+		misuse("%v", err) // excluded above
 	}
 	return dataReply(http.StatusCreated, added.wireContact)
 }
@@ -176,7 +177,8 @@ func (s *Server) updateContact(c *call) *reply {
 	return dataReply(http.StatusOK, found.wireContact)
 }
 
-// readUpdate reads the fields that PATCH may change (contract, section 5) and returns the change.
+// readUpdate reads the fields that PATCH may change (contract, section 5). It
+// returns the change as a function.
 func readUpdate(in *input) func(*wireContact) {
 	email, emailGiven := in.email("email")
 	first, firstGiven := in.text("firstName")

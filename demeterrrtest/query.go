@@ -15,7 +15,7 @@ const (
 	maxLimit     = 100
 )
 
-// checkQuery refuses what no documentation allows in a query.
+// checkQuery refuses everything undocumented in a query.
 func checkQuery(query url.Values, known []string) []problem {
 	var problems []problem
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -48,11 +48,11 @@ func pagingOf(query url.Values) paging {
 	if query.Has("limit") {
 		p.limit, _ = strconv.Atoi(query.Get("limit"))
 	}
-	p.limit = min(p.limit, maxLimit) // capped, not refused
+	p.limit = min(p.limit, maxLimit) // capped, as documented
 	return p
 }
 
-// pageReply answers with one page of items, each as render shows it.
+// pageReply returns one page of items. render turns an item into JSON data.
 func pageReply[T any](items []T, p paging, render func(T) any) *reply {
 	found, m := pageOf(items, p)
 	data := []any{}
@@ -73,7 +73,7 @@ func pageOf[T any](items []T, p paging) ([]T, *meta) {
 	return items[start:min(start+p.limit, m.Total)], m
 }
 
-// isUUID reports whether s has the shape of a UUID, of any version.
+// isUUID reports whether s has the form of a UUID, of any version.
 func isUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -92,7 +92,8 @@ func isUUID(s string) bool {
 	return true
 }
 
-// newID makes the n-th id of a kind. Ids are the same in every run, so that examples have stable output.
+// newID returns the n-th id of a kind. Ids are the same in every run, so that
+// examples have stable output.
 func newID(kind, n int) string {
 	return fmt.Sprintf("%08x-0000-4000-8000-%012x", kind, n)
 }

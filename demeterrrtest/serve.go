@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// outcome is how an exchange ends: with a reply, unless drop says otherwise.
+// outcome is the end of an exchange: a reply, unless drop is set.
 type outcome struct {
 	reply     *reply
 	drop      Drop
-	throttled *Window // the full window that the reply names; nil if none
+	throttled *Window // the full window behind a 429; may be nil
 }
 
-// exchange is one request from being sent to being answered. It takes the time
-// that latency and faults ask for; the error is the context's.
+// exchange processes one request, from sending to reply. It takes the time that
+// latency and faults ask for. Its error is that of the context.
 func (s *Server) exchange(ctx context.Context, method string, u *url.URL, header http.Header, body []byte) (outcome, error) {
 	there, back := s.latency()
 	if err := sleep(ctx, there); err != nil {
@@ -28,7 +28,7 @@ func (s *Server) exchange(ctx context.Context, method string, u *url.URL, header
 	return out, sleep(ctx, delay+back)
 }
 
-// serve processes a call at one moment: nothing else happens in between.
+// serve processes a call at one instant, with the server locked.
 func (s *Server) serve(c *call) (outcome, time.Duration) {
 	query := c.query
 	s.mu.Lock()
@@ -60,7 +60,8 @@ func (s *Server) serve(c *call) (outcome, time.Duration) {
 	return out, f.Delay
 }
 
-// answer takes a call past the checks that come before the endpoints, in the order that the package documents.
+// answer passes a call through the checks before the endpoints, in the
+// documented order of the package.
 func (s *Server) answer(c *call, f *fault) outcome {
 	k, refused := s.authenticate(c.header)
 	var quota http.Header
@@ -86,7 +87,7 @@ func (s *Server) answer(c *call, f *fault) outcome {
 	return out
 }
 
-// latency draws how long a request and its reply are on their way.
+// latency draws the travel times of a request and its reply.
 func (s *Server) latency() (there, back time.Duration) {
 	if s.maxLatency == 0 {
 		return 0, 0
@@ -99,7 +100,7 @@ func (s *Server) latency() (there, back time.Duration) {
 	return draw(), draw()
 }
 
-// sleep waits, or returns the context's error if that ends first.
+// sleep waits, or returns the context's error if the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err

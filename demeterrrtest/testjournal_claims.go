@@ -23,7 +23,7 @@ func together(n int, f func(i int) error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// claimers is the number of goroutines that claim at once.
+// claimers is the number of concurrent claims.
 const claimers = 16
 
 func testClaimAtOnce(t *journalTest) { t.claimAtOnce(t.open()) }
@@ -32,9 +32,9 @@ func testProcessesClaimAtOnce(t *journalTest) {
 	t.claimAtOnce(t.open(), t.open(), t.open(), t.open())
 }
 
-// claimAtOnce lets 16 goroutines claim lists that overlap: first one list that is
-// the same for all, then four that begin at another place and run in another
-// direction for each.
+// claimAtOnce makes 16 goroutines claim overlapping lists. All first claim the
+// same 100 emails. Then each claims all emails in four batches, starting at its
+// own place and in its own direction.
 func (t *journalTest) claimAtOnce(processes ...*process) {
 	t.Helper()
 	emails := t.emails("at-once", 400)
@@ -76,14 +76,14 @@ func (t *journalTest) claimAtOnce(processes ...*process) {
 	}
 }
 
-// claimBook knows which token got which email.
+// claimBook records the holder of each email.
 type claimBook struct {
 	mu     sync.Mutex
 	tokens map[string]string // by email
 }
 
-// claim claims a batch with a new token. It returns an error if it gets an email
-// that another claim has.
+// claim claims a batch with a new token. It returns an error if it gets an
+// email of another claim.
 func (b *claimBook) claim(p *process, batch []string) error {
 	token := newToken()
 	taken, err := p.tryClaim(token, batch)
@@ -110,9 +110,9 @@ func testProcessesGiveBackAtOnce(t *journalTest) {
 	t.giveBackAtOnce(t.open(), t.open(), t.open(), t.open())
 }
 
-// giveBackAtOnce lets goroutines claim and give back the same emails, as replicas
-// do that all meet a 429. At any time an email has one holder at most, and what a
-// claim got is begun until it is given back.
+// giveBackAtOnce makes goroutines claim and give back the same emails, like
+// replicas that all meet a 429. An email has at most one holder at any time. It
+// stays begun until its holder gives it back.
 func (t *journalTest) giveBackAtOnce(processes ...*process) {
 	t.Helper()
 	const goroutines, rounds = 8, 4
@@ -135,7 +135,8 @@ func (t *journalTest) giveBackAtOnce(processes ...*process) {
 	processes[0].lookup(emails...).none(t, "Lookup after every claim was given back", ruleGiveBack)
 }
 
-// holdAndGiveBack claims a list, checks that what it got is begun, and gives it back.
+// holdAndGiveBack claims a list, checks that the claimed emails are begun, and
+// gives them back.
 func (b *claimBook) holdAndGiveBack(p *process, list []string) error {
 	token := newToken()
 	taken, err := p.tryClaim(token, list)

@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// The rules that failures of several subtests name.
+// The rules in the failures of several subtests.
 const (
 	ruleLeaveOut = "leave out emails that the journal does not know"
 	ruleTaken    = "return the entry of every email that was taken"
@@ -124,7 +124,7 @@ func testFinish(t *journalTest) {
 	known.wantStates(t, "Lookup of the sixth email after Finish of five", "Finish changes only the emails that it is given", inState(bulk.JournalBegun, emails[5])...)
 }
 
-// wantDone fails the subtest unless done emails have kept what Finish recorded.
+// wantDone fails the subtest unless done emails have kept the values of Finish.
 func (found entriesOf) wantDone(t testing.TB, where, rule string, done ...bulk.JournalEntry) {
 	t.Helper()
 	for _, want := range done {
@@ -146,7 +146,7 @@ func (found entriesOf) wantStates(t testing.TB, where, rule string, states ...bu
 	}
 }
 
-// stateText names a state, also the one whose text is empty.
+// stateText names a state. The empty JournalNew becomes "new".
 func stateText(state bulk.JournalState) string {
 	if state == bulk.JournalNew {
 		return "new"
@@ -161,7 +161,7 @@ func testFinishAgain(t *journalTest) {
 	done := bulk.JournalEntry{Email: emails[0], State: bulk.JournalDone, Status: demeterrr.ExecutionQueued, ContactID: newSequenceID()}
 	first := append(inState(bulk.JournalUnknown, emails[1]), done)
 	later := [][]bulk.JournalEntry{
-		first, first, // a call is repeated if its reply was lost
+		first, first, // the caller repeats a call after a lost reply
 		inState(bulk.JournalNew, emails...),
 		inState(bulk.JournalUnknown, emails...),
 		{{Email: emails[0], State: bulk.JournalDone, Status: "skipped"}, {Email: emails[1], State: bulk.JournalDone, Status: "skipped"}},
@@ -189,7 +189,7 @@ func testFinishOfOthers(t *journalTest) {
 		p.finish(newToken(), inState(state, t.email("nobody"))...)
 		p.lookup(t.email("nobody")).none(t, "Lookup after Finish as "+stateText(state)+" of an email that nobody has claimed", ruleToken)
 	}
-	// What belongs to the token is finished, also if the call has emails of others.
+	// Emails of the token are finished even if the call has emails of others.
 	p.finish(other, inState(bulk.JournalDone, emails...)...)
 	p.lookup(emails...).wantStates(t, "Lookup after Finish of one email of the token and two of another one", ruleToken,
 		append(inState(bulk.JournalBegun, emails[:2]...), inState(bulk.JournalDone, emails[2])...)...)
@@ -215,11 +215,11 @@ func testGiveBack(t *journalTest) {
 	p.claimNew(first, emails...)
 	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...)
 	p.lookup(emails[:2]...).none(t, "Lookup of emails that were given back", ruleGiveBack)
-	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...) // again, as its reply was lost
+	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...) // again, as after a lost reply
 
 	p.claim(second, emails...).want(t, "Claim of 2 emails that were given back and 1 that was not", bulk.JournalBegun, ruleGiveBack, emails[2])
 	p.lookup(emails...).want(t, "Lookup of emails that were claimed anew", bulk.JournalBegun, ruleGiveBack, emails...)
-	for _, state := range []bulk.JournalState{bulk.JournalNew, bulk.JournalDone} { // the first claim's, which was long on its way
+	for _, state := range []bulk.JournalState{bulk.JournalNew, bulk.JournalDone} { // a late reply to the first claim
 		p.finish(first, inState(state, emails[:2]...)...)
 		p.lookup(emails[:2]...).want(t, "Lookup after a late Finish as "+stateText(state)+" by an earlier claim", bulk.JournalBegun, ruleToken, emails[:2]...)
 	}
@@ -259,7 +259,8 @@ func testEndedContext(t *journalTest) {
 	token := newToken()
 	_ = t.soon("Lookup", func() error { _, err := p.journal.Lookup(ctx, p.sequenceID, emails); return err })
 	_ = t.soon("Claim", func() error { _, err := p.journal.Claim(ctx, p.sequenceID, token, emails); return err })
-	// Whatever is recorded: the caller gives it back with the token, and goes on.
+	// The caller gives back the whole claim after an error, whatever was
+	// recorded.
 	p.finish(token, inState(bulk.JournalNew, emails...)...)
 	p.lookup(emails...).none(t, "Lookup after a Claim whose context had ended, and Finish as new with its token", ruleGiveBack)
 
@@ -277,8 +278,8 @@ func testEndedContext(t *journalTest) {
 	p.lookup(emails...).want(t, "Lookup after Finish, at first with a context that had ended", bulk.JournalDone, "Finish without an error has recorded all of the call", emails...)
 }
 
-// soon calls a method whose context has ended, which returns soon, with or
-// without an error.
+// soon calls a method with an ended context. The method must return soon, with
+// or without an error.
 func (t *journalTest) soon(method string, call func() error) error {
 	t.Helper()
 	returned := make(chan error, 1)
