@@ -60,7 +60,7 @@ func (e *executeRun) split(whole *delivery) {
 		e.settle(d)
 	}
 	if !accepted && e.over() == nil {
-		e.stop(because("the API refused every contact of a batch; look for what they share, such as LocationID", whole.err))
+		e.stop(because("the API refused every contact of a batch; check the values they share, such as LocationID", whole.err))
 	}
 }
 

@@ -26,7 +26,7 @@ func Slice[T any](items []T) iter.Seq2[T, error] {
 // and contacts would be missed.
 func Collect[T any](in iter.Seq2[T, error]) ([]T, error) {
 	if in == nil {
-		return nil, invalid("the sequence is nil; an empty one yields nothing")
+		return nil, invalid("the sequence is nil; an empty one is an iterator that yields nothing")
 	}
 	var items []T
 	for item, err := range in {

@@ -67,9 +67,9 @@ func checkEntries(entries []JournalEntry, emails []string) error {
 	for _, entry := range entries {
 		switch {
 		case entry.State == JournalNew:
-			return errors.New("it returned an entry with the state JournalNew; it must leave out emails that it does not know")
+			return errors.New("it returned an entry with the state JournalNew; it must leave out unknown emails")
 		case !slices.Contains(emails, mailbox.Key(entry.Email)):
-			return errors.New("it returned an entry for an email that it was not asked about")
+			return errors.New("it returned an entry for another email; it must return only the emails asked for")
 		}
 	}
 	return nil

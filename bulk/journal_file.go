@@ -118,7 +118,7 @@ func (j *FileJournal) checkHeader(line []byte) error {
 	case err != nil || h.Journal != "demeterrr":
 		return journalfile.ErrForeign
 	case h.Version != 1:
-		return fmt.Errorf("it has version %d, this program knows version 1 only", h.Version)
+		return fmt.Errorf("it has version %d, this program reads only version 1; use the program that wrote it, or another file", h.Version)
 	}
 	return sameSequence(h.SequenceID, j.sequenceID)
 }
@@ -154,7 +154,7 @@ func (j *FileJournal) replay(line []byte) error {
 	in := json.NewDecoder(bytes.NewReader(line))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&l); err != nil || l.apply(j, false) != elements(line) {
-		return errors.New("it must have no members but at, owner, token, begun, done, contactIds, unknown, notSent and forgotten, each once, with lists of emails") // err may quote an email
+		return errors.New("its members must be at, owner, token, begun, done, contactIds, unknown, notSent and forgotten, each at most once, with lists of emails") // err may quote an email
 	}
 	return nil
 }
@@ -386,9 +386,9 @@ func (j *FileJournal) Forget(emails ...string) error {
 		keys[i] = mailbox.Key(email)
 		switch e := j.known[keys[i]]; {
 		case e != nil && e.live():
-			return invalid("email %d of %d is being sent to, so that none was forgotten; wait for its outcome", i+1, len(emails))
+			return invalid("email %d of %d is being sent to, so none was forgotten; wait for its outcome", i+1, len(emails))
 		case e == nil || !e.inDoubt():
-			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
+			return invalid("email %d of %d is not in doubt, so none was forgotten; pass emails from InDoubt only", i+1, len(emails))
 		}
 	}
 	for some := range slices.Chunk(keys, maxBatch) { // keeps each line within its limit

@@ -49,7 +49,7 @@ func checkArguments(ctx context.Context, c *demeterrr.Client, noInput bool, conc
 	case c == nil:
 		return invalid("the client is nil; make one with demeterrr.New")
 	case noInput:
-		return invalid("the contacts are nil; an empty sequence is one that yields nothing")
+		return invalid("the contacts are nil; an empty input is an iterator that yields nothing")
 	case concurrency < 0:
 		return invalid("Concurrency must not be negative; 0 means the default")
 	}

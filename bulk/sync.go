@@ -195,10 +195,10 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 // check refuses options that contradict each other.
 func (o *SyncOptions) check() error {
 	if o.ClearEmpty && o.State == nil {
-		return invalid("ClearEmpty needs a State, which knows the fields that this source has set; open one with OpenSyncState")
+		return invalid("ClearEmpty needs a State, to know the fields set by this source; open one with OpenSyncState")
 	}
 	if o.ManagedTags != nil && len(o.ManagedTags) == 0 {
-		return invalid("ManagedTags is empty, so that no contact may have tags; name the tags that this source owns, or pass nil")
+		return invalid("ManagedTags is empty, so every contact with tags would fail; name the tags of this source, or pass nil")
 	}
 	seen := map[string]bool{}
 	for i, tag := range o.ManagedTags {
@@ -206,7 +206,7 @@ func (o *SyncOptions) check() error {
 		case tag == "":
 			return invalid("tag %d of ManagedTags is empty; leave it out", i+1)
 		case seen[tag]:
-			return invalid("tag %d of ManagedTags is there twice; leave it out", i+1)
+			return invalid("tag %d of ManagedTags is a duplicate; leave it out", i+1)
 		}
 		seen[tag] = true
 	}

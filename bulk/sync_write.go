@@ -160,7 +160,7 @@ func (r *syncRun) checkEmail(place int, c *demeterrr.Contact) error {
 	}
 	r.save(SyncEntry{Email: mailbox.Key(r.email(place))})
 	return &failure{&apiError{
-		Message: "the contact of the known id has another email in the account, and got these fields; check it there, and run Sync again, which looks for this email anew",
+		Message: "the contact with the known id has another email in the account, and these fields were written to it; check that contact, then run Sync again to find this email",
 	}, demeterrr.ErrUnknownOutcome}
 }
 

@@ -99,7 +99,7 @@ func checkStateHeader(line []byte) error {
 	case err != nil || h.SyncState != "demeterrr":
 		return journalfile.ErrForeign
 	case h.Version != stateVersion:
-		return fmt.Errorf("it has version %d, this program knows version %d only; use the program that wrote it, or another file", h.Version, stateVersion)
+		return fmt.Errorf("it has version %d, this program reads only version %d; use the program that wrote it, or another file", h.Version, stateVersion)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (s *FileSyncState) Acquire(_ context.Context, address string) (release func
 	case s.inUse:
 		return nil, ErrStateInUse
 	case s.bound != "" && s.bound != address:
-		return nil, fmt.Errorf("%w: it is of %s, the client's is %s", ErrStateMismatch, s.bound, address)
+		return nil, fmt.Errorf("%w: its address is %s, the client's is %s", ErrStateMismatch, s.bound, address)
 	}
 	if s.file.Size() > 1<<20+2*int64(s.live)*stateRecordSize {
 		_ = s.file.Rewrite(stateFileHeader(), s.writeAll) // after an error the long file still works

@@ -36,7 +36,7 @@ const maxID = 1 << 10
 // add adds an entry to a line that is about to be written.
 func (s *FileSyncState) add(l *stateLine, e *SyncEntry) error {
 	if len(e.ContactID) > maxID || len(e.Fields) > maxStateText {
-		return errors.New("the id or the names of the fields of a contact are too long for a state file")
+		return errors.New("a contact's id or field names are too long for a state file; shorten the names of its custom fields")
 	}
 	record := stateRecord{fingerprint: e.Fingerprint, fields: s.number(l, e.Fields)}
 	if e.ContactID != "" || e.Fields != "" || e.Dirty || e.Fingerprint != (SyncFingerprint{}) {
@@ -95,7 +95,7 @@ func (l *stateLine) encode() []byte {
 }
 
 // errDamaged is the error for a line that Save did not write.
-var errDamaged = errors.New("it is damaged; remove the file, and run Sync, which reads the account then")
+var errDamaged = errors.New("it is damaged; remove the file and run Sync, which then reads the account")
 
 // replay applies a line of the file.
 func (s *FileSyncState) replay(line []byte) error {

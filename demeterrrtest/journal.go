@@ -188,7 +188,7 @@ func (j *Journal) lock(ctx context.Context, sequenceID string) (records map[stri
 	m.mu.Lock()
 	if j.closed {
 		m.mu.Unlock()
-		return nil, nil, errors.New("demeterrrtest: the journal is closed; take a new Process of it")
+		return nil, nil, errors.New("demeterrrtest: the journal is closed; call Process for a new one")
 	}
 	if m.sequences[sequenceID] == nil {
 		m.sequences[sequenceID] = map[string]*journalRecord{}
@@ -225,7 +225,7 @@ func journalKeys(emails []string) ([]string, error) {
 		case email == "":
 			return nil, fmt.Errorf("demeterrrtest: email %d of %d is empty", i+1, len(emails))
 		case seen[keys[i]]:
-			return nil, fmt.Errorf("demeterrrtest: email %d of %d stands twice in one call of a journal", i+1, len(emails))
+			return nil, fmt.Errorf("demeterrrtest: email %d of %d appears twice in one call of a journal", i+1, len(emails))
 		}
 		seen[keys[i]] = true
 	}

@@ -93,14 +93,14 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	}{
 		{"has 1 to 100 emails, this one has 0", nil, ctx, "survey", "token", nil},
 		{"has 1 to 100 emails, this one has 101", nil, ctx, "survey", "token", many},
-		{"email 2 of 2 stands twice", nil, ctx, "survey", "token", []string{"jane@example.com", "Jane@example.com"}},
+		{"email 2 of 2 appears twice", nil, ctx, "survey", "token", []string{"jane@example.com", "Jane@example.com"}},
 		{"email 1 of 1 is empty", nil, ctx, "survey", "token", []string{""}},
 		{"make one with rand.Text", nil, ctx, "survey", "", jane},
 		{"make one with rand.Text", nil, ctx, "survey", "a token", jane},
 		{"make one with rand.Text", nil, ctx, "survey", strings.Repeat("a", 65), jane},
 		{"the sequence id is empty", nil, ctx, "", "token", jane},
 		{"the shop closes", nil, ended, "survey", "token", jane},
-		{"take a new Process", closed, ctx, "survey", "token", jane},
+		{"call Process for a new one", closed, ctx, "survey", "token", jane},
 		{"was not made by NewJournal", &demeterrrtest.Journal{}, ctx, "survey", "token", jane},
 	} {
 		j := tt.journal

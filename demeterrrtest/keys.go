@@ -33,7 +33,7 @@ func (s *Server) AddKey(scopes ...string) string {
 	defer s.mu.Unlock()
 	for _, scope := range scopes {
 		if !s.isScope(scope) {
-			misuse("AddKey: scope %q is not known; want one such as contacts:read or sequences:*", scope)
+			misuse("AddKey: scope %q is unknown; use one like contacts:read or sequences:*", scope)
 		}
 	}
 	name := fmt.Sprintf("dem_fake%0*d", keyLength-len("dem_fake"), len(s.keys)+1)
@@ -76,7 +76,7 @@ func (s *Server) changeKey(method, apiKey string, change func(*key)) {
 	defer s.mu.Unlock()
 	k, ok := s.keys[apiKey]
 	if !ok {
-		misuse("%s: the key is not one of this server's", method)
+		misuse("%s: the key is unknown to this server", method)
 	}
 	change(k)
 }

@@ -75,7 +75,7 @@ func readObjects(objects []any) ([]object, error) {
 		case members == nil:
 			return nil, fmt.Errorf("objects[%d] is null, want a JSON object", i)
 		case json.Unmarshal(members["id"], &o.id) != nil || o.id == "":
-			return nil, fmt.Errorf(`objects[%d] has no "id" that is a string and not empty`, i)
+			return nil, fmt.Errorf(`objects[%d] needs an "id" that is a non-empty string`, i)
 		case slices.ContainsFunc(out, func(other object) bool { return other.id == o.id }):
 			return nil, fmt.Errorf("objects[%d] has the id %s of another object", i, o.id)
 		}
@@ -93,7 +93,7 @@ func (s *Server) objectsAt(path string) (*objectStore, error) {
 		return nil, err
 	}
 	if strings.Contains(path, "{") {
-		return nil, errors.New("want no placeholder, the fake adds /{id}")
+		return nil, errors.New("leave the placeholder out, the fake adds /{id}")
 	}
 	item := path + "/{id}"
 	for _, r := range s.routes {

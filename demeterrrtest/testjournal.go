@@ -189,7 +189,7 @@ func (p *process) tryClaim(token string, emails []string) (entriesOf, error) {
 	defer cancel()
 	taken, err := p.journal.Claim(ctx, p.sequenceID, token, emails)
 	if err != nil {
-		return nil, fmt.Errorf("Claim: %w; return taken emails, and repeat what a conflict, a deadlock or a busy database has stopped", err)
+		return nil, fmt.Errorf("Claim: %w; return taken emails without an error, and repeat the statement after a conflict, a deadlock or a busy database", err)
 	}
 	return checkEntries("Claim", emails, taken)
 }
@@ -207,7 +207,7 @@ func (p *process) claim(token string, emails ...string) (taken entriesOf) {
 func (p *process) claimNew(token string, emails ...string) {
 	p.Helper()
 	if taken := p.claim(token, emails...); len(taken) > 0 {
-		p.Fatalf("Claim returned %s as taken, which nobody has claimed; claim every email that the journal does not know", taken)
+		p.Fatalf("Claim returned %s as taken, but nobody has claimed them; claim every email that is unknown to the journal", taken)
 	}
 }
 
@@ -215,7 +215,7 @@ func (p *process) tryFinish(token string, entries []bulk.JournalEntry) error {
 	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
 	defer cancel()
 	if err := p.journal.Finish(ctx, p.sequenceID, token, entries); err != nil {
-		return fmt.Errorf("Finish: %w; ignore emails that are not begun under the token, and repeat what a deadlock or a busy database has stopped", err)
+		return fmt.Errorf("Finish: %w; ignore emails that are not begun under the token, and repeat the statement after a deadlock or a busy database", err)
 	}
 	return nil
 }
@@ -250,13 +250,13 @@ func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (e
 		case twice:
 			return nil, fmt.Errorf("%s returned two entries of %s; return one", method, quoted(e.Email))
 		case !missing[e.Email]:
-			return nil, fmt.Errorf("%s returned an entry of %s, which was not asked for; return the emails byte by byte as they were given", method, quoted(e.Email))
+			return nil, fmt.Errorf("%s returned an entry of %s, which was not asked for; return each email byte by byte as it was given", method, quoted(e.Email))
 		case e.State == bulk.JournalNew:
-			return nil, fmt.Errorf("%s returned an entry of %s with the state JournalNew; leave out emails that the journal does not know", method, quoted(e.Email))
+			return nil, fmt.Errorf("%s returned an entry of %s with the state JournalNew; leave out emails that are unknown to the journal", method, quoted(e.Email))
 		case e.State != bulk.JournalBegun && e.State != bulk.JournalUnknown && e.State != bulk.JournalDone:
-			return nil, fmt.Errorf("%s returned %s with the state %q; keep the states that Claim and Finish have recorded", method, quoted(e.Email), e.State)
+			return nil, fmt.Errorf("%s returned %s with the state %q; keep the states recorded by Claim and Finish", method, quoted(e.Email), e.State)
 		case e.Live && e.State != bulk.JournalBegun:
-			return nil, fmt.Errorf("%s returned %s as %s and Live; nobody is at an email that is finished", method, quoted(e.Email), e.State)
+			return nil, fmt.Errorf("%s returned %s as %s and Live; only JournalBegun can be Live", method, quoted(e.Email), e.State)
 		case (e.Status != "" || e.ContactID != "") && e.State != bulk.JournalDone:
 			return nil, fmt.Errorf("%s returned %s as %s with a Status or a ContactID; only JournalDone has these", method, quoted(e.Email), e.State)
 		case !e.At.IsZero() && (off < -clockPatience || off > clockPatience):

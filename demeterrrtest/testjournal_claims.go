@@ -72,7 +72,7 @@ func (t *journalTest) claimAtOnce(processes ...*process) {
 		}
 	}
 	for batch := range slices.Chunk(emails, 100) {
-		processes[0].lookup(batch...).want(t, "Lookup after each token has finished the emails that it got", bulk.JournalDone, "an email is begun under the token whose Claim did not return it", batch...)
+		processes[0].lookup(batch...).want(t, "Lookup after each token has finished the emails that it got", bulk.JournalDone, "an email belongs to the token of the Claim that left it out", batch...)
 	}
 }
 
@@ -155,7 +155,7 @@ func (b *claimBook) holdAndGiveBack(p *process, list []string) error {
 		return err
 	}
 	if err := known.check(bulk.JournalBegun, got...); err != nil {
-		return fmt.Errorf("Lookup of emails that a Claim got a moment ago: %w; %s, and an email that was given back meanwhile is returned as begun", err, ruleAskMinus)
+		return fmt.Errorf("Lookup a moment after a Claim: %w; %s, and return an email given back meanwhile as begun", err, ruleAskMinus)
 	}
 	b.release(token, got)
 	return p.tryFinish(token, inState(bulk.JournalNew, got...))
@@ -184,7 +184,7 @@ func (b *claimBook) release(token string, emails []string) {
 }
 
 func testProcesses(t *journalTest) {
-	const rule = "processes share the journal: what one has recorded the others know when its call has returned"
+	const rule = "processes share the journal: once a call has returned, the others see its record"
 	a, b, emails := t.open(), t.open(), t.emails("shared", 4)
 	token, other := newToken(), newToken()
 	a.claimNew(token, emails[:3]...)
@@ -193,7 +193,7 @@ func testProcesses(t *journalTest) {
 	taken := b.claim(other, emails...)
 	taken.want(t, "Claim in one process after Claim in another", bulk.JournalBegun, rule, emails[:3]...)
 	if !known[emails[0]].Live || !taken[emails[0]].Live {
-		t.Errorf("an email that another process has begun a moment ago is not Live; Live tells others to come back later, rather than to call a person")
+		t.Errorf("an email is not Live a moment after another process began it; set Live, so that others come back later instead of asking a person")
 	}
 	if own := a.lookup(emails[0])[emails[0]]; own.Owner != known[emails[0]].Owner {
 		t.Errorf("the Owner of an entry is %q in the process that made it, and %q in another; keep it with the entry", own.Owner, known[emails[0]].Owner)

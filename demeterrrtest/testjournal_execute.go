@@ -59,9 +59,9 @@ func (c *campaign) settled(where string, p *process, doubt bool) {
 	for _, to := range c.people {
 		switch {
 		case !sent[to.Email]:
-			c.Fatalf("%s: nothing is sent to %q, by the next run neither (%s); %s", where, to.Email, totals(report), ruleGiveBack)
+			c.Fatalf("%s: even the next run sends nothing to %q (%s); %s", where, to.Email, totals(report), ruleGiveBack)
 		case doubted[to.Email] && !doubt:
-			c.Fatalf("%s: the next run takes %q for unknown or in flight, and its outcome was recorded; %s", where, to.Email, ruleDurable)
+			c.Fatalf("%s: the next run reports %q as unknown or in flight, although its outcome was recorded; %s", where, to.Email, ruleDurable)
 		}
 	}
 	report, err = c.execute(p.journal, c.people)
@@ -115,7 +115,7 @@ const (
 	stepFinish = "Finish"
 )
 
-var errInjected = errors.New("demeterrrtest: TestJournal lets this call of the journal fail")
+var errInjected = errors.New("demeterrrtest: this call of the journal fails on purpose")
 
 // failingJournal fails one call of a step, before or after the real call.
 type failingJournal struct {
