@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// The three lines that a test needs, and a look at what happened.
+// Three lines set up a test. Then look at the results.
 func Example() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -32,7 +32,7 @@ func Example() {
 	// 1 contact, 1 request
 }
 
-// A conflict: somebody has the email already.
+// A conflict: the email is taken.
 func ExampleServer_AddContact() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -43,7 +43,7 @@ func ExampleServer_AddContact() {
 	// Output: true Jane
 }
 
-// A rate limit: how the code under test takes it when the quota is used up.
+// A rate limit: the code under test uses up its quota.
 func ExampleWithRateLimits() {
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
 		demeterrrtest.Limit{Requests: 2, Window: time.Minute},
@@ -63,7 +63,6 @@ func ExampleWithRateLimits() {
 
 // Virtual time: inside a synctest bubble the client waits for its quota, and
 // the test takes no time. This is the body of a test.
-//
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func Example_virtualTime() {
 	test := func(t *testing.T) {
@@ -90,7 +89,7 @@ func Example_virtualTime() {
 	_ = test
 }
 
-// An outage: the API fails twice and recovers; then it stays away.
+// An outage: the API fails twice and recovers. Then it fails for good.
 func ExampleServer_Inject() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -113,9 +112,8 @@ func ExampleServer_Inject() {
 	// the end of it: <nil>
 }
 
-// An outage with an end, in virtual time: the client asks until it is over. This
-// is the body of a test.
-//
+// An outage with an end, in virtual time: the client retries until it is over.
+// This is the body of a test.
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func ExampleFault_for() {
 	test := func(t *testing.T) {
@@ -132,7 +130,7 @@ func ExampleFault_for() {
 	_ = test
 }
 
-// Did every fault happen? A fault that is left over met no request.
+// Check that every fault has happened. A remaining fault has met no request.
 func ExampleServer_Faults() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -146,7 +144,7 @@ func ExampleServer_Faults() {
 	// Output: GET /sequences 2 times
 }
 
-// A fault that somebody typed: what is wrong with it is an error, no panic.
+// A fault typed by a person: TryInject returns a mistake as an error.
 func ExampleServer_TryInject() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -157,7 +155,7 @@ func ExampleServer_TryInject() {
 	// <nil>
 }
 
-// How full the quota is after the code under test has run.
+// Check the quota after the code under test has run.
 func ExampleServer_Windows() {
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
 		demeterrrtest.Limit{Requests: 100, Window: time.Minute},
@@ -173,7 +171,7 @@ func ExampleServer_Windows() {
 	// 1 of 1000 per 1h0m0s
 }
 
-// Among many contacts, a search and a page of them; the client makes no request for it.
+// Search a thousand contacts and read a page of the result, without a request.
 func ExampleServer_ListContacts() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -192,7 +190,7 @@ func ExampleServer_ListContacts() {
 	// of 11
 }
 
-// The sequences, as a program under test left them.
+// Check the sequences after the code under test has run.
 func ExampleServer_Sequences() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -203,7 +201,7 @@ func ExampleServer_Sequences() {
 	// Output: Welcome active
 }
 
-// The new sendings only, after each step of a test.
+// Read only the new sendings after each step of a test.
 func ExampleServer_SendingsFrom() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -223,7 +221,7 @@ func ExampleServer_SendingsFrom() {
 	// bo@example.com
 }
 
-// A key that expires while a program runs, and is renewed.
+// A key expires while a program runs, and is renewed.
 func ExampleServer_RestoreKey() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -256,7 +254,8 @@ func ExampleFault_drop() {
 	// 1 request, 1 sending
 }
 
-// Was anybody messaged twice? Here the code under test repeats what it should not.
+// Check that nobody was messaged twice. Here the code under test repeats a call
+// by mistake.
 func ExampleServer_SentTwice() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -297,7 +296,7 @@ func ExampleServer_AddObjects() {
 	// Output: 250 surveys, 3 requests
 }
 
-// Keys with fewer scopes, and keys that have expired.
+// A key with fewer scopes, and a key that has expired.
 func ExampleServer_AddKey() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -324,7 +323,7 @@ func ExampleServer_AddKey() {
 	// true
 }
 
-// An account made from a file, as the command demeterrr fake reads it.
+// An account from a file, in the format of the command demeterrr fake.
 func ExampleServer_Seed() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -336,7 +335,7 @@ func ExampleServer_Seed() {
 	// Output: <nil> [vip]
 }
 
-// A program under test that is told a base URL gets one of a port.
+// A program under test gets the base URL of a real port.
 func ExampleServer_URL() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
