@@ -126,6 +126,7 @@ func ExampleJournal_Finish() {
 
 // The body of a test for a journal of your own. This one is in memory: a second
 // journal of a sequence is another process on the same memory.
+//
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func ExampleTestJournal() {
 	test := func(t *testing.T) {

@@ -63,6 +63,7 @@ func ExampleWithRateLimits() {
 
 // Virtual time: inside a synctest bubble the client waits for its quota, and
 // the test takes no time. This is the body of a test.
+//
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func Example_virtualTime() {
 	test := func(t *testing.T) {
@@ -114,6 +115,7 @@ func ExampleServer_Inject() {
 
 // An outage with an end, in virtual time: the client retries until it is over.
 // This is the body of a test.
+//
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func ExampleFault_for() {
 	test := func(t *testing.T) {
