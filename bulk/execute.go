@@ -21,13 +21,13 @@ type ExecuteOptions struct {
 	// so the number that a crash leaves in doubt. 0 means 1, enough to use up
 	// every documented rate limit.
 	Concurrency int
-	// Journal remembers the contacts sent to, across runs and processes. With
+	// Journal remembers the messaged contacts, across runs and processes. With
 	// nil, each run starts afresh.
 	Journal Journal
 	// SplitRefused halves a batch after a VALIDATION_ERROR until the contact at
 	// fault stands alone. It takes at most 30 requests a batch, plus retries.
-	// If all of them fail, Execute stops. It is off by default because the API
-	// leaves open whether a refused batch has sent anything.
+	// If all of them fail, Execute stops. It is off by default: the API
+	// documentation leaves open whether a refused batch has sent anything.
 	SplitRefused bool
 	// OnProgress is called after every batch and when a request waits, one call
 	// at a time. It must return soon.
@@ -61,7 +61,7 @@ type ExecuteReport struct {
 	// Duplicates counts contacts with the email of an earlier contact in this
 	// run. The earlier contact is used.
 	Duplicates int
-	// AlreadySent counts contacts that the journal has as sent, by an earlier
+	// AlreadySent counts contacts that the journal lists as sent, by an earlier
 	// run or another process.
 	AlreadySent int
 	// Sent counts contacts with the status [demeterrr.ExecutionQueued].
@@ -70,10 +70,10 @@ type ExecuteReport struct {
 	// one. The status is empty if the reply left the contact out. With a
 	// journal, later runs leave them alone.
 	Skipped []demeterrr.ExecutionResult
-	// Failed lists contacts that certainly were not sent to. The next run tries
-	// them again.
+	// Failed lists contacts that certainly got nothing. The next run tries them
+	// again.
 	Failed []ExecuteFailure
-	// Unknown lists contacts that may have been sent to: a reply was lost, or
+	// Unknown lists contacts that may have been messaged: a reply was lost, or
 	// another run died. Their errors match [demeterrr.ErrUnknownOutcome]. With
 	// a journal, later runs leave them alone until a person resolves them: see
 	// [FileJournal.Forget].
@@ -120,8 +120,8 @@ type ExecuteResult struct {
 	Index   int
 	Contact demeterrr.ExecuteContact
 	Outcome ExecuteOutcome
-	// Status is the status reported by the API for a contact sent to or
-	// skipped, in this run or an earlier one. Else it is empty.
+	// Status is the API's status of a sent or skipped contact, from this run or
+	// an earlier one. For other outcomes it is empty.
 	Status demeterrr.ExecutionStatus
 	// ContactID is the UUID of the contact; empty if every reply left it out.
 	ContactID string
@@ -149,12 +149,12 @@ type ExecuteResult struct {
 // To send to the whole account, [Collect] its contacts first. Execute updates
 // contacts while it runs, so a lazy Contacts.All would miss some.
 //
-// Execute draws the input as needed. It keeps only the email of a finished
-// contact, beside its part in the report.
+// Execute draws the input as needed. Of a finished contact it keeps the email
+// and the entry in the report.
 //
-// The report is non-nil and adds up to the number of contacts drawn. Failed
-// contacts and batches are in it, and the others go on. The error is the reason
-// why Execute stopped early and stopped drawing the input:
+// The report is never nil, and its numbers add up to the contacts drawn. Failed
+// contacts and batches are in it, and the others go on. An error means that
+// Execute stopped early, without drawing the rest of the input:
 //
 //   - The input yielded an error, ctx ended, or the journal failed.
 //   - The API refused the key, or the sequence is missing or inactive.
@@ -170,8 +170,8 @@ type ExecuteResult struct {
 //
 // If the journal fails, Execute stops. A batch is sent only after its claim is
 // recorded. After a connection error, Execute retries a journal method for 30
-// seconds: a net.Error, driver.ErrBadConn, io.EOF or io.ErrUnexpectedEOF. A panic
-// in a method counts as its error.
+// seconds: a net.Error, driver.ErrBadConn, io.EOF or io.ErrUnexpectedEOF. A
+// panic in a method counts as its error.
 //
 // Execute needs the scope sequences:execute. API docs, page
 // "sequences/execute".

@@ -8,10 +8,10 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// Journal remembers the contacts that a sequence was sent to, across runs,
-// processes and crashes. With one, [Execute] messages each contact at most
-// once. [OpenJournal] keeps a journal in a file, for one machine. Module
-// sqlstore keeps it in a database, for any number of machines.
+// Journal remembers the contacts that got a sequence, across runs, processes
+// and crashes. With one, [Execute] messages each contact at most once.
+// [OpenJournal] keeps a journal in a file, for one machine. Module sqlstore
+// keeps it in a database, for any number of machines.
 //
 // A batch takes three steps:
 //
@@ -42,12 +42,12 @@ import (
 // [demeterrrtest.TestJournal]: https://pkg.go.dev/github.com/demeterrr/demeterrr-go/demeterrrtest#TestJournal
 type Journal interface {
 	// Lookup returns the entries of the emails in the journal, in any order. It
-	// leaves out unknown emails. It is read-only.
+	// leaves out emails without an entry, and changes nothing.
 	Lookup(ctx context.Context, sequenceID string, emails []string) ([]JournalEntry, error)
 
-	// Claim records each unknown email as JournalBegun under the token. It
-	// returns the entries of all other emails, in any order. The caller sends
-	// only to the emails missing from the result.
+	// Claim records each email without an entry as JournalBegun under the
+	// token. It returns the entries of all other emails, in any order. The
+	// caller sends only to the emails missing from the result.
 	//
 	// Claim is atomic for each email. Of any number of concurrent claims, in
 	// any process, exactly one gets it. Looking first and writing later breaks
@@ -71,7 +71,7 @@ type Journal interface {
 	// the fields Email, State, Status and ContactID of an entry:
 	//
 	//   - JournalDone: the reply covered this email. Keep Status and ContactID.
-	//   - JournalUnknown: the email may have been sent to.
+	//   - JournalUnknown: the email may have been messaged.
 	//   - JournalNew: nothing was sent. Forget the email, so that it can be
 	//     claimed.
 	//
@@ -98,7 +98,7 @@ const (
 	// still sending (see JournalEntry.Live) or has died.
 	JournalBegun JournalState = "begun"
 	// JournalUnknown means that the reply was lost. The email may have been
-	// sent to.
+	// messaged.
 	JournalUnknown JournalState = "unknown"
 	// JournalDone means that the reply of the API covered this email, with any
 	// status.

@@ -70,23 +70,25 @@ type journalLine struct {
 }
 
 // OpenJournal opens or creates the journal of one sequence in the file at path.
+// It locks the file until Close or the end of the process, even a killed one.
 // It fails if the file belongs to another sequence, is not a journal, or is
-// already open in any process. The lock ends with its process, even a killed
-// one. Close the journal after use. It holds all emails of the file in memory.
+// already open in any process. The journal holds all emails of the file in
+// memory.
 //
-// A journal is for one campaign: a contact in it is never sent to again. Use a
+// A journal is for one campaign: a contact in it is never messaged again. Use a
 // new file for the next campaign.
 //
-// A crash can cut the last line short. OpenJournal drops such a line, because
-// its request had yet to begin. Any other malformed line is an error.
+// A crash can cut the last line short. OpenJournal drops such a line. If it was
+// a claim, nothing was sent. If it was an outcome, its emails are in doubt. Any
+// other malformed line is an error.
 //
 // Leave the file alone while it is open. If another program replaces, removes
 // or resizes it, as editors do, the journal fails. Execute then stops before it
 // sends anything else. An edit that keeps the file and its size goes unnoticed.
 //
-// The file is locked while it is open. Solaris, AIX, Plan 9 and WebAssembly
-// lack such locks, so OpenJournal fails there and creates no file. Use a
-// Journal in a database there, such as module sqlstore.
+// Solaris, AIX, Plan 9 and WebAssembly lack such locks, so OpenJournal fails
+// there and creates no file. Use a journal in a database there, such as module
+// sqlstore.
 func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
 		return nil, invalid("journal: %s", err)

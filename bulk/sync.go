@@ -22,9 +22,9 @@ type SyncOptions struct {
 
 	// ClearEmpty clears fields that are empty in the input and were set by an
 	// earlier Sync with the same State. It needs a State. It sends null, or ""
-	// for custom fields and [] for tags. The API documentation leaves null
-	// open. The email and the first name are never cleared, since the API
-	// requires them.
+	// for custom fields and [] for tags. The API does not document that null
+	// clears a field. The email and the first name are never cleared, since the
+	// API requires them.
 	ClearEmpty bool
 	// ManagedTags are the tags that this source owns. Sync adds and removes
 	// these, and keeps all other tags of a contact. An input contact with any
@@ -111,7 +111,7 @@ type SyncReport struct {
 	Plan *SyncPlan
 }
 
-// SyncFailure is a contact that failed in Sync.
+// SyncFailure is a contact with an error.
 type SyncFailure struct {
 	// Index is the position of the contact in the input, from 0.
 	Index int
@@ -151,8 +151,8 @@ const defaultSyncConcurrency = 4
 // unchanged contact takes 50 bytes. If an email appears twice, ignoring case,
 // the last row wins. So writing starts after the input has ended.
 //
-// The report is non-nil and adds up. Failed contacts are in it, and the others
-// go on. The error is the reason why Sync stopped early:
+// The report is never nil, and its numbers add up. Failed contacts are in it,
+// and the others go on. An error means that Sync stopped early:
 //
 //   - The input yielded an error. Then nothing was written.
 //   - Reading or the state failed, ctx ended, or Confirm returned an error.

@@ -55,9 +55,10 @@ type stateHeader struct {
 	Version   int    `json:"version"`
 }
 
-// OpenSyncState opens or creates the state in the file at path. It fails if the
-// file is not a state, has a later version, or is already open in any process.
-// The lock ends with its process, even a killed one. Close the state after use.
+// OpenSyncState opens or creates the state in the file at path. It locks the
+// file until Close or the end of the process, even a killed one. See
+// [OpenJournal] for systems without such locks. It fails if the file is not a
+// state, has a later version, or is already open in any process.
 //
 // A state is for one source of contacts and one account. With another account,
 // Sync stops with [ErrStateMismatch]. The file contains hashes of emails,
@@ -68,8 +69,6 @@ type stateHeader struct {
 // short, its contacts are sent once more. After the loss of the file, the next
 // Sync reads the account, and ClearEmpty has forgotten the fields to clear.
 // After restoring an old copy, run Sync with Verify.
-//
-// The file is locked while it is open: see [OpenJournal].
 func OpenSyncState(path string) (*FileSyncState, error) {
 	s := &FileSyncState{texts: map[string]uint32{}, odd: map[int]string{}}
 	var err error

@@ -29,8 +29,8 @@ type Sending struct {
 	At time.Time
 }
 
-// Sendings returns all sendings, in order. It includes an execution with a lost
-// reply if the server performed it.
+// Sendings returns all surveys that would have gone out, in order. It includes
+// those of an execution with a lost reply if the server performed it.
 func (s *Server) Sendings() []Sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()

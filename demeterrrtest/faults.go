@@ -55,8 +55,8 @@ type Fault struct {
 	// Skip is the number of selected requests that pass before the fault
 	// begins.
 	Skip int
-	// Times is the number of requests that fail. 0 means once, or Always if For
-	// is set. Always means without end.
+	// Times is the number of requests that meet the fault. 0 means once, or
+	// Always if For is set. Always means without end.
 	Times int
 	// For ends the fault this long after Inject, even if Times is not used up;
 	// 0 sets no end. A longer RetryAfter is shortened to the remaining time.

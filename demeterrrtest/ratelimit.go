@@ -15,8 +15,8 @@ import (
 // the client's limiter; the server treats all calls alike.
 type Limit = demeterrr.Limit
 
-// WindowKind is the kind of movement of a window. That of the API is
-// undocumented.
+// WindowKind is the way a window moves over time. The API does not document its
+// own.
 type WindowKind int
 
 const (
