@@ -25,7 +25,7 @@ func cannedQueue(t testing.TB) *demeterrr.Client {
 	return must(demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
 }
 
-// BenchmarkExecute sends to 100 contacts, in one request and without a journal.
+// BenchmarkExecute sends to 100 contacts in one request, without a journal.
 func BenchmarkExecute(b *testing.B) {
 	client, input := cannedQueue(b), recipients(0, 100)
 	b.ReportAllocs()
@@ -38,7 +38,6 @@ func BenchmarkExecute(b *testing.B) {
 }
 
 // Without a journal, a contact costs its key and its share of a request.
-//
 //nolint:paralleltest // allocations are counted for the whole process
 func TestExecuteAllocates(t *testing.T) {
 	client, input := cannedQueue(t), recipients(0, 100)

@@ -61,8 +61,8 @@ type stateHeader struct {
 // state, has a later version, or is already open in any process.
 //
 // A state is for one source of contacts and one account. With another account,
-// Sync stops with [ErrStateMismatch]. The file contains hashes of emails,
-// contact ids and field names. In memory, a state takes about 80 bytes for each
+// Sync stops with [ErrStateMismatch]. The file contains contact ids, field
+// names, and hashes of emails. In memory, a state takes about 80 bytes for each
 // contact.
 //
 // Each change is on the disk before Sync goes on. If a crash cuts the last line
