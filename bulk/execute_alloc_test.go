@@ -38,6 +38,7 @@ func BenchmarkExecute(b *testing.B) {
 }
 
 // Without a journal, a contact costs its key and its share of a request.
+//
 //nolint:paralleltest // allocations are counted for the whole process
 func TestExecuteAllocates(t *testing.T) {
 	client, input := cannedQueue(t), recipients(0, 100)

@@ -65,6 +65,7 @@ func aMillion(look func(i int)) iter.Seq2[demeterrr.ExecuteContact, error] {
 
 // TestExecuteKeepsOnlyTheEmailsOfAMillion measures the heap while it streams a
 // million contacts. It subtracts the memory of a set of their emails.
+//
 //nolint:paralleltest // the heap is measured for the whole process
 func TestExecuteKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 	if testing.Short() {

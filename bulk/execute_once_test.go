@@ -21,7 +21,7 @@ import (
 
 var jane = demeterrr.ExecuteContact{Email: "jane.smith@example.com", FirstName: "Jane"}
 
-// onceOutcome is the result of a call and the sentinel that its error matches.
+// onceOutcome is the result of a call, with the sentinels of its error.
 type onceOutcome struct {
 	Result                                 *bulk.OnceResult
 	InFlight, NotSent, Unknown, Successful bool
