@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// john is the contract's sample of a contact (section 5), as a test would add it.
+// john is the contract's sample contact (section 5), in the form of a test.
 func john() demeterrr.Contact {
 	return demeterrr.Contact{
 		ID:                "550e8400-e29b-41d4-a716-446655440000",
@@ -235,7 +235,8 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-// TestListContactsIsTheListWithoutARequest compares with what a client gets.
+// TestListContactsIsTheListWithoutARequest compares ListContacts with the
+// client's list.
 func TestListContactsIsTheListWithoutARequest(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -334,7 +335,8 @@ func TestPagesAreCappedAndEndEmpty(t *testing.T) {
 	}
 }
 
-// TestOrderSurvivesDeletes pages through an account that had contacts removed from its middle.
+// TestOrderSurvivesDeletes pages through an account with contacts deleted from
+// its middle.
 func TestOrderSurvivesDeletes(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -378,7 +380,8 @@ func TestAddContactShowsWhatTheAPIWould(t *testing.T) {
 	})
 }
 
-// TestIDsThatAreTakenAreSkipped lets a test use an id that the server would have given out.
+// TestIDsThatAreTakenAreSkipped adds a contact with the id that the server
+// would assign next.
 func TestIDsThatAreTakenAreSkipped(t *testing.T) {
 	t.Parallel()
 	s := NewServer()

@@ -19,7 +19,7 @@ import (
 
 const newContact = `{"email":"new@example.com","firstName":"New"}`
 
-// faultReplies are faults, and what a client gets for a POST /contacts.
+// faultReplies are faults with the reply to a POST /contacts.
 var faultReplies = []struct {
 	name   string
 	fault  Fault
@@ -134,14 +134,14 @@ func TestFaultMayComeAfterTheWork(t *testing.T) {
 	}
 }
 
-// TestDroppedConnectionsLookReal compares the errors in memory with those of a real
-// connection, and checks whether the work was done.
+// TestDroppedConnectionsLookReal compares the errors in memory with those of a
+// real connection. It also checks whether the work was done.
 func TestDroppedConnectionsLookReal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		fault  Fault
-		errno  error // what the round trip or the read of the body ends in
+		errno  error // of the round trip or of reading the body
 		op     string
 		done   bool
 		logged []int // statuses
@@ -163,7 +163,7 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 				if !inMemory {
 					transport = onPort(t, s, req)
 					if test.fault.Drop == NoConnection {
-						wantErrno, wantOp = errReset, "read" // the connection is there already
+						wantErrno, wantOp = errReset, "read" // the connection is open already
 					}
 				}
 				resp, err := transport.RoundTrip(req)
@@ -196,7 +196,8 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 	}
 }
 
-// onPort turns a request to the port of the server, and returns a transport of its own for it.
+// onPort redirects a request to the port of the server, and returns a transport
+// for it.
 func onPort(t *testing.T, s *Server, req *http.Request) http.RoundTripper {
 	t.Helper()
 	host, _ := strings.CutSuffix(strings.TrimPrefix(s.URL(), "http://"), "/api/v1")
@@ -249,7 +250,7 @@ func TestAFaultEndsWithItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewServer()
 		s.Inject(Fault{Route: "/contacts", Status: 429, RetryAfter: time.Minute, For: time.Minute})
-		s.Inject(Fault{Status: 503, Times: 5, Skip: 1, For: time.Hour}) // not in the shadow of the first one
+		s.Inject(Fault{Status: 503, Times: 5, Skip: 1, For: time.Hour}) // not shadowed by the first one
 		start := time.Now()
 		for _, want := range []struct {
 			at     time.Duration

@@ -16,7 +16,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// inMemory opens journals for a test: further ones of a sequence share their memory.
+// inMemory returns a function that opens journals of a test. The journals of a
+// sequence share their memory.
 func inMemory() func(*testing.T, string) bulk.Journal {
 	memory := map[string]*demeterrrtest.Journal{}
 	return func(_ *testing.T, sequenceID string) bulk.Journal {
@@ -69,8 +70,8 @@ func TestJournalInMemoryKeepsEntries(t *testing.T) {
 	})
 }
 
-// A program that breaks the rules of bulk.Journal learns it here, rather than
-// from a database.
+// A program that breaks the rules of bulk.Journal fails in its test, long
+// before it meets a database.
 func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -129,7 +130,8 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	}
 }
 
-// Nothing that a test has no journal for panics, but what a test sets up wrongly.
+// Without a journal, Process panics as a mistake of the test. All other methods
+// return errors.
 func TestAJournalThatNobodyMade(t *testing.T) {
 	t.Parallel()
 	for _, j := range []*demeterrrtest.Journal{nil, {}} {
@@ -147,7 +149,7 @@ func TestAJournalThatNobodyMade(t *testing.T) {
 	}
 }
 
-// Two jobs with overlapping lists, on one journal.
+// Two jobs with overlapping lists share one journal.
 func TestTwoProcessesShareAJournalInMemory(t *testing.T) {
 	t.Parallel()
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRequestLog(func(demeterrrtest.Request) {}))

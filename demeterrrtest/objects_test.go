@@ -26,7 +26,8 @@ func TestObjectsAreListedAndFound(t *testing.T) {
 	send(t, s, "GET", "/responses", "").is(t, 200, `{"data":[],"meta":{"page":1,"perPage":50,"total":0,"totalPages":0}}`)
 }
 
-// What is not known of an endpoint is refused as it is without the objects.
+// Unknown methods and parameters of an endpoint are refused, with and without
+// objects.
 func TestObjectsAreReadOnly(t *testing.T) {
 	t.Parallel()
 	s := NewServer()

@@ -104,7 +104,7 @@ func TestTheLogSaysWhyARequestFailed(t *testing.T) {
 		if diff := cmp.Diff([]why{
 			{0, nil, &lost, ""},
 			{0, nil, &lost, ""},
-			{0, nil, &lost, ""}, // the windows are full, and nobody is told
+			{0, nil, &lost, ""}, // the windows are full, and the reply is lost
 			{429, full, nil, limited},
 			{503, nil, &outage, string(proxyPage(503).body)},
 			{429, full, nil, limited},
@@ -119,7 +119,7 @@ func TestRequestLogReplacesTheKeptRequests(t *testing.T) {
 	var got []string
 	var s *Server
 	s = NewServer(WithRequestLog(func(r Request) {
-		got = append(got, fmt.Sprint(r.Method, " ", r.Path, " ", r.Status, " ", len(s.Contacts()))) // may call the server
+		got = append(got, fmt.Sprint(r.Method, " ", r.Path, " ", r.Status, " ", len(s.Contacts()))) // the function may call the server
 	}))
 	send(t, s, "POST", "/contacts", newContact)
 	if diff := cmp.Diff([]string{"POST /contacts 201 1"}, got); diff != "" || len(s.Requests()) != 0 {
@@ -156,7 +156,7 @@ func TestLatencyStaysInItsRangeAndEndsWithTheContext(t *testing.T) {
 		if shortest < 100*time.Millisecond || longest > 300*time.Millisecond || longest-shortest < 100*time.Millisecond {
 			t.Errorf("%v to %v", shortest, longest)
 		}
-		// A request that is given up on its way never reaches the server.
+		// A request that is canceled on its way never reaches the server.
 		ctx, cancel := context.WithTimeout(t.Context(), 49*time.Millisecond)
 		defer cancel()
 		_, err := s.Transport().RoundTrip(newRequest(t, s, "POST", "/contacts", newContact).WithContext(ctx)) //nolint:bodyclose // there is none
@@ -184,7 +184,8 @@ func TestBodyThatCannotBeReadIsTheCallersError(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse is for the race detector; that nothing is lost or doubled holds without it too.
+// TestConcurrentUse is for the race detector. Without it, the test still finds
+// lost and doubled contacts.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s := NewServer(WithRateLimits(SlidingWindow, Limit{Requests: 1000, Window: time.Hour}), WithLatency(0, 1))

@@ -46,7 +46,7 @@ func (b *brokenJournal) Finish(ctx context.Context, sequenceID, token string, en
 	return b.finish(ctx, sequenceID, token, entries)
 }
 
-// records gives a broken journal its memory.
+// records gives a broken journal access to its memory.
 func (b *brokenJournal) records(sequenceID string, use func(map[string]*journalRecord)) {
 	b.memory.mu.Lock()
 	defer b.memory.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *brokenJournal) records(sequenceID string, use func(map[string]*journalR
 	use(b.memory.sequences[sequenceID])
 }
 
-// overwrite records emails as begun, whoever has them.
+// overwrite records emails as begun, even taken ones.
 func (b *brokenJournal) overwrite(sequenceID, token string, emails []string) {
 	b.records(sequenceID, func(records map[string]*journalRecord) {
 		for _, email := range emails {
@@ -72,7 +72,7 @@ func without(emails []string, entries []bulk.JournalEntry) []string {
 	})
 }
 
-// lookFirst claims as an obvious journal does: it looks, and writes later.
+// lookFirst claims in the obvious, wrong way: it looks first and writes later.
 func (b *brokenJournal) lookFirst(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 	known, err := b.Journal.Lookup(ctx, sequenceID, emails)
 	if err != nil {
@@ -90,7 +90,7 @@ func (b *brokenJournal) lookFirst(ctx context.Context, sequenceID, token string,
 	return known, nil
 }
 
-// finishEach is Finish with a condition of its own.
+// finishEach returns a Finish with its own condition.
 func (b *brokenJournal) finishEach(may func(*journalRecord, string) bool) func(context.Context, string, string, []bulk.JournalEntry) error {
 	return func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 		for _, e := range entries {
@@ -127,7 +127,7 @@ func (b *brokenJournal) seeing(change func(*bulk.JournalEntry)) {
 	}
 }
 
-// keyedBy makes a journal take emails for one that have the same key.
+// keyedBy makes a journal treat emails with the same key as one.
 func (b *brokenJournal) keyedBy(key func(string) string) {
 	keys := func(emails []string) (keys []string, emailOf map[string]string) {
 		emailOf = map[string]string{}
@@ -165,8 +165,8 @@ func (b *brokenJournal) keyedBy(key func(string) string) {
 	}
 }
 
-// brokenJournals are journals that TestJournal must not pass, each with a subtest
-// that fails.
+// brokenJournals are journals that must fail TestJournal, each with a failing
+// subtest.
 var brokenJournals = []struct {
 	name    string
 	caught  string
@@ -281,7 +281,7 @@ var brokenJournals = []struct {
 	{"reads the taken ones after it has inserted", "GiveBackAtOnce", "minus the emails read back", func(b *brokenJournal) {
 		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			time.Sleep(time.Millisecond)
-			defer time.Sleep(5 * time.Millisecond) // its reply is slower than the claims of others
+			defer time.Sleep(5 * time.Millisecond) // its reply comes after the claims of others
 			return b.Journal.Finish(ctx, sequenceID, token, entries)
 		}
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
@@ -492,12 +492,12 @@ func (r *recorder) Errorf(format string, args ...any) { r.failures <- fmt.Sprint
 
 func (r *recorder) Fatal(args ...any) {
 	r.failures <- fmt.Sprint(args...)
-	runtime.Goexit() // as testing does
+	runtime.Goexit() // like testing does
 }
 
 func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
 
-// failuresOf runs a subtest on journals that open makes, and returns its failures.
+// failuresOf runs a subtest on the journals of open, and returns its failures.
 // Its time is virtual.
 func failuresOf(t *testing.T, test func(*journalTest), open func() bulk.Journal) (failures []string) {
 	t.Helper()
@@ -510,7 +510,7 @@ func failuresOf(t *testing.T, test func(*journalTest), open func() bulk.Journal)
 		for text := range r.failures {
 			failures = append(failures, text)
 		}
-		time.Sleep(2 * time.Hour) // until a call that hangs has returned
+		time.Sleep(2 * time.Hour) // until a hanging call has returned
 	})
 	return failures
 }
@@ -541,7 +541,7 @@ func TestTestJournalFailsForABrokenJournal(t *testing.T) {
 	}
 }
 
-// TestTestJournalIsQuickOnASlowDatabase counts its calls, each of which is a
+// TestTestJournalIsQuickOnASlowDatabase counts the calls, since each is a
 // transaction of a database.
 func TestTestJournalIsQuickOnASlowDatabase(t *testing.T) {
 	t.Parallel()
@@ -572,7 +572,7 @@ func TestTestJournalIsQuickOnASlowDatabase(t *testing.T) {
 	}
 }
 
-// The subtests have sequences of their own, so that a database may keep them.
+// Each subtest has its own sequence, so that a database may keep them all.
 func TestEachSubtestHasASequence(t *testing.T) {
 	t.Parallel()
 	opened := map[string]int{}
@@ -587,7 +587,7 @@ func TestEachSubtestHasASequence(t *testing.T) {
 	}
 }
 
-// Emails of the conformance test are such as Execute hands to a journal.
+// The emails of the conformance test are valid for Execute.
 func TestEmailsOfTheConformanceTestAreValid(t *testing.T) {
 	t.Parallel()
 	j := newJournalTest(t, nil)
