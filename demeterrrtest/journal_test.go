@@ -130,8 +130,8 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	}
 }
 
-// Without a journal, Process panics as a mistake of the test. All other methods
-// return errors.
+// A zero Journal panics in Process, which is a mistake of the test. Entries and
+// Close do nothing.
 func TestAJournalThatNobodyMade(t *testing.T) {
 	t.Parallel()
 	for _, j := range []*demeterrrtest.Journal{nil, {}} {
