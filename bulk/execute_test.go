@@ -177,8 +177,8 @@ func TestExecuteStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 	}
 }
 
-// TestABatchOnItsWayIsLetFinish ends the context while a batch is in flight.
-func TestABatchOnItsWayIsLetFinish(t *testing.T) {
+// TestABatchInFlightMayFinish ends the context while a batch is in flight.
+func TestABatchInFlightMayFinish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv, id := survey(t, demeterrrtest.WithLatency(2*time.Second, 2*time.Second))
