@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// packagePreamble declares the names that the package comments take for granted.
+// packagePreamble declares the names that the package comments take for
+// granted.
 const packagePreamble = `package main
 
 import (
@@ -62,8 +63,8 @@ var (
 func main() {}
 `
 
-// TestPackageCommentsCompile compiles every code block of the package comments as
-// a function of its own, so that a reader can paste it.
+// TestPackageCommentsCompile compiles every code block of the package comments
+// as a function of its own, so that a reader can paste it.
 func TestPackageCommentsCompile(t *testing.T) {
 	t.Parallel()
 	for name, journal := range map[string]string{"bulk": "bulk.FileJournal", "demeterrrtest": "demeterrrtest.Journal"} {

@@ -19,10 +19,10 @@
 //	}
 //	fmt.Println(report.Created, report.Updated, len(report.Failed))
 //
-// Sync reads the account first, page by page or email by email. It picks the way
-// with fewer requests. If an email appears twice in your data, the last row wins.
-// With [SyncOptions].ManagedTags, Sync changes your own tags only and keeps all
-// others.
+// Sync reads the account first, page by page or email by email. It picks the
+// way with fewer requests. If an email appears twice in your data, the last row
+// wins. With [SyncOptions].ManagedTags, Sync changes your own tags only and
+// keeps all others.
 //
 // # Preview the changes
 //
@@ -37,8 +37,8 @@
 //		fmt.Println(change.Email, change.Requests)
 //	}
 //
-// To see the plan of a real run, set [SyncOptions].Confirm. Sync calls it before
-// the first write.
+// To see the plan of a real run, set [SyncOptions].Confirm. Sync calls it
+// before the first write.
 //
 // # Send only new changes
 //
@@ -86,9 +86,9 @@
 //
 // # Resolve unknown outcomes
 //
-// If a reply is lost, its contacts are Unknown: the sequence may have been sent.
-// Look them up in the dashboard, under Sendings. Then forget the contacts without
-// a sending, and the next Execute sends to them.
+// If a reply is lost, its contacts are Unknown: the sequence may have been
+// sent. Look them up in the dashboard, under Sendings. Then forget the contacts
+// without a sending, and the next Execute sends to them.
 //
 //	for _, entry := range journal.InDoubt() {
 //		fmt.Println(entry.Email, entry.At)
@@ -99,9 +99,9 @@
 //
 // # Answer an event that can arrive twice
 //
-// ExecuteOnce sends to one contact, at most once for each event. Give each event
-// its own journal, here a campaign of module sqlstore. The error decides the
-// answer: 503 asks for another delivery.
+// ExecuteOnce sends to one contact, at most once for each event. Give each
+// event its own journal, here a campaign of module sqlstore. The error decides
+// the answer: 503 asks for another delivery.
 //
 //	order := store.Campaign("order-4711")
 //	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, order, nil)
@@ -144,9 +144,9 @@
 //
 // A failure changed nothing. The exception is an error that matches
 // [demeterrr.ErrUnknownOutcome]: its write may have taken effect. Execute lists
-// these contacts in Unknown, Sync in Failed. errors.As finds a [*demeterrr.Error]
-// in every failure.
+// these contacts in Unknown, Sync in Failed. errors.As finds a
+// [*demeterrr.Error] in every failure.
 //
-// If an operation stops early, NotTried has the input positions of the remaining
-// contacts. The returned error is the reason.
+// If an operation stops early, NotTried has the input positions of the
+// remaining contacts. The returned error is the reason.
 package bulk
