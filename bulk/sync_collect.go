@@ -33,7 +33,7 @@ type syncRun struct {
 	direct bool  // unknown contacts are sent without being read first
 
 	// In a dry run:
-	extra map[int]int // requests that a real run needs for the lookups of this one, by place
+	extra map[int]int // requests of a real run for the facts looked up here, by place
 	spare int         // requests of this run that a real one skips
 }
 

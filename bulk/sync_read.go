@@ -17,7 +17,7 @@ const maxPerPage = 100
 
 // read compares the items outside the state with the account. Reading takes at
 // least the pages that the state's contacts fill. If the items need no more
-// requests than that, read skips it: the replies to the writes tell.
+// requests than that, read skips it: the replies to the writes then decide.
 func (r *syncRun) read() error {
 	if r.over() != nil || r.toAsk(1) == 0 {
 		return r.over()
@@ -196,8 +196,8 @@ func (r *syncRun) ignoresFilter() bool {
 	return r.unfiltered
 }
 
-// asked records that an item took n lookups out of most. The rest comes off the
-// progress.
+// asked records n lookups for an item, out of most planned ones. The rest comes
+// off the progress.
 func (r *syncRun) asked(place, n, most int, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
