@@ -40,7 +40,7 @@ func (h *surveyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not an order", http.StatusBadRequest)
 		return
 	}
-	// If the shop hangs up, the survey goes on.
+	// A shop that hangs up does not cancel the survey.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second)
 	defer cancel()
 
