@@ -33,7 +33,7 @@ func (entry JournalEntry) problem() error {
 	case entry.State == JournalBegun && entry.Live:
 		return &failure{&apiError{Message: "another process is sending this"}, ErrInFlight}
 	}
-	return &failure{&apiError{Message: "an earlier run began to send this and its outcome is unknown"}, demeterrr.ErrUnknownOutcome}
+	return &failure{&apiError{Message: "an earlier run began to send this and did not learn the outcome"}, demeterrr.ErrUnknownOutcome}
 }
 
 // sentTo reports the result of a contact. With any status, the reply covers the
