@@ -3,6 +3,7 @@ package customerfile
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,6 +14,7 @@ const (
 	noConsent  consent = iota
 	outIfSet           // "UNSUB_TIME": a value means no
 	inIfYes            // "Accepts Email Marketing": only a yes means yes
+	outIfNo            // "Would you like our newsletter?": only a no means no
 	stateOfRow         // "Status": some states mean no
 )
 
@@ -36,6 +38,8 @@ func consentOf(header string) consent {
 	switch {
 	case words.hasPart("out if set, header contains", whole):
 		return outIfSet
+	case words.hasPart("out if no, header contains", whole):
+		return outIfNo
 	case words.hasPart("status, header contains", whole):
 		return stateOfRow
 	}
@@ -74,6 +78,8 @@ func (c consent) meansOut(cell string) bool {
 		return !no && !nothing && !link && !words.has("in order", cell)
 	case inIfYes:
 		return no || nothing || words.has("not yet", cell) || isOutState(cell)
+	case outIfNo:
+		return no || words.has("nothing", cell) || strings.Trim(cell, "0.") == "" || isOutState(cell)
 	case stateOfRow:
 		return no || isOutState(cell)
 	default:
@@ -82,7 +88,7 @@ func (c consent) meansOut(cell string) bool {
 }
 
 // isOutState reports whether a state means out, also with a remark as in
-// "Cancelled (by patient)".
+// "Cancelled (by patient)" and within a phrase as in "Appointment cancelled".
 func isOutState(cell string) bool {
 	if words.has("out in a status", cell) || words.has("out", cell) {
 		return true
@@ -90,6 +96,22 @@ func isOutState(cell string) bool {
 	for _, separator := range []string{" - ", " – ", "(", ":", ";", ",", "/"} {
 		if state, _, ok := strings.Cut(cell, separator); ok && (words.has("out in a status", state) || words.has("out", state)) {
 			return true
+		}
+	}
+	return len(cell) <= longestState && isOutPhrase(cell)
+}
+
+// isOutPhrase reports whether some words of a state mean out. "Not cancelled"
+// does not.
+func isOutPhrase(state string) bool {
+	parts := strings.FieldsFunc(state, func(r rune) bool { return r != '\'' && r != '’' && !unicode.IsLetter(r) })
+	for i := range parts {
+		phrase := ""
+		for _, word := range parts[i:] {
+			phrase += word
+			if words.has("out within a status", phrase) {
+				return i == 0 || !words.has("not", parts[i-1])
+			}
 		}
 	}
 	return false
