@@ -77,9 +77,9 @@ func (c consent) meansOut(cell string) bool {
 		link := strings.HasPrefix(cell, "http") // to unsubscribe
 		return !no && !nothing && !link && !words.has("in order", cell)
 	case inIfYes:
-		return no || nothing || words.has("not yet", cell) || isOutState(cell)
+		return no || nothing || words.has("not yet", cell) || refuses(cell) || isOutState(cell)
 	case outIfNo:
-		return no || words.has("nothing", cell) || strings.Trim(cell, "0.") == "" || isOutState(cell)
+		return no || refuses(cell) || words.has("nothing", cell) || strings.Trim(cell, "0.") == "" || isOutState(cell)
 	case stateOfRow:
 		return no || isOutState(cell)
 	default:
@@ -99,6 +99,18 @@ func isOutState(cell string) bool {
 		}
 	}
 	return len(cell) <= longestState && isOutPhrase(cell)
+}
+
+// refuses reports whether an answer is such as "No, thank you" or "I do not want
+// any".
+func refuses(answer string) bool {
+	parts := strings.FieldsFunc(answer, func(r rune) bool { return !strings.ContainsRune("'’-", r) && !unicode.IsLetter(r) })
+	for i, word := range parts {
+		if i == 0 && words.has("no", word) || words.has("don't", word) || i > 0 && words.has("don't", parts[i-1]+word) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOutPhrase reports whether some words of a state mean out. "Not cancelled"
