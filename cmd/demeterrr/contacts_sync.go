@@ -84,7 +84,7 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		}
 		file, err := bulk.OpenSyncState(path)
 		if err != nil {
-			return nil, usagef("the state %s: %w", path, err)
+			return nil, usage(err) // it names the file
 		}
 		s.state, s.close = file, func() { _ = file.Close() }
 	case f.source != "":
