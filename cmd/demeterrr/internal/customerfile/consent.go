@@ -2,6 +2,7 @@ package customerfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,12 +39,19 @@ func consentOf(header string) consent {
 	switch {
 	case words.hasPart("out if set, header contains", whole):
 		return outIfSet
-	case words.hasPart("out if no, header contains", whole):
+	case words.hasPart("out if no, header contains", whole) && !measures(header):
 		return outIfNo
 	case words.hasPart("status, header contains", whole):
 		return stateOfRow
 	}
 	return noConsent
+}
+
+// measures reports whether a column counts or dates emails, and asks nothing.
+func measures(header string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(header, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
+		return words.has("measure", word)
+	})
 }
 
 // aboutOtherChannel reports whether a column is about calls or text messages,

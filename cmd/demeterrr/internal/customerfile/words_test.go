@@ -11,7 +11,7 @@ import (
 func TestSectionsAreThoseThatTheCodeAsksFor(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"don't", "english", "french", "in if yes", "in order", "no", "not", "not yet", "nothing", "other channel, header contains", "out",
+		"don't", "english", "french", "in if yes", "in order", "measure", "no", "not", "not yet", "nothing", "other channel, header contains", "out",
 		"out if no, header contains", "out if set", "out if set, header contains", "out in a status", "out within a status", "own label",
 		"salutation", "status", "status, header contains",
 	}
