@@ -390,7 +390,7 @@ var fileCases = []fileCase{
 		name: "Klaviyo",
 		text: lines("Email,First Name,Last Name,Phone Number,Email Marketing Consent,Email Marketing Consent Timestamp,Email Suppressions,SMS Marketing Consent", "ann@example.com,Ann,Lee,+15550100001,SUBSCRIBED,2025-01-01 10:00:00,[],UNSUBSCRIBED", "bo@example.com,Bo,Day,,UNSUBSCRIBED,2025-01-01 10:00:00,[],", "cy@example.com,Cy,Ek,,NEVER_SUBSCRIBED,,[],", "di@example.com,Di,Fox,,SUBSCRIBED,2025-01-01 10:00:00,HARD_BOUNCE,"),
 		want: outcome{
-			mapping: `utf-8 ",", header 1, Email=email, First Name=firstName, Last Name=lastName, Phone Number=phone, Email Marketing Consent? (2 in Email Marketing Consent), Email Marketing Consent Timestamp?, Email Suppressions? (1 in Email Suppressions)`,
+			mapping: `utf-8 ",", header 1, Email=email, First Name=firstName, Last Name=lastName, Phone Number=phone, Email Marketing Consent? (2 in Email Marketing Consent), Email Suppressions? (1 in Email Suppressions)`,
 			rows:    []string{"2|ann@example.com||Ann|Lee|+15550100001"},
 			leftOut: []string{
 				`3 bo@example.com: Email Marketing Consent is "UNSUBSCRIBED"`,

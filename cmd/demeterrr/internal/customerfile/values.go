@@ -187,14 +187,18 @@ func onePhone(text, region string) (number, problem string) {
 	if rest, ok := strings.CutPrefix(trim(digits), "00"); ok && rest != "" && rest[0] != '0' {
 		digits = "+" + rest // the prefix of international calls in most of the world
 	}
-	if strings.ContainsFunc(digits, func(r rune) bool { return unicode.IsLetter(r) && !strings.ContainsRune("extEXT", r) }) || strings.ContainsAny(digits, "#@!=") {
+	if strings.ContainsFunc(digits, func(r rune) bool { return unicode.IsLetter(r) && !strings.ContainsRune("extEXT", r) }) || strings.ContainsAny(digits, "#@!=") || strings.Trim(digits, "0 -+()./") == "" {
 		return "", unusable
 	}
 	n, err := phonenumbers.Parse(digits, region)
-	if err == nil && !strings.Contains(digits, "+") && !phonenumbers.IsValidNumber(n) {
-		// A spreadsheet takes the plus from +49170…
-		if m, err := phonenumbers.Parse("+"+digits, ""); err == nil && phonenumbers.IsValidNumberForRegion(m, region) {
+	if err == nil && !strings.Contains(digits, "+") { // a spreadsheet takes the plus from +49170…
+		m, err := phonenumbers.Parse("+"+digits, "")
+		switch {
+		case err != nil || !phonenumbers.IsValidNumberForRegion(m, region):
+		case !phonenumbers.IsValidNumber(n):
 			n = m
+		case phonenumbers.Format(n, phonenumbers.E164) != phonenumbers.Format(m, phonenumbers.E164):
+			return "", "the phone is left out: it is unclear whether it begins with its country code; write it with +"
 		}
 	}
 	switch {
