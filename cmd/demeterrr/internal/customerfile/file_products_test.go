@@ -1172,7 +1172,7 @@ var productCases = []fileCase{
 				"14 the phone is left out: it has no country code; name its region with --region",
 				"15 the extension of the phone is left out",
 				"16 the phone is left out: it is no phone number",
-				"20 the phone is left out: it has no country code; name its region with --region",
+				"20 the phone is left out: it is no phone number",
 				"21 the phone is left out: it is no phone number",
 				"22 the phone is left out: it has no country code; name its region with --region",
 				"23 the phone is left out: it has no country code; name its region with --region",
