@@ -172,7 +172,7 @@ func TestOutputThatIsLostIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer full.Close()
+	defer full.Close() //nolint:errcheck // nothing can be written to it
 	writeText(t, "c.csv", "Email,First name\njane@example.com,Jane\n")
 	for _, line := range []string{
 		"contacts list", "contacts list -o csv", "contacts list -o table", "contacts export -", "contacts sync --dry-run c.csv", "contacts sync --yes -o csv c.csv",
