@@ -89,7 +89,7 @@ func (c consent) meansOut(cell string) bool {
 	case outIfNo:
 		return no || refuses(cell) || words.has("nothing", cell) || strings.Trim(cell, "0.") == "" || isOutState(cell)
 	case stateOfRow:
-		return no || isOutState(cell)
+		return no || !words.has("in order", cell) && isOutState(cell)
 	default:
 		return false
 	}
