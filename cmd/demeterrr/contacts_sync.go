@@ -33,7 +33,7 @@ func (a *app) contactsSync() *cobra.Command {
 		Example: "  demeterrr contacts sync --dry-run customers.csv\n" +
 			"  demeterrr contacts sync --map customFields.Tier=Level --region DE customers.xlsx\n" +
 			"  demeterrr contacts sync --yes --source crm customers.csv",
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return a.syncContacts(c.Context(), &f, args[0]) },
 	}
 	f.register(c)

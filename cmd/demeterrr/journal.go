@@ -71,6 +71,9 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 	if err != nil {
 		return nil, usage(err)
 	}
+	if len(files) == 0 && (f.campaign != "" || f.sequence != "") {
+		return nil, usagef("the account has no journal of that campaign or sequence; leave out --campaign and --sequence to see all")
+	}
 	var all []doubt
 	for _, file := range files {
 		sequence, err := sequenceOf(file)

@@ -74,6 +74,7 @@ func TestDoubtInSeveralCampaignsIsAskedFor(t *testing.T) {
 	if r := command(t, "journal show").want(t, exitDone, `"campaign":"a"`); strings.Count(r.out, "\n") != 1 {
 		t.Error(r.out)
 	}
+	command(t, "journal show --campaign nothere").want(t, exitUsage, "no journal of that campaign")
 	command(t, "journal show --journal c.csv").want(t, exitUsage, "not a journal")
 	command(t, "journal show --journal none").want(t, exitUsage, "none")
 }

@@ -116,6 +116,9 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "", "table, json or csv (default: table at a terminal, else json)")
 	flags.IntVar(&a.perMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
@@ -135,6 +138,16 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	}}
 	c.AddCommand(commands...)
 	return c
+}
+
+// arguments makes a command take so many arguments. Its usage line names them.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return fmt.Errorf("%s given; want %s", count(len(args), "argument"), c.UseLine())
+		}
+		return nil
+	}
 }
 
 func (a *app) checkFlags() error {
