@@ -22,7 +22,7 @@
 // A dry run only reads. Its plan has the changes, and their cost in requests.
 //
 //	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
-//	for _, change := range report.Plan.Changes {
+//	for change := range report.Plan.Changes() {
 //		fmt.Println(change.Email)
 //	}
 //

@@ -88,5 +88,5 @@ func (f *journalFlags) forget(ctx context.Context, chosen *doubt, emails []strin
 		return err
 	}
 	defer closeDatabase(db)
-	return store.Campaign(chosen.Campaign).Forget(ctx, emails...)
+	return store.Campaign(storedName(chosen.Campaign)).Forget(ctx, emails...)
 }

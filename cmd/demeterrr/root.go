@@ -41,6 +41,7 @@ type app struct {
 	stdio
 	output             string // table, json or csv
 	perMinute, perHour int
+	lost               error // of an output that could not be written
 }
 
 // coded is an error with its exit code. A nil error has been reported.
@@ -77,7 +78,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return a.checkFlags()
 	}
 	err := root.ExecuteContext(ctx)
+	if a.lost != nil {
+		fmt.Fprintln(std.errs, "demeterrr: the output cannot be written:", a.lost)
+	}
 	if err == nil {
+		if a.lost != nil {
+			return exitStopped
+		}
 		return exitDone
 	}
 	code := exitStopped
