@@ -19,7 +19,8 @@ import (
 
 const surveyID = "880e8400-e29b-41d4-a716-446655440000"
 
-// ignored are the fields of an entry that differ from run to run, and its place.
+// ignored are the fields of an entry that differ from run to run, and its
+// place.
 var ignored = cmp.Options{
 	cmpopts.IgnoreFields(bulk.JournalEntry{}, "Owner", "At"),
 	cmpopts.SortSlices(func(a, b bulk.JournalEntry) bool { return a.Email < b.Email }),
@@ -300,7 +301,8 @@ func TestNoEmailsAreNoRequest(t *testing.T) {
 	}
 }
 
-// TestOddTextsOfTheAPIAreKept has what no database takes unchanged: finishing must not fail for it.
+// TestOddTextsOfTheAPIAreKept has what no database takes unchanged: finishing
+// must not fail for it.
 func TestOddTextsOfTheAPIAreKept(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -322,8 +324,8 @@ func TestOddTextsOfTheAPIAreKept(t *testing.T) {
 	}
 }
 
-// A table without statistics is one that autovacuum has not come to yet. The plans
-// are made while it is empty, and a connection keeps them.
+// A table without statistics is one that autovacuum has not come to yet. The
+// plans are made while it is empty, and a connection keeps them.
 func TestALookupReadsNoMoreThanItsRows(t *testing.T) {
 	t.Parallel()
 	const contacts = 20_000

@@ -32,9 +32,9 @@ func TestACampaignIsAJournal(t *testing.T) {
 	}
 }
 
-// oneStatement is a campaign with a claim that is wrong: its SELECT sees the table
-// as of the start of the statement, and misses the rows of another process for
-// which the INSERT has waited.
+// oneStatement is a campaign with a claim that is wrong: its SELECT sees the
+// table as of the start of the statement, and misses the rows of another
+// process for which the INSERT has waited.
 type oneStatement struct {
 	*sqlstore.Campaign
 	db *sql.DB

@@ -12,8 +12,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// TestSettingsOfDrivers runs a campaign and a sync state with the settings that change how a driver
-// sends parameters and reads times, as poolers and time zones need them.
+// TestSettingsOfDrivers runs a campaign and a sync state with the settings that
+// change how a driver sends parameters and reads times, as poolers and time
+// zones need them.
 func TestSettingsOfDrivers(t *testing.T) {
 	t.Parallel()
 	settings := map[sqlstore.Dialect][][2]string{

@@ -21,7 +21,8 @@ import (
 // exampleDirs are removed when the tests end.
 var exampleDirs []string
 
-// openDatabase opens a new SQLite file. It stands for the database of a program.
+// openDatabase opens a new SQLite file. It stands for the database of a
+// program.
 func openDatabase() *sql.DB {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err != nil {
@@ -61,8 +62,9 @@ func doubtful(store *sqlstore.Store, name string) *sqlstore.Campaign {
 	return campaign
 }
 
-// Any number of processes can run this at once, with the same list. Each contact
-// is sent to once. To run it on PostgreSQL, change the driver and the dialect.
+// Any number of processes can run this at once, with the same list. Each
+// contact is sent to once. To run it on PostgreSQL, change the driver and the
+// dialect.
 func Example() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -121,8 +123,8 @@ func ExampleSchema() {
 	// Output: [postgresql/0001_journal.up.sql postgresql/0002_syncstate.up.sql] <nil>
 }
 
-// Each order has a campaign of its own, so its survey is sent once, however often
-// the event is delivered.
+// Each order has a campaign of its own, so its survey is sent once, however
+// often the event is delivered.
 func ExampleStore_Campaign() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -163,8 +165,8 @@ func ExampleCampaign_Claim() {
 	// jane.smith@example.com begun true <nil>
 }
 
-// A backup is restored, and the dashboard shows whom the survey was sent to. Mark
-// them as done, so that the next Execute leaves them alone.
+// A backup is restored, and the dashboard shows whom the survey was sent to.
+// Mark them as done, so that the next Execute leaves them alone.
 func ExampleCampaign_Finish() {
 	campaign := newStore().Campaign("survey-2026-11")
 	sent := []string{"Jane.Smith@example.com", "john.doe@example.com"} // 100 at most
@@ -295,8 +297,8 @@ func ExampleStore_Redact() {
 	// "" unknown
 }
 
-// The second night sends the difference, and reads nothing. The job can run on any
-// machine.
+// The second night sends the difference, and reads nothing. The job can run on
+// any machine.
 func ExampleStore_SyncState() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()

@@ -23,7 +23,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// workerEnv makes the test binary a process of a fleet instead of running its tests.
+// workerEnv makes the test binary a process of a fleet instead of running its
+// tests.
 const workerEnv = "SQLSTORE_TEST_WORKER"
 
 // job is what one process does: it claims all emails until each is known, and
@@ -134,7 +135,8 @@ type outcome struct {
 	errors []string
 }
 
-// run runs a process until it ends. If kill is not 0 it is killed after that time.
+// run runs a process until it ends. If kill is not 0 it is killed after that
+// time.
 func (o *outcome) run(t *testing.T, j job, kill time.Duration) {
 	t.Helper()
 	settings, err := json.Marshal(j)
@@ -183,8 +185,9 @@ func (o *outcome) run(t *testing.T, j job, kill time.Duration) {
 	}
 }
 
-// TestFourProcesses kills processes of a fleet, and cuts their connections in the
-// middle of claims and of a COMMIT. No email may be sent twice, and none be lost.
+// TestFourProcesses kills processes of a fleet, and cuts their connections in
+// the middle of claims and of a COMMIT. No email may be sent twice, and none be
+// lost.
 func TestFourProcesses(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -258,8 +261,8 @@ func (o *outcome) check(t *testing.T, c *sqlstore.Campaign, emails []string) {
 	}
 }
 
-// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice, while
-// goroutines claim. What was claimed is still there.
+// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice,
+// while goroutines claim. What was claimed is still there.
 func TestTheServerCrashes(t *testing.T) {
 	t.Parallel()
 	s := wanted(t, startPostgres) // its own

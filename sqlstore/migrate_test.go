@@ -36,7 +36,8 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestSchemaIsWhatMigrateRuns applies the files as a migration tool does, twice.
+// TestSchemaIsWhatMigrateRuns applies the files as a migration tool does,
+// twice.
 func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -150,7 +150,8 @@ func TestForgetRefusesWhatIsNotInDoubt(t *testing.T) {
 	}
 }
 
-// TestListsReadPagesAndHoldNoConnection uses the only connection inside the loop.
+// TestListsReadPagesAndHoldNoConnection uses the only connection inside the
+// loop.
 func TestListsReadPagesAndHoldNoConnection(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -259,8 +260,9 @@ func TestPruneForgetsWhatWasDoneBefore(t *testing.T) {
 	}
 }
 
-// TestPruneMeetsClaims prunes all the time while campaigns get their first claims:
-// a campaign with entries must keep its row, which ties it to its sequence.
+// TestPruneMeetsClaims prunes all the time while campaigns get their first
+// claims: a campaign with entries must keep its row, which ties it to its
+// sequence.
 func TestPruneMeetsClaims(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -13,7 +13,8 @@ import (
 // account is the user who runs a server. Nil stands for the user of the tests.
 type account struct{ uid, gid int }
 
-// notRoot returns the account of a name if the tests run as root, since a server refuses that.
+// notRoot returns the account of a name if the tests run as root, since a
+// server refuses that.
 func notRoot(name string) (*account, error) {
 	if os.Getuid() != 0 {
 		return nil, nil //nolint:nilnil // the user of the tests will do

@@ -64,7 +64,8 @@ func stopServers() {
 	}
 }
 
-// wanted returns a server, or skips the test where it is not installed. That is a failure in CI.
+// wanted returns a server, or skips the test where it is not installed. That is
+// a failure in CI.
 func wanted(t testing.TB, start func() (*server, error)) *server {
 	t.Helper()
 	s, err := start()
@@ -80,8 +81,8 @@ func wanted(t testing.TB, start func() (*server, error)) *server {
 	return s
 }
 
-// guard runs a server until stop is called or the tests end, however they end: the
-// shell ends it when the pipe closes.
+// guard runs a server until stop is called or the tests end, however they end:
+// the shell ends it when the pipe closes.
 func guard(dir string, as *account, signal string, command ...string) (stop func(), err error) {
 	script := `"$@" >server.log 2>&1 & cat >/dev/null; kill -` + signal + ` $!; wait`
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, command...)...)
@@ -226,7 +227,8 @@ type testDB struct {
 	name    string
 }
 
-// open returns a pool that is closed with the test. The DSN may be another than the database's own.
+// open returns a pool that is closed with the test. The DSN may be another than
+// the database's own.
 func (d *testDB) open(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(d.driver, dsn)
@@ -278,7 +280,8 @@ func sqliteFile(t *testing.T) *testDB {
 	return &testDB{sqlstore.SQLite, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "journal.db")), nil, "main"}
 }
 
-// with returns the DSN with a setting: a parameter of PostgreSQL, a variable of MySQL, a pragma of SQLite.
+// with returns the DSN with a setting: a parameter of PostgreSQL, a variable of
+// MySQL, a pragma of SQLite.
 func (d *testDB) with(t testing.TB, settings ...[2]string) string {
 	t.Helper()
 	switch d.dialect {

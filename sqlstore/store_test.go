@@ -175,7 +175,8 @@ func TestOpenRefusesADatabaseThatForgets(t *testing.T) {
 	})
 }
 
-// TestOpenRefusesMariaDBThatForgets changes the server for a moment, so it stands alone.
+// TestOpenRefusesMariaDBThatForgets changes the server for a moment, so it
+// stands alone.
 func TestOpenRefusesMariaDBThatForgets(t *testing.T) { //nolint:paralleltest // it changes settings of the server
 	d := wanted(t, mariaServer).database(t)
 	db := d.migrated(t)
@@ -287,7 +288,8 @@ func TestOpenFailsAtOnceWithoutADatabase(t *testing.T) {
 	}
 }
 
-// TestASecretThatIsNotTheCampaigns tries each pair of secrets: nothing may be claimed.
+// TestASecretThatIsNotTheCampaigns tries each pair of secrets: nothing may be
+// claimed.
 func TestASecretThatIsNotTheCampaigns(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -41,8 +41,8 @@ func customers(n int) []string {
 	return emails
 }
 
-// TestAStateKeepsWhatWasSaved saves at random in two states whose names differ by
-// an accent, and looks up with another pool.
+// TestAStateKeepsWhatWasSaved saves at random in two states whose names differ
+// by an accent, and looks up with another pool.
 func TestAStateKeepsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -82,7 +82,8 @@ func TestAStateKeepsWhatWasSaved(t *testing.T) {
 	}
 }
 
-// TestLongFieldsFitIntoStatements saves more at once than a server takes in one statement.
+// TestLongFieldsFitIntoStatements saves more at once than a server takes in one
+// statement.
 func TestLongFieldsFitIntoStatements(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -141,8 +142,8 @@ func TestABatchTakesFewStatements(t *testing.T) {
 }
 
 // TestSavesThroughCutConnections cuts connections in the middle of saves and of
-// their COMMIT. Each contact becomes dirty, clean and dirty again. What the last
-// save said is what the state knows.
+// their COMMIT. Each contact becomes dirty, clean and dirty again. What the
+// last save said is what the state knows.
 func TestSavesThroughCutConnections(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -205,7 +206,8 @@ func TestSavesThroughCutConnections(t *testing.T) {
 	}
 }
 
-// TestRedactRemovesPeopleFromStates and nobody else. Prune and RedactBefore leave states alone.
+// TestRedactRemovesPeopleFromStates and nobody else. Prune and RedactBefore
+// leave states alone.
 func TestRedactRemovesPeopleFromStates(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -19,7 +19,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// input is what a source has of n contacts. The last name is that of every share-th one.
+// input is what a source has of n contacts. The last name is that of every
+// share-th one.
 func input(n, share int, lastName string) []demeterrr.ContactParams {
 	var contacts []demeterrr.ContactParams
 	for i, email := range customers(n) {
@@ -136,8 +137,8 @@ func TestOfTwoSyncsOneRuns(t *testing.T) {
 	}
 }
 
-// killedSync is what a process does that is killed: a Sync. It prints a line for
-// each contact that was written.
+// killedSync is what a process does that is killed: a Sync. It prints a line
+// for each contact that was written.
 type killedSync struct {
 	URL, Key string
 	Contacts int

@@ -112,8 +112,8 @@ func TestOneRunHasTheState(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestARunThatWasSuspended finds its state taken. It can neither save nor give back
-// what the next run has.
+// TestARunThatWasSuspended finds its state taken. It can neither save nor give
+// back what the next run has.
 func TestARunThatWasSuspended(t *testing.T) {
 	t.Parallel()
 	dirty, clean := bulk.SyncEntry{Email: "a@example.com", Dirty: true}, bulk.SyncEntry{Email: "a@example.com", ContactID: "1"}
@@ -145,7 +145,8 @@ func TestARunThatWasSuspended(t *testing.T) {
 			defer acquire(t, third)()
 			remembers(t, third, []string{"a@example.com"}, clean)
 
-			// What a run has taken and given back is lost too, and so is a state that somebody has deleted.
+			// What a run has taken and given back is lost too, and so is a
+			// state that somebody has deleted.
 			expire(t, db)
 			acquire(t, first)()
 			err := third.Save(t.Context(), []bulk.SyncEntry{dirty})
@@ -159,8 +160,8 @@ func TestARunThatWasSuspended(t *testing.T) {
 	}
 }
 
-// TestNobodyTakesAStateDuringASave expires the lease and lets another run begin in
-// the middle of a save: it waits for its end.
+// TestNobodyTakesAStateDuringASave expires the lease and lets another run begin
+// in the middle of a save: it waits for its end.
 func TestNobodyTakesAStateDuringASave(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -223,8 +224,8 @@ func TestALeaseIsRenewed(t *testing.T) {
 	}
 }
 
-// TestALeaseEndsByTheClockOfTheDatabase moves that clock, and no other. SQLite has
-// the clock of the machine.
+// TestALeaseEndsByTheClockOfTheDatabase moves that clock, and no other. SQLite
+// has the clock of the machine.
 func TestALeaseEndsByTheClockOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -357,8 +358,8 @@ func TestAnAcquireWithoutAReplyIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestEveryStepOfAStateIsRepeated fails each step of a run once, before and after
-// it is done. What was made dirty stays dirty, and nothing else is.
+// TestEveryStepOfAStateIsRepeated fails each step of a run once, before and
+// after it is done. What was made dirty stays dirty, and nothing else is.
 func TestEveryStepOfAStateIsRepeated(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -478,7 +479,8 @@ func TestBadInputOfAState(t *testing.T) {
 	}
 }
 
-// remembers fails the test unless the state has exactly these entries, of these emails.
+// remembers fails the test unless the state has exactly these entries, of these
+// emails.
 func remembers(t testing.TB, s *sqlstore.SyncState, emails []string, want ...bulk.SyncEntry) {
 	t.Helper()
 	found, err := s.Lookup(t.Context(), emails)

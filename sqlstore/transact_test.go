@@ -53,7 +53,8 @@ func (f *faulty) steps() int {
 	return f.n
 }
 
-// step does a step of a connection, unless a fault comes before. A fault after it hides its result.
+// step does a step of a connection, unless a fault comes before. A fault after
+// it hides its result.
 func (f *faulty) step(name string, do func() error) error {
 	f.mu.Lock()
 	fault, n := f.fault, f.n
@@ -249,7 +250,8 @@ func TestALastingErrorIsReturnedAtOnce(t *testing.T) {
 	}
 }
 
-// TestRepeatingEndsWithTheContext has a database that fails for good with errors that pass.
+// TestRepeatingEndsWithTheContext has a database that fails for good with
+// errors that pass.
 func TestRepeatingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -273,7 +275,8 @@ func TestRepeatingEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestForgetIsRepeated after its COMMIT, when there is nothing to forget any more.
+// TestForgetIsRepeated after its COMMIT, when there is nothing to forget any
+// more.
 func TestForgetIsRepeated(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -319,8 +322,8 @@ func TestTheIsolationIsSet(t *testing.T) {
 	}
 }
 
-// TestWritersOfSQLiteWaitForTheirTurn meets no busy database, as each transaction
-// locks before it reads.
+// TestWritersOfSQLiteWaitForTheirTurn meets no busy database, as each
+// transaction locks before it reads.
 func TestWritersOfSQLiteWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	f, s := faultyStore(t, sqliteFile(t))
@@ -341,8 +344,8 @@ func TestWritersOfSQLiteWaitForTheirTurn(t *testing.T) {
 	}
 }
 
-// TestARowThatComesAndGoesIsTaken has another process that claims an email before
-// each INSERT and gives it back before each SELECT: it is in neither.
+// TestARowThatComesAndGoesIsTaken has another process that claims an email
+// before each INSERT and gives it back before each SELECT: it is in neither.
 func TestARowThatComesAndGoesIsTaken(t *testing.T) {
 	t.Parallel()
 	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
@@ -374,8 +377,9 @@ func TestARowThatComesAndGoesIsTaken(t *testing.T) {
 	}
 }
 
-// TestACampaignThatIsPrunedAsItIsMade has another process that makes the campaign
-// before the INSERT, gives its claim back, and prunes before the next SELECT.
+// TestACampaignThatIsPrunedAsItIsMade has another process that makes the
+// campaign before the INSERT, gives its claim back, and prunes before the next
+// SELECT.
 func TestACampaignThatIsPrunedAsItIsMade(t *testing.T) {
 	t.Parallel()
 	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
