@@ -26,7 +26,8 @@ type observer struct {
 	reader *sdkmetric.ManualReader
 }
 
-// observe makes an observer. Further processors come after the one that records.
+// observe makes an observer. Further processors come after the one that
+// records.
 func observe(t testing.TB, processors ...sdktrace.SpanProcessor) *observer {
 	t.Helper()
 	o := &observer{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
@@ -80,8 +81,8 @@ func (o *observer) all(t testing.TB) string {
 	return b.String()
 }
 
-// tree prints the spans below the one with the id, in the order of their starts: name,
-// kind, duration, attributes and status.
+// tree prints the spans below the one with the id, in the order of their
+// starts: name, kind, duration, attributes and status.
 func tree(spans tracetest.SpanStubs, below [8]byte, depth int) string {
 	var b strings.Builder
 	for _, s := range ordered(spans) {
@@ -115,7 +116,8 @@ func attributes(attrs []attribute.KeyValue) string {
 	return strings.Join(parts, " ")
 }
 
-// points prints every point of the metrics: name, attributes, and a value, or a count and a sum.
+// points prints every point of the metrics: name, attributes, and a value, or a
+// count and a sum.
 func points(metrics []metricdata.Metrics) string {
 	var lines []string
 	line := func(m metricdata.Metrics, attrs attribute.Set, value string) {

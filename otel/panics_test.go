@@ -18,7 +18,8 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// grenade is a span processor that panics once, when a span of a name starts or ends.
+// grenade is a span processor that panics once, when a span of a name starts or
+// ends.
 type grenade struct {
 	sdktrace.SpanProcessor
 	name  string

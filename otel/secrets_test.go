@@ -158,7 +158,8 @@ func TestNeitherTheKeyNorAPersonIsInSpansOrMetricsUnderAnyFault(t *testing.T) {
 	}
 }
 
-// What the program's own parts say is no safer: limiters, hooks, causes, panics.
+// What the program's own parts say is no safer: limiters, hooks, causes,
+// panics.
 func TestNothingForeignIsInSpansOrMetrics(t *testing.T) {
 	t.Parallel()
 	foreign := errors.New(echo)
@@ -218,7 +219,8 @@ func TestTheCheckFindsACanary(t *testing.T) {
 	}
 }
 
-// canaries is a server that knows the canaries, and its client with an observer.
+// canaries is a server that knows the canaries, and its client with an
+// observer.
 func canaries(t *testing.T, opts ...demeterrr.Option) (*demeterrrtest.Server, *demeterrr.Client, *observer) {
 	t.Helper()
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow, demeterrr.Limit{Requests: 50, Window: time.Hour}))

@@ -13,8 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// All processes with this key share 100 requests a minute and 1,000 an hour. Batch
-// jobs leave 20 and 150 of them to the website.
+// All processes with this key share 100 requests a minute and 1,000 an hour.
+// Batch jobs leave 20 and 150 of them to the website.
 func ExampleNew() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
@@ -101,7 +101,8 @@ func ExampleWithMargin_refused() {
 	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
 }
 
-// A Redis without persistence, and a quota that must not be exceeded even when it restarts.
+// A Redis without persistence, and a quota that must not be exceeded even when
+// it restarts.
 func ExampleWithColdStartHold() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()

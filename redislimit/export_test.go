@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Reserve and its like show the script to the tests, so that hours can be tested
-// without waiting. Reserve returns how far away the place is, or would be.
+// Reserve and its like show the script to the tests, so that hours can be
+// tested without waiting. Reserve returns how far away the place is, or would
+// be.
 func (l *Limiter) Reserve(ctx context.Context, id string) (time.Duration, error) {
 	wait, _, err := l.Ask(ctx, id, false)
 	return wait, err
@@ -30,7 +31,8 @@ func (l *Limiter) Outlast(ctx context.Context, id string, low bool, end time.Dur
 	_ = l.settle(ctx)
 }
 
-// Pause tells that nothing may start before a moment of Redis's clock, because the place was refused.
+// Pause tells that nothing may start before a moment of Redis's clock, because
+// the place was refused.
 func (l *Limiter) Pause(ctx context.Context, id string, until time.Duration) {
 	l.tell(ctx, place{id: id}, 0, until.Microseconds())
 	_ = l.settle(ctx)

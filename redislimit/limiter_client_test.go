@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// Others have used up the window. Two processes of 25 goroutines meet that, wait, and do not leave together.
+// Others have used up the window. Two processes of 25 goroutines meet that,
+// wait, and do not leave together.
 func TestAfterA429FiftyGoroutinesKeepTheLimit(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)

@@ -37,7 +37,8 @@ func take(ctx context.Context, l *redislimit.Limiter) error {
 	return err
 }
 
-// reserve takes a place and returns its moment on Redis's clock, as Redis has it.
+// reserve takes a place and returns its moment on Redis's clock, as Redis has
+// it.
 func reserve(t testing.TB, rdb redis.UniversalClient, l *redislimit.Limiter, id string) time.Duration {
 	t.Helper()
 	if wait, err := l.Reserve(ctx, id); err != nil || wait < 0 {
@@ -119,8 +120,9 @@ func TestWaitOfAnEmptyLimiterOrNilContextIsAnError(t *testing.T) {
 	}
 }
 
-// Whatever is reserved and given back, in whatever order: the places that were kept hold every limit. Windows are
-// short, so that places also pass while the test runs.
+// Whatever is reserved and given back, in whatever order: the places that were
+// kept hold every limit. Windows are short, so that places also pass while the
+// test runs.
 func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -169,7 +171,8 @@ func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 	}
 }
 
-// mostIn returns the most of the sorted moments that any half-open interval of the length holds.
+// mostIn returns the most of the sorted moments that any half-open interval of
+// the length holds.
 func mostIn(moments []time.Duration, length time.Duration) int {
 	most, first := 0, 0
 	for i, m := range moments {
@@ -524,7 +527,8 @@ func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
 	}
 }
 
-// In the middle of a rollout, say. Each keeps its own limits, and counts the places of both.
+// In the middle of a rollout, say. Each keeps its own limits, and counts the
+// places of both.
 func TestWhileLimitsDifferTheLongestWindowIsKept(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)

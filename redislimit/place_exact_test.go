@@ -13,7 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// request is one that took a place: the server may count it at any moment from start to end.
+// request is one that took a place: the server may count it at any moment from
+// start to end.
 type request struct {
 	id         string
 	low        bool
@@ -39,7 +40,8 @@ func (f *fleet) now() time.Duration {
 	return time.Duration(f.rdb.Time(ctx).Val().UnixMicro()) * time.Microsecond
 }
 
-// start is what a call does when its moment has come: it asks again, as after a long sleep.
+// start is what a call does when its moment has come: it asks again, as after a
+// long sleep.
 func (f *fleet) start(id string, low bool) {
 	wait, taken, err := f.l.Ask(ctx, id, low)
 	if err != nil || !taken {
@@ -118,7 +120,8 @@ func (f *fleet) step(i int) {
 	}
 }
 
-// most returns how many of the requests can count at once, each from its start to a window after its end.
+// most returns how many of the requests can count at once, each from its start
+// to a window after its end.
 func most(requests []*request, window time.Duration) (most int) {
 	for _, r := range requests {
 		n := 0
@@ -132,7 +135,8 @@ func most(requests []*request, window time.Duration) (most int) {
 	return most
 }
 
-// Whatever is given back, paused and outlasted, in whatever order: each book holds each of its limits.
+// Whatever is given back, paused and outlasted, in whatever order: each book
+// holds each of its limits.
 func TestBothBooksKeepEveryLimitWhateverHappens(t *testing.T) {
 	t.Parallel()
 	limits := []demeterrr.Limit{

@@ -14,7 +14,8 @@ import (
 
 var low = demeterrr.LowPriority(ctx)
 
-// ask takes a place if it can, and returns how far away it is, rounded to a second.
+// ask takes a place if it can, and returns how far away it is, rounded to a
+// second.
 func ask(t testing.TB, l *redislimit.Limiter, id string, low bool) (wait time.Duration, taken bool) {
 	t.Helper()
 	wait, taken, err := l.Ask(ctx, id, low)
@@ -135,7 +136,8 @@ func TestLowCallsThatWaitAskOneAtATime(t *testing.T) {
 	if took := starts[calls-1]; took < 3*(window+margin) || took > 3*(window+margin)+4*margin/4+time.Second {
 		t.Errorf("took %v, want three windows", took)
 	}
-	// One each to find that nothing is free, one each to take a place, and one of the call in turn for each window.
+	// One each to find that nothing is free, one each to take a place, and one
+	// of the call in turn for each window.
 	if got := roundTrips(t, rdb); got > 2*calls+10 {
 		t.Errorf("%d round trips for %d calls", got, calls)
 	}

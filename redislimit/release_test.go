@@ -149,7 +149,8 @@ func TestA429PausesTheFleetForAnHourAtMost(t *testing.T) {
 	}
 }
 
-// A call of another process has its place, and sleeps. Its place is in the pause.
+// A call of another process has its place, and sleeps. Its place is in the
+// pause.
 func TestA429AlsoHoldsBackThoseThatHaveTheirPlace(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -242,7 +243,8 @@ func TestThoseBehindAnAttemptThatOutlastsTheMarginArePushedBackAndNotToTheEnd(t 
 	}
 }
 
-// With one place in a window, whoever waits for it waits for the end of the attempt.
+// With one place in a window, whoever waits for it waits for the end of the
+// attempt.
 func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)

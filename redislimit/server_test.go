@@ -13,14 +13,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// server is a redis-server of the test's own: on a loopback port, with nothing on disk.
+// server is a redis-server of the test's own: on a loopback port, with nothing
+// on disk.
 type server struct {
 	addr string
 	args []string
 	cmd  *exec.Cmd
 }
 
-// startServer starts a server that ends with the test. Without redis-server the test is skipped, or fails in CI.
+// startServer starts a server that ends with the test. Without redis-server the
+// test is skipped, or fails in CI.
 func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -71,7 +73,8 @@ func (s *server) client(t testing.TB) *redis.Client {
 	return rdb
 }
 
-// freePort returns a loopback port nobody listens on, low enough for a cluster's second port above it.
+// freePort returns a loopback port nobody listens on, low enough for a
+// cluster's second port above it.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
