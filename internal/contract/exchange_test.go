@@ -308,7 +308,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 	})
 }
 
-// TestRetriesAreValidToo repeats calls after every kind of failure that the API documents, and after lost replies.
+// TestRetriesAreValidToo repeats calls after every kind of failure that the API
+// documents, and after lost replies.
 func TestRetriesAreValidToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -120,7 +120,8 @@ func asError(t *testing.T, err error) *demeterrr.Error {
 	return got
 }
 
-// isError checks that err is the documented error of this code, and of no other.
+// isError checks that err is the documented error of this code, and of no
+// other.
 func isError(t *testing.T, err error, status int, code demeterrr.Code) {
 	t.Helper()
 	if got := asError(t, err); got.StatusCode != status || got.Code != code {
@@ -133,7 +134,8 @@ func isError(t *testing.T, err error, status int, code demeterrr.Code) {
 	}
 }
 
-// isErrorBody checks that the client has kept all that the body of an error says.
+// isErrorBody checks that the client has kept all that the body of an error
+// says.
 func isErrorBody(t *testing.T, got *demeterrr.Error, body any) {
 	t.Helper()
 	want := body.(map[string]any)["error"].(map[string]any)
@@ -159,7 +161,8 @@ func isBody(t *testing.T, want, got any) {
 	}
 }
 
-// forgetExtra takes away the members that the client has kept without knowing them.
+// forgetExtra takes away the members that the client has kept without knowing
+// them.
 func forgetExtra(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
@@ -213,7 +216,8 @@ func kept(want, got any) any {
 	return got
 }
 
-// codeOf is the code that an example of an error is named for; empty for a success.
+// codeOf is the code that an example of an error is named for; empty for a
+// success.
 func codeOf(r documentedReply) demeterrr.Code {
 	if r.status < 300 || strings.ToUpper(r.name) != r.name {
 		return ""

@@ -115,7 +115,8 @@ func prefer(t *testing.T, baseURL, method, preference string) *demeterrr.Client 
 			req.Header.Set("Prefer", preference)
 		}
 		resp, err := http.DefaultTransport.RoundTrip(req)
-		// Prism answers as it was asked to, and says here what is wrong with the request or its own reply.
+		// Prism answers as it was asked to, and says here what is wrong with
+		// the request or its own reply.
 		if err == nil && resp.Header.Get("Sl-Violations") != "" {
 			t.Errorf("%s %s: Prism says %s", req.Method, req.URL.Path, resp.Header.Get("Sl-Violations"))
 		}

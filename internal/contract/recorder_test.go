@@ -36,7 +36,8 @@ type recorder struct {
 	queries  []string        // of the last request
 }
 
-// formats are checked only where they are asked for: kin-openapi has no opinion on these two.
+// formats are checked only where they are asked for: kin-openapi has no opinion
+// on these two.
 var formats = []openapi3.SchemaValidationOption{
 	openapi3.WithStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562)),
 	openapi3.WithStringFormatValidator("email", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForEmail)),
@@ -55,7 +56,8 @@ func newRecorder(t *testing.T, next http.RoundTripper) *recorder {
 	return &recorder{t: t, next: next, router: router, seen: map[string]bool{}}
 }
 
-// under returns a client of the fake with the recorder beneath it, at the address that the file names.
+// under returns a client of the fake with the recorder beneath it, at the
+// address that the file names.
 func (r *recorder) under(srv *demeterrrtest.Server) *demeterrr.Client {
 	return srv.Client(demeterrr.WithBaseURL(demeterrr.DefaultBaseURL), demeterrr.WithHTTPClient(&http.Client{Transport: r}))
 }

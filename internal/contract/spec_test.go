@@ -9,7 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// loadSpec reads openapi.yaml, and checks the file as a whole with its examples.
+// loadSpec reads openapi.yaml, and checks the file as a whole with its
+// examples.
 var loadSpec = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// certificates are those of the lab's servers, and the pool that its clients trust.
+// certificates are those of the lab's servers, and the pool that its clients
+// trust.
 type certificates struct {
 	pool                                      *x509.CertPool
 	good, otherHost, expired, future, unknown tls.Certificate

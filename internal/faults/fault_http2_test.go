@@ -40,7 +40,8 @@ var (
 	afterReply = fault{class: noFault}
 )
 
-// resets are a RST_STREAM with each of the error codes, the one that says something first.
+// resets are a RST_STREAM with each of the error codes, the one that says
+// something first.
 func resets(where string, amounts fault, when moment, frames func(s *stream, code http2.ErrCode)) []fault {
 	var list []fault
 	add := func(code http2.ErrCode) *fault {
@@ -64,7 +65,8 @@ func resets(where string, amounts fault, when moment, frames func(s *stream, cod
 	return list
 }
 
-// connectionFrames are the connection's own faults, and one reply that is no fault.
+// connectionFrames are the connection's own faults, and one reply that is no
+// fault.
 func connectionFrames() []fault {
 	return []fault{
 		{name: "HTTP/2: the connection is dead", class: lost, stalls: true, early: true, pings: true, when: onHeaders, frames: func(s *stream) {
@@ -125,8 +127,9 @@ func (s *stream) half() {
 	s.data([]byte(body[:len(body)/2]), false)
 }
 
-// leave ends the connection with a GOAWAY that counts the stream as processed. What
-// still arrives is read, as the client would else get a reset in place of the frame.
+// leave ends the connection with a GOAWAY that counts the stream as processed.
+// What still arrives is read, as the client would else get a reset in place of
+// the frame.
 func (s *stream) leave() {
 	_ = s.WriteGoAway(s.id, http2.ErrCodeNo, nil)
 	_ = s.conn.CloseWrite()

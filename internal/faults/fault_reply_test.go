@@ -46,7 +46,8 @@ func (x *exchange) pass() {
 	_, _ = x.w.Write(x.done.Body.Bytes())
 }
 
-// lostReplies reach the client without a status, after the server has done the work.
+// lostReplies reach the client without a status, after the server has done the
+// work.
 func lostReplies() []fault {
 	return []fault{
 		{name: "server closes in place of a reply", by: "handler", class: lost, reply: func(x *exchange) { x.raw(closing) }},
@@ -118,7 +119,8 @@ func brokenBodies() []fault {
 	}
 }
 
-// largeBodies are larger than any that the API sends, or gzip that cannot be read.
+// largeBodies are larger than any that the API sends, or gzip that cannot be
+// read.
 func largeBodies() []fault {
 	return []fault{
 		{name: "50 MB body, announced", by: "handler", class: tooLarge, status: 200, reply: func(x *exchange) {

@@ -11,7 +11,8 @@ type fault struct {
 	name string
 	by   string // what makes it
 
-	// What it amounts to: the row of the table of retries, the status and the retryAfter that the client sees.
+	// What it amounts to: the row of the table of retries, the status and the
+	// retryAfter that the client sees.
 	class      class
 	status     int
 	retryAfter time.Duration
@@ -23,7 +24,8 @@ type fault struct {
 	warm       bool   // the connection has been used before
 	bodies     bool   // it happens to requests with a body only
 
-	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy), reply and frames.
+	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy),
+	// reply and frames.
 	tls, http2 bool
 	wrapped    bool // the client's transport is another's around http.Transport
 	pings      bool // the client's transport finds dead connections by HTTP/2 pings
@@ -42,8 +44,8 @@ func (f *fault) title() string {
 	return f.name + ": " + f.code
 }
 
-// misfit says what Client.Do makes of a body that is JSON, but not the API's: it
-// knows no shape but that of the caller's variable.
+// misfit says what Client.Do makes of a body that is JSON, but not the API's:
+// it knows no shape but that of the caller's variable.
 type misfit int
 
 const (
@@ -52,8 +54,8 @@ const (
 	fitsNobody               // it does not fit the lab's, which no repetition changes
 )
 
-// works reports whether the server does the work in spite of the fault: where it
-// may, it does, as that is the worst case.
+// works reports whether the server does the work in spite of the fault: where
+// it may, it does, as that is the worst case.
 func (f *fault) works() bool { return rules[f.class].effect || f.class == noFault }
 
 // faults are the rows of the matrix.

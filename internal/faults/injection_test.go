@@ -207,8 +207,8 @@ func TestTextsAreRefusedOrCarriedExactly(t *testing.T) {
 	t.Logf("%d places, %d texts: %d refused, %d carried exactly", len(places(t)), len(nasty), refused, carried)
 }
 
-// The key and the name of the program are header values: they are refused by New
-// or sent as they are.
+// The key and the name of the program are header values: they are refused by
+// New or sent as they are.
 func TestHeaderValuesAreRefusedOrCarriedExactly(t *testing.T) {
 	t.Parallel()
 	s := &recorder{}

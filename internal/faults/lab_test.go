@@ -114,8 +114,8 @@ func newLab(f *fault) *lab {
 // nth is the key of the number of requests that a connection has carried.
 type nth struct{}
 
-// connect makes the lab's client. It logs at debug level into the lab, and calls
-// waiting when it begins to wait for a retry.
+// connect makes the lab's client. It logs at debug level into the lab, and
+// calls waiting when it begins to wait for a retry.
 func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
 	handler := slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	transport := http.RoundTripper(l.transport)
@@ -301,7 +301,8 @@ func (l *lab) listen() net.Listener {
 	return &countingListener{Listener: port, open: l.open}
 }
 
-// listenFor serves every connection to a new port with serve, until the lab closes.
+// listenFor serves every connection to a new port with serve, until the lab
+// closes.
 func (l *lab) listenFor(serve func(net.Conn)) (address string) {
 	port := l.listen()
 	var group sync.WaitGroup
@@ -346,7 +347,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// settled waits, for up to 5 seconds, for something that others are about to finish.
+// settled waits, for up to 5 seconds, for something that others are about to
+// finish.
 func settled(done func() bool) bool {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
@@ -399,7 +401,8 @@ func (w watchLog) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func TestMain(m *testing.M) {
-	// net/http writes to the standard logger what it finds on idle connections, which no client can stop.
+	// net/http writes to the standard logger what it finds on idle connections,
+	// which no client can stop.
 	log.SetOutput(io.Discard)
 	m.Run()
 }

@@ -34,7 +34,8 @@ const workers = 256
 // maxCalls is how many calls a run can keep account of.
 const maxCalls = 1 << 24
 
-// load is one client under 256 goroutines, and a server that fails one time in ten.
+// load is one client under 256 goroutines, and a server that fails one time in
+// ten.
 type load struct {
 	t        *testing.T
 	fake     *demeterrrtest.Server
@@ -46,8 +47,9 @@ type load struct {
 	performed                                      [maxCalls / 64]atomic.Uint64 // a bit for each execution that the server has performed
 }
 
-// TestLoad makes many calls at once. Every call must have its own result, once: a
-// read the contact that it asked for, a write its own change, an execution one sending.
+// TestLoad makes many calls at once. Every call must have its own result, once:
+// a read the contact that it asked for, a write its own change, an execution
+// one sending.
 func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 	l := newLoad(t)
 	begin, before := time.Now(), memory()
@@ -86,7 +88,8 @@ func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 	if l.doubled.Load() != 0 || l.wrong.Load() != 0 {
 		t.Errorf("%d executions were performed twice, %d results were wrong", l.doubled.Load(), l.wrong.Load())
 	}
-	// The server notices late that a connection was closed, and net/http dials before it knows that one becomes free.
+	// The server notices late that a connection was closed, and net/http dials
+	// before it knows that one becomes free.
 	if l.peak.Load() > 3*workers {
 		t.Errorf("%d connections were open for %d goroutines", l.peak.Load(), workers)
 	}
@@ -262,7 +265,8 @@ func (l *load) createAndDelete(ctx context.Context, n int64, with demeterrr.Call
 	return err == nil, err
 }
 
-// execute has the number of the call carried by what the lab's server can read it from.
+// execute has the number of the call carried by what the lab's server can read
+// it from.
 func (l *load) execute(ctx context.Context, n uint64, with demeterrr.CallOption) (bool, error) {
 	email := fmt.Sprintf("%d@example.com", n)
 	l.sent.Add(1)

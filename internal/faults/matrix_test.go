@@ -34,7 +34,8 @@ type tally struct{ cells, requests, again atomic.Int64 }
 func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	var counts tally
 	for i, f := range faults() {
-		// The faults come one after another, so that what one leaves behind is found.
+		// The faults come one after another, so that what one leaves behind is
+		// found.
 		var group sync.WaitGroup
 		tickets := make(chan struct{}, 12)
 		for j, m := range methods() {
@@ -65,9 +66,9 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	}
 }
 
-// repeatCell runs a cell. Where a fault is that nothing comes, somebody must lose
-// patience, and on a busy machine that can be before the fault was met: then it
-// is tried again with more patience.
+// repeatCell runs a cell. Where a fault is that nothing comes, somebody must
+// lose patience, and on a busy machine that can be before the fault was met:
+// then it is tried again with more patience.
 func repeatCell(f *fault, m method, s situation, counts *tally) (problems []string) {
 	for patience := impatient; ; patience *= 3 {
 		problems = runCell(f, m, s, patience, counts)
@@ -78,7 +79,8 @@ func repeatCell(f *fault, m method, s situation, counts *tally) (problems []stri
 	}
 }
 
-// runCell makes one call in a lab of its own and compares what comes back with the rules.
+// runCell makes one call in a lab of its own and compares what comes back with
+// the rules.
 func runCell(f *fault, m method, s situation, patience time.Duration, counts *tally) (problems []string) {
 	l := newLab(f)
 	defer l.close()
@@ -179,8 +181,8 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 	return problems
 }
 
-// plain is a call that works if the client does. It is tried again by hand, as the
-// client's own wait can be an hour, and its time limit very short.
+// plain is a call that works if the client does. It is tried again by hand, as
+// the client's own wait can be an hour, and its time limit very short.
 func (l *lab) plain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
@@ -254,7 +256,8 @@ func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (di
 	return differences
 }
 
-// labelled is the stacks of the goroutines that were started by calls under the fault.
+// labelled is the stacks of the goroutines that were started by calls under the
+// fault.
 func labelled(name string) string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)

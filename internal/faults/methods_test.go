@@ -18,9 +18,11 @@ import (
 type method struct {
 	name string
 	kind kind
-	// several is set if one call takes several requests, so that the attempts of one tell nothing.
+	// several is set if one call takes several requests, so that the attempts
+	// of one tell nothing.
 	several bool
-	// finishes is set if a request that is on its way is let finish when the context ends.
+	// finishes is set if a request that is on its way is let finish when the
+	// context ends.
 	finishes bool
 	call     func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error
 }

@@ -131,7 +131,8 @@ func expect(f *fault, k kind, s situation) want {
 	case s == cancels && again:
 		w.is = append(w.is, context.Canceled) // while it waits for the next attempt
 	case s == deadline && again:
-		// The wait would pass the deadline: the call returns at once, with what the attempt met.
+		// The wait would pass the deadline: the call returns at once, with what
+		// the attempt met.
 	case s == passes && again, f.reused && again:
 		return afterwards(k, r.effect && !f.early)
 	case s == stays && again:
@@ -158,7 +159,8 @@ func afterwards(k kind, done bool) want {
 	return want{ok: true, attempts: 2}
 }
 
-// sentinels are those that a status answers to, and its code where the body is the API's.
+// sentinels are those that a status answers to, and its code where the body is
+// the API's.
 func sentinels(status int, c class) []error {
 	switch {
 	case status == http.StatusTooManyRequests:

@@ -79,7 +79,8 @@ func show(shown map[string]string, what string, v any) {
 	shown[what+" in slog"] = b.String()
 }
 
-// inspect collects every text that can be reached from v, unexported fields included.
+// inspect collects every text that can be reached from v, unexported fields
+// included.
 func inspect(shown map[string]string, what string, v any) {
 	var texts []string
 	seen := map[any]bool{}

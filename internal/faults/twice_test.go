@@ -14,8 +14,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// An Execute is sent to everybody at most once under every fault, unless the API
-// said itself that the request should be repeated; with WithAtMostOnce, always.
+// An Execute is sent to everybody at most once under every fault, unless the
+// API said itself that the request should be repeated; with WithAtMostOnce,
+// always.
 func TestNobodyIsMessagedTwice(t *testing.T) {
 	t.Parallel()
 	executions, sent := 0, 0
@@ -57,8 +58,8 @@ func TestNobodyIsMessagedTwice(t *testing.T) {
 	t.Logf("%d executions under a fault, %d sendings", executions, sent)
 }
 
-// What an http.Client does by itself with a header of one's own, and what the SDK
-// does: docs/reliability.md tells it.
+// What an http.Client does by itself with a header of one's own, and what the
+// SDK does: docs/reliability.md tells it.
 func TestTheKeyGoesToTheConfiguredHostOnly(t *testing.T) {
 	t.Parallel()
 	const key = "dem_canary0000000000000000000000000000000000001"

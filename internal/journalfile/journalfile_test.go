@@ -13,7 +13,8 @@ import (
 
 const header = `{"header":1}`
 
-// open opens a file that holds content, and returns the lines behind its header.
+// open opens a file that holds content, and returns the lines behind its
+// header.
 func open(t *testing.T, path string) (*File, []string, error) {
 	t.Helper()
 	var lines []string
@@ -60,7 +61,8 @@ func TestAFileIsOpenOnce(t *testing.T) {
 	}
 }
 
-// replace puts a copy of the file in its place, as an editor does that saves it.
+// replace puts a copy of the file in its place, as an editor does that saves
+// it.
 func replace(t *testing.T, path string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -69,7 +71,8 @@ func replace(t *testing.T, path string) {
 	}
 }
 
-// changes are what other programs do to a file that is open, with what Append says of it.
+// changes are what other programs do to a file that is open, with what Append
+// says of it.
 var changes = []struct {
 	name, want string
 	change     func(t *testing.T, path string)
@@ -101,7 +104,8 @@ var changes = []struct {
 	}},
 }
 
-// mayChange skips the test if the system keeps other programs from changing the name of an open file.
+// mayChange skips the test if the system keeps other programs from changing the
+// name of an open file.
 func mayChange(t *testing.T, name string) {
 	t.Helper()
 	if runtime.GOOS == "windows" && (name == "replaced" || name == "removed" || name == "renamed") {
@@ -210,7 +214,8 @@ func TestOpenLeavesNoFileBehindWhenItFails(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it left a file behind (%v)", err)
 	}
-	// One that was there before stays, as does the link that leads to a new one.
+	// One that was there before stays, as does the link that leads to a new
+	// one.
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -144,8 +144,8 @@ func TestAFileThatIsNotOursIsNotRewritten(t *testing.T) {
 	}
 }
 
-// A file that has the name of the draft may be another journal, open or not. Its
-// lines are not lost.
+// A file that has the name of the draft may be another journal, open or not.
+// Its lines are not lost.
 func TestRewriteLeavesTheFilesOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, content string }{

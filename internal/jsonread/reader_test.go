@@ -71,7 +71,8 @@ func TestGrammarIsThatOfEncodingJSON(t *testing.T) {
 	}
 }
 
-// TestStringsAgreeAtEveryAlignment puts each kind of byte at each place of the eight that are looked at together.
+// TestStringsAgreeAtEveryAlignment puts each kind of byte at each place of the
+// eight that are looked at together.
 func TestStringsAgreeAtEveryAlignment(t *testing.T) {
 	t.Parallel()
 	for before := range 17 {
@@ -347,8 +348,9 @@ func TestResultsDoNotAliasTheDocument(t *testing.T) {
 	}
 }
 
-// TestRecordPinsNoOtherRecord is not parallel, and its sizes are far apart, since it looks at the whole
-// heap. The long string leaves room in its allocation, where the next record's strings must not go.
+// TestRecordPinsNoOtherRecord is not parallel, and its sizes are far apart,
+// since it looks at the whole heap. The long string leaves room in its
+// allocation, where the next record's strings must not go.
 func TestRecordPinsNoOtherRecord(t *testing.T) { //nolint:paralleltest // as said
 	const big = 8<<20 - 4000
 	doc := []byte(`{"data":[{"id":"first","title":"` + strings.Repeat("x", big) + `"},` + updateSample + `]}`)

@@ -10,7 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
 )
 
-// FuzzText holds the encoded text to its meaning, for texts that are not UTF-8 too.
+// FuzzText holds the encoded text to its meaning, for texts that are not UTF-8
+// too.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "plain", `"`, `\`, `"\/`, "\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028\u2029", "\xff", "a\xc3", "\xed\xa0\x80", "\uFFFD", "<>&"} {
 		f.Add(s)

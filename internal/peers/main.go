@@ -1,9 +1,11 @@
-// Command peers measures this SDK beside what its users would pick instead, and writes docs/performance.md:
+// Command peers measures this SDK beside what its users would pick instead, and
+// writes docs/performance.md:
 //
 //	cd internal/peers && GOWORK=off go run . -out ../../docs/performance.md
 //
-// It compares; it prints no times. The clients do the same work by turns, and each is divided by net/http with
-// encoding/json in the same round, so that what else the machine does falls on both.
+// It compares; it prints no times. The clients do the same work by turns, and
+// each is divided by net/http with encoding/json in the same round, so that
+// what else the machine does falls on both.
 package main
 
 import (

@@ -28,7 +28,8 @@ type task struct {
 	do     func(context.Context, work.Peer) error
 }
 
-// get is the first of the tasks; those of H are all this one, and I is it without a deadline.
+// get is the first of the tasks; those of H are all this one, and I is it
+// without a deadline.
 func get(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }
 
 var tasks = []task{
@@ -85,9 +86,11 @@ type results struct {
 	sizes   []size  // by candidate; nil if not measured
 }
 
-// measure fills the cells: it warms up, counts allocations, then times round by round.
+// measure fills the cells: it warms up, counts allocations, then times round by
+// round.
 func (r *results) measure(only string, batch time.Duration) error {
-	// A service has a heap, with which the collector works seldom; without one, it would work all the time.
+	// A service has a heap, with which the collector works seldom; without one,
+	// it would work all the time.
 	heap := make([]byte, 64<<20)
 	defer runtime.KeepAlive(heap)
 	replies := serve.NewReplies()
@@ -189,7 +192,8 @@ func (c *cell) run(i, n int) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// call does a task once, with a deadline as the context of a service's request has one.
+// call does a task once, with a deadline as the context of a service's request
+// has one.
 func call(t task, p work.Peer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -234,7 +238,8 @@ const (
 )
 
 func (r *results) measureCrowds(replies *serve.Replies) error {
-	// The API is https, so this is too. The clients trust the certificate as they would one of the system's.
+	// The API is https, so this is too. The clients trust the certificate as
+	// they would one of the system's.
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err
@@ -267,7 +272,8 @@ func (c *crowd) run(one candidate, replies *serve.Replies, config *tls.Config) e
 	return err
 }
 
-// runCrowd has a server and a transport to itself, so that no connection is inherited.
+// runCrowd has a server and a transport to itself, so that no connection is
+// inherited.
 func runCrowd(c candidate, replies *serve.Replies, config *tls.Config) (connections int, took time.Duration, err error) {
 	server, err := serve.Listen(replies, config)
 	if err != nil {

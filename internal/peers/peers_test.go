@@ -13,7 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/serve"
 )
 
-// recorder keeps what a client sends, in a form that does not depend on how it is written.
+// recorder keeps what a client sends, in a form that does not depend on how it
+// is written.
 type recorder struct {
 	next http.RoundTripper
 	sent []request
@@ -46,7 +47,8 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(req)
 }
 
-// plain is a value of any client's types as its JSON, without what is empty, and with times in one form.
+// plain is a value of any client's types as its JSON, without what is empty,
+// and with times in one form.
 func plain(t *testing.T, v any) any {
 	t.Helper()
 	encoded, err := json.Marshal(v)
@@ -80,7 +82,8 @@ func simple(v any) any {
 	return v
 }
 
-// TestAllClientsDoTheSameWork compares requests and values with those of net/http and encoding/json.
+// TestAllClientsDoTheSameWork compares requests and values with those of
+// net/http and encoding/json.
 func TestAllClientsDoTheSameWork(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()
@@ -132,7 +135,8 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 	}
 }
 
-// TestTheServersAgree holds the loopback server to what the one in memory answers.
+// TestTheServersAgree holds the loopback server to what the one in memory
+// answers.
 func TestTheServersAgree(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()

@@ -152,7 +152,8 @@ func (r *results) crowdTable(b *strings.Builder) {
 	fmt.Fprintln(b)
 }
 
-// crowdText is the connections of candidate i, and its rate in times of the baseline's.
+// crowdText is the connections of candidate i, and its rate in times of the
+// baseline's.
 func crowdText(crowds []crowd, i int) string {
 	rates := make([]float64, crowdRounds)
 	for round := range rates {
@@ -172,7 +173,8 @@ func (r *results) sizeTable(b *strings.Builder) {
 	}
 }
 
-// versions are those of Go and of the peers' modules, as this program was built with them.
+// versions are those of Go and of the peers' modules, as this program was built
+// with them.
 func versions() string {
 	list := []string{runtime.Version()}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output() //nolint:noctx // to be waited for

@@ -34,8 +34,9 @@ func scale(t *testing.T) int {
 	return 20_000
 }
 
-// TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points and
-// starts it again: each change arrives, and only what was in flight is sent again.
+// TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points
+// and starts it again: each change arrives, and only what was in flight is sent
+// again.
 func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	n := scale(t)
@@ -101,7 +102,8 @@ func (v *victim) note() {
 	}
 }
 
-// kill starts the job, and kills it when it is time, unless it has ended before.
+// kill starts the job, and kills it when it is time, unless it has ended
+// before.
 func (v *victim) kill(isTime func() bool) {
 	cmd := exec.CommandContext(v.t.Context(), os.Args[0], append([]string{"-role", "work"}, v.args...)...)
 	if err := cmd.Start(); err != nil {

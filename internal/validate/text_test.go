@@ -32,7 +32,8 @@ func (k keyed) MarshalText() ([]byte, error)      { return []byte("k" + k), nil 
 
 type embedded struct{ Name string }
 
-// A parent and its child hold each other, which only a method of theirs can encode.
+// A parent and its child hold each other, which only a method of theirs can
+// encode.
 type parent struct {
 	name  string
 	child *parent
@@ -65,7 +66,8 @@ func TestTextThatIsUTF8IsAccepted(t *testing.T) {
 		struct{ A []string }{[]string{`\ufffd`, `\\ufffd`}},
 		reencodes{mark},
 		spells(mark), says(mark), &byPointer{mark}, family(mark),
-		// What is not encoded may be anything, also beside the replacement character.
+		// What is not encoded may be anything, also beside the replacement
+		// character.
 		struct {
 			Name    string
 			Ignored string `json:"-"`

@@ -12,8 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// looksFirst is the obvious Claim: it looks, and writes later. Its caller sends to
-// everybody whom the look did not find.
+// looksFirst is the obvious Claim: it looks, and writes later. Its caller sends
+// to everybody whom the look did not find.
 type looksFirst struct{ *demeterrrtest.Journal }
 
 func (j looksFirst) Claim(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {

@@ -111,8 +111,8 @@ func TestTwoProcessesSplitOverlappingLists(t *testing.T) {
 	t.Logf("one process sent to %d, the other to %d; in flight at the other: %d and %d", a.Sent, b.Sent, len(a.InFlight), len(b.InFlight))
 }
 
-// One of two processes is killed while it sends. The other goes on, and a third one
-// finds everybody sent to, or in doubt.
+// One of two processes is killed while it sends. The other goes on, and a third
+// one finds everybody sent to, or in doubt.
 func TestAKilledProcessLosesNobody(t *testing.T) {
 	t.Parallel()
 	const people = 5_000

@@ -12,8 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// serve serves a journal on a port, and returns its address. Each connection is a
-// process of the journal, which ends with the connection.
+// serve serves a journal on a port, and returns its address. Each connection is
+// a process of the journal, which ends with the connection.
 func serve(t *testing.T, journal *demeterrrtest.Journal) (address string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

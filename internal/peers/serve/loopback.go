@@ -9,8 +9,9 @@ import (
 	"unsafe"
 )
 
-// Loopback is an HTTP/1.1 server on a port of 127.0.0.1 with one buffer for each connection. It reads only what the
-// clients in the comparison send: no chunked bodies, no pipelining.
+// Loopback is an HTTP/1.1 server on a port of 127.0.0.1 with one buffer for
+// each connection. It reads only what the clients in the comparison send: no
+// chunked bodies, no pipelining.
 type Loopback struct {
 	replies  *Replies
 	listener net.Listener

@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// Memory is a transport that answers in memory. It allocates a response and its body, as any transport must.
+// Memory is a transport that answers in memory. It allocates a response and its
+// body, as any transport must.
 type Memory struct{ Replies *Replies }
 
 // RoundTrip reads the whole body of the request, as a server does, and answers.

@@ -1,5 +1,6 @@
-// Package serve answers as the API does, from replies that were made before: in memory and over loopback, without
-// allocating anything of its own for a request, so that what is measured is the client.
+// Package serve answers as the API does, from replies that were made before: in
+// memory and over loopback, without allocating anything of its own for a
+// request, so that what is measured is the client.
 package serve
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
-// Where a base URL leads: Conflict answers a create with 409, and Limited every first of two requests with 429.
+// Where a base URL leads: Conflict answers a create with 409, and Limited every
+// first of two requests with 429.
 const (
 	Plain    = "/api/v1"
 	Conflict = "/conflict/api/v1"
@@ -134,7 +136,8 @@ func (r *Replies) page(query string) *reply {
 	return r.pages[page-1]
 }
 
-// number reads the parameter with the name, which ends in =, from a query without escapes.
+// number reads the parameter with the name, which ends in =, from a query
+// without escapes.
 func number(query, name string) int {
 	for query != "" {
 		var one string

@@ -2,7 +2,8 @@ package work
 
 import "time"
 
-// Contact and the types after it are the API's, as a user of encoding/json would write them.
+// Contact and the types after it are the API's, as a user of encoding/json
+// would write them.
 type Contact struct {
 	ID                    string         `json:"id"`
 	Email                 string         `json:"email"`

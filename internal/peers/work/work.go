@@ -1,4 +1,5 @@
-// Package work says what every client in the comparison is asked to do, and with what data.
+// Package work says what every client in the comparison is asked to do, and
+// with what data.
 package work
 
 import (
@@ -25,8 +26,9 @@ const Pages = 50
 // Retries is how often a client that retries may do so after a 429.
 const Retries = 3
 
-// Peer is a client as its documentation shows it. Each method does the whole work that a program needs: send, check
-// the status, read the reply into the client's own types. Inputs are made once, before, in those types too.
+// Peer is a client as its documentation shows it. Each method does the whole
+// work that a program needs: send, check the status, read the reply into the
+// client's own types. Inputs are made once, before, in those types too.
 type Peer interface {
 	// Get returns one contact.
 	Get(context.Context) (any, error)
@@ -42,8 +44,9 @@ type Peer interface {
 	Execute(context.Context) (any, error)
 }
 
-// Maker makes a Peer that talks to a base URL over rt; a nil rt means the transport that the documentation leads to.
-// A Peer that retries does it without waiting for long.
+// Maker makes a Peer that talks to a base URL over rt; a nil rt means the
+// transport that the documentation leads to. A Peer that retries does it
+// without waiting for long.
 type Maker func(base string, rt http.RoundTripper, retry bool) Peer
 
 // Pager goes through all the pages, as a program would that has only List.

@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
-// Client sends through anything that has http.Client's Do, so that the same code runs over go-retryablehttp.
+// Client sends through anything that has http.Client's Do, so that the same
+// code runs over go-retryablehttp.
 type Client struct {
 	base    string
 	do      func(*http.Request) (*http.Response, error)

@@ -17,7 +17,8 @@ type client struct {
 	hundred oapi.ExecuteInput
 }
 
-// New makes a client. It retries through go-retryablehttp, having no retries of its own.
+// New makes a client. It retries through go-retryablehttp, having no retries of
+// its own.
 func New(base string, rt http.RoundTripper, retry bool) work.Peer {
 	hc := &http.Client{Transport: rt}
 	if retry {

@@ -23,7 +23,8 @@ func (key) ApiKey(context.Context, ogen.OperationName) (ogen.ApiKey, error) {
 	return ogen.ApiKey{APIKey: work.APIKey}, nil
 }
 
-// New makes a client. It retries through go-retryablehttp, having no retries of its own. Custom fields stay raw JSON.
+// New makes a client. It retries through go-retryablehttp, having no retries of
+// its own. Custom fields stay raw JSON.
 func New(base string, rt http.RoundTripper, retry bool) work.Peer {
 	hc := &http.Client{Transport: rt}
 	if retry {

@@ -1,4 +1,5 @@
-// Package undecoded is http.Client and io.ReadAll: the body is ready, the reply is read, nothing is decoded.
+// Package undecoded is http.Client and io.ReadAll: the body is ready, the reply
+// is read, nothing is decoded.
 package undecoded
 
 import (
