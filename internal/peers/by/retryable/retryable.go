@@ -17,8 +17,8 @@ func New(base string, rt http.RoundTripper, _ bool) work.Peer {
 	return nethttp.Over(base, HTTPClient(rt).Do)
 }
 
-// HTTPClient is the http.Client that go-retryablehttp documents for those who
-// need one.
+// HTTPClient returns the http.Client that go-retryablehttp documents for code
+// with a need for one.
 func HTTPClient(rt http.RoundTripper) *http.Client {
 	c := retryablehttp.NewClient()
 	c.Logger = nil
