@@ -19,15 +19,14 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// observer is a Tracer and all that it has told, in memory.
+// observer is a Tracer with its spans and metrics in memory.
 type observer struct {
 	*demeterrrotel.Tracer
 	spans  *tracetest.SpanRecorder
 	reader *sdkmetric.ManualReader
 }
 
-// observe makes an observer. Further processors come after the one that
-// records.
+// observe makes an observer. Further processors come after the recorder.
 func observe(t testing.TB, processors ...sdktrace.SpanProcessor) *observer {
 	t.Helper()
 	o := &observer{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
@@ -45,7 +44,7 @@ func observe(t testing.TB, processors ...sdktrace.SpanProcessor) *observer {
 	return o
 }
 
-// stubs are the spans that have ended.
+// stubs returns the ended spans.
 func (o *observer) stubs() tracetest.SpanStubs {
 	return tracetest.SpanStubsFromReadOnlySpans(o.spans.Ended())
 }
@@ -65,7 +64,7 @@ func (o *observer) collect(t testing.TB) []metricdata.Metrics {
 	return nil
 }
 
-// all is everything that the spans and metrics hold, as text.
+// all returns the whole content of the spans and metrics as text.
 func (o *observer) all(t testing.TB) string {
 	t.Helper()
 	metrics := o.collect(t)
@@ -148,7 +147,8 @@ type limiterFunc func(context.Context) error
 
 func (f limiterFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
 
-// reportingLimiter is a Limiter that lets each attempt wait, and says so.
+// reportingLimiter is a Limiter with a wait of d for each attempt, which it
+// reports.
 func reportingLimiter(d time.Duration) demeterrr.Limiter {
 	return limiterFunc(func(ctx context.Context) error {
 		if d > 0 {
@@ -159,7 +159,7 @@ func reportingLimiter(d time.Duration) demeterrr.Limiter {
 	})
 }
 
-// waitOnce is a Limiter that lets the first attempt wait.
+// waitOnce is a Limiter with a wait for the first attempt.
 func waitOnce(d time.Duration) demeterrr.Limiter {
 	return limiterFunc(func(context.Context) error {
 		time.Sleep(d)

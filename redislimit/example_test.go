@@ -81,7 +81,7 @@ func ExampleDeadlineError_Error() {
 	// Output: redislimit: the next place is 1m30s away, after the context's deadline
 }
 
-// Requests that take up to ten seconds, and some time for a slow network.
+// For requests of up to ten seconds, with some time for a slow network.
 func ExampleWithMargin() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
@@ -101,8 +101,8 @@ func ExampleWithMargin_refused() {
 	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
 }
 
-// A Redis without persistence, and a quota that must not be exceeded even when
-// it restarts.
+// For a Redis without persistence, and a quota that must hold even after a
+// restart.
 func ExampleWithColdStartHold() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()

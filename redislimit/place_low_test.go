@@ -70,7 +70,7 @@ func TestNormalCallsMayUseAllAndLowOnesTakeWhatIsLeft(t *testing.T) {
 	}
 }
 
-// The lowest of the books that are full says when to ask again.
+// The low call asks first, and the waiting normal calls overtake it.
 func TestALowCallGoesBehindNormalOnesThatWait(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -136,8 +136,8 @@ func TestLowCallsThatWaitAskOneAtATime(t *testing.T) {
 	if took := starts[calls-1]; took < 3*(window+margin) || took > 3*(window+margin)+4*margin/4+time.Second {
 		t.Errorf("took %v, want three windows", took)
 	}
-	// One each to find that nothing is free, one each to take a place, and one
-	// of the call in turn for each window.
+	// Each call asks once in vain and once for its place. The call in turn asks
+	// once more for each window.
 	if got := roundTrips(t, rdb); got > 2*calls+10 {
 		t.Errorf("%d round trips for %d calls", got, calls)
 	}

@@ -21,8 +21,7 @@ import (
 // exampleDirs are removed when the tests end.
 var exampleDirs []string
 
-// openDatabase opens a new SQLite file. It stands for the database of a
-// program.
+// openDatabase opens a new SQLite file in place of a program's database.
 func openDatabase() *sql.DB {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err != nil {
@@ -36,7 +35,7 @@ func openDatabase() *sql.DB {
 	return db
 }
 
-// newStore is a Store in a new database.
+// newStore returns a Store in a new database.
 func newStore(opts ...sqlstore.Option) *sqlstore.Store {
 	db := openDatabase()
 	if err := sqlstore.Migrate(ctx, db, sqlstore.SQLite); err != nil {
@@ -49,7 +48,7 @@ func newStore(opts ...sqlstore.Option) *sqlstore.Store {
 	return store
 }
 
-// doubtful is a campaign with one entry in doubt: its reply was lost.
+// doubtful returns a campaign with one entry in doubt: its reply was lost.
 func doubtful(store *sqlstore.Store, name string) *sqlstore.Campaign {
 	campaign := store.Campaign(name)
 	if _, err := campaign.Claim(ctx, surveyID, "token1", []string{"jane.smith@example.com"}); err != nil {
@@ -123,8 +122,8 @@ func ExampleSchema() {
 	// Output: [postgresql/0001_journal.up.sql postgresql/0002_syncstate.up.sql] <nil>
 }
 
-// Each order has a campaign of its own, so its survey is sent once, however
-// often the event is delivered.
+// Each order has its own campaign, so its survey is sent once, however often
+// the event is delivered.
 func ExampleStore_Campaign() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -150,7 +149,7 @@ func ExampleCampaign_Name() {
 	// Output: survey-2026-11
 }
 
-// Execute calls Claim itself. A program that sends in its own way can use a
+// Execute calls Claim itself. A program with its own way to send can use a
 // campaign like this.
 func ExampleCampaign_Claim() {
 	campaign := newStore().Campaign("survey-2026-11")
@@ -165,7 +164,7 @@ func ExampleCampaign_Claim() {
 	// jane.smith@example.com begun true <nil>
 }
 
-// A backup is restored, and the dashboard shows whom the survey was sent to.
+// After a backup is restored, the dashboard shows the recipients of the survey.
 // Mark them as done, so that the next Execute leaves them alone.
 func ExampleCampaign_Finish() {
 	campaign := newStore().Campaign("survey-2026-11")
@@ -358,7 +357,7 @@ func ExampleSyncState_Save() {
 	// Output: <nil>
 }
 
-// What is known of Jane, for support.
+// All that the state knows of Jane, for support.
 func ExampleSyncState_Lookup() {
 	store := newStore()
 	srv := demeterrrtest.NewServer()

@@ -67,7 +67,7 @@ func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 	}
 }
 
-// TestMigrateFromTheFirstVersion keeps what is in the tables.
+// TestMigrateFromTheFirstVersion keeps the rows of the tables.
 func TestMigrateFromTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -18,7 +18,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// collect returns what a sequence yields, and fails the test on an error.
+// collect returns the values of a sequence, and fails the test on an error.
 func collect[T any](t testing.TB, in func(func(T, error) bool)) (all []T) {
 	t.Helper()
 	for item, err := range in {
@@ -261,7 +261,7 @@ func TestPruneForgetsWhatWasDoneBefore(t *testing.T) {
 }
 
 // TestPruneMeetsClaims prunes all the time while campaigns get their first
-// claims: a campaign with entries must keep its row, which ties it to its
+// claims. A campaign with entries must keep its row, which ties it to its
 // sequence.
 func TestPruneMeetsClaims(t *testing.T) {
 	t.Parallel()

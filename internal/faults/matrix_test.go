@@ -20,21 +20,21 @@ import (
 
 var out = flag.String("out", "", "write the matrix into this file, between its marks")
 
-// patient and impatient are time limits: one that is never reached, and the
-// first that is tried where the fault is that nothing comes.
+// patient is a time limit that is never reached. impatient is the first one
+// tried for a fault that stalls.
 const (
 	patient   = 30 * time.Second
 	impatient = 40 * time.Millisecond
 )
 
-// tally counts what the matrix did.
+// tally counts the work of the matrix.
 type tally struct{ cells, requests, again atomic.Int64 }
 
 // TestMatrix calls every method under every fault in every situation.
 func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	var counts tally
 	for i, f := range faults() {
-		// The faults come one after another, so that what one leaves behind is
+		// The faults come one after another, so that leftovers of one are
 		// found.
 		var group sync.WaitGroup
 		tickets := make(chan struct{}, 12)
@@ -66,9 +66,9 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	}
 }
 
-// repeatCell runs a cell. Where a fault is that nothing comes, somebody must
-// lose patience, and on a busy machine that can be before the fault was met:
-// then it is tried again with more patience.
+// repeatCell runs a cell. A stalling fault ends by the cell's time limit. On a
+// busy machine the limit can come before the fault: repeatCell then tries again
+// with a longer one.
 func repeatCell(f *fault, m method, s situation, counts *tally) (problems []string) {
 	for patience := impatient; ; patience *= 3 {
 		problems = runCell(f, m, s, patience, counts)
@@ -79,8 +79,8 @@ func repeatCell(f *fault, m method, s situation, counts *tally) (problems []stri
 	}
 }
 
-// runCell makes one call in a lab of its own and compares what comes back with
-// the rules.
+// runCell makes one call in its own lab and compares the outcome with the
+// rules.
 func runCell(f *fault, m method, s situation, patience time.Duration, counts *tally) (problems []string) {
 	l := newLab(f)
 	defer l.close()
@@ -94,7 +94,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 			go func() {
 				select {
 				case <-l.met:
-					time.Sleep(patience / 4) // so that the client has read what there is
+					time.Sleep(patience / 4) // so that the client has read everything sent
 				case <-ctx.Done():
 				}
 				cancel()
@@ -138,7 +138,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 	return problems
 }
 
-// cell makes the call, and all that is looked at afterwards.
+// cell makes the call and collects everything that the checks need.
 func (l *lab) cell(ctx context.Context, m method, s situation) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if l.fault.reused || l.fault.warm {
@@ -172,7 +172,7 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 		wrong("the gate is open: %v", err)
 	}
 	closed := func() bool {
-		l.transport.CloseIdleConnections() // a stream that was just cancelled may still keep its connection from being idle
+		l.transport.CloseIdleConnections() // a stream that was just canceled may still keep its connection from being idle
 		return l.dialled.Load() == 0
 	}
 	if !settled(closed) {
@@ -181,7 +181,7 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 	return problems
 }
 
-// plain is a call that works if the client does. It is tried again by hand, as
+// plain makes a call that succeeds with a healthy client. It retries by hand:
 // the client's own wait can be an hour, and its time limit very short.
 func (l *lab) plain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
@@ -196,7 +196,8 @@ func (l *lab) plain() error {
 	return err
 }
 
-// expectOf is expect, for methods that are laxer than others of their kind.
+// expectOf is expect with the exceptions for Do, which is laxer than other
+// methods.
 func expectOf(f *fault, m method, s situation) want {
 	w := expect(f, m.kind, s)
 	if !strings.HasPrefix(m.name, "Do ") || f.do == asOthers {
@@ -212,7 +213,7 @@ func expectOf(f *fault, m method, s situation) want {
 	return w
 }
 
-// compare says in what the outcome differs from the expectation.
+// compare returns the differences between the outcome and the expectation.
 func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (differences []string) {
 	wrong := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
 	attempts := resp.Attempts
@@ -256,8 +257,7 @@ func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (di
 	return differences
 }
 
-// labelled is the stacks of the goroutines that were started by calls under the
-// fault.
+// labelled returns the stacks of goroutines started by calls under the fault.
 func labelled(name string) string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)

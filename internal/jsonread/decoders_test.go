@@ -77,7 +77,7 @@ func (c *contactLike) read(r *jsonread.Reader) {
 	}
 }
 
-// readExtra keeps a member that does not fit the type.
+// readExtra keeps a member of another type than the field's.
 func readExtra(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}

@@ -13,8 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/serve"
 )
 
-// recorder keeps what a client sends, in a form that does not depend on how it
-// is written.
+// recorder keeps a client's requests in one form for all clients.
 type recorder struct {
 	next http.RoundTripper
 	sent []request
@@ -47,7 +46,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(req)
 }
 
-// plain is a value of any client's types as its JSON, without what is empty,
+// plain returns a value of any client's types as JSON, without empty members,
 // and with times in one form.
 func plain(t *testing.T, v any) any {
 	t.Helper()
@@ -110,7 +109,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 			values = append(values, plain(t, value))
 		}
 		list, ok := values[3].(map[string]any)
-		for _, name := range []string{"data", "Items"} { // what a page is called differs; what is in it must not
+		for _, name := range []string{"data", "Items"} { // the names in a page differ; the content must not
 			if items, found := list[name]; ok && found {
 				values[3] = items
 			}
@@ -135,8 +134,8 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 	}
 }
 
-// TestTheServersAgree holds the loopback server to what the one in memory
-// answers.
+// TestTheServersAgree compares the replies of the loopback server with those in
+// memory.
 func TestTheServersAgree(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()

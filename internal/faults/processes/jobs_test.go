@@ -14,13 +14,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// job is what a process gets: the customers from From to To, without To.
+// job is the input of a process: the customers From to To, without To.
 type job struct {
 	Journal, BaseURL, Key, SequenceID string
 	From, To                          int
 }
 
-// jobReport is what a process prints.
+// jobReport is the output of a process.
 type jobReport struct {
 	Sent, AlreadySent, Failed, NotTried int
 	InFlight, Unknown                   []string
@@ -88,7 +88,7 @@ func account(t *testing.T) (*demeterrrtest.Server, job) {
 	}
 }
 
-// Two processes with lists of 10,000, of whom 8,000 are in both.
+// Two processes with lists of 10,000. Both lists have the same 8,000.
 func TestTwoProcessesSplitOverlappingLists(t *testing.T) {
 	t.Parallel()
 	const people = 12_000
