@@ -311,16 +311,16 @@ func TestAWaitPastTheDeadlineFailsAtOnceAndReservesNothing(t *testing.T) {
 	}
 }
 
-func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
+func TestACanceledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	if err := take(ctx, l); err != nil {
 		t.Fatal(err)
 	}
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	done := make(chan error)
-	go func() { done <- take(cancelled, l) }()
+	go func() { done <- take(canceled, l) }()
 	for rdb.ZCard(ctx, "{test}:places").Val() < 4 { // two facts, the first place, and the waiting one
 		time.Sleep(time.Millisecond)
 	}
@@ -334,7 +334,7 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
 		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
 	}
-	if err := take(cancelled, l); !errors.Is(err, context.Canceled) {
+	if err := take(canceled, l); !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire with a dead context = %v", err)
 	}
 }

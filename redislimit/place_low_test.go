@@ -164,7 +164,7 @@ func TestALowCallPastItsDeadlineFailsAtOnceAndHoldsNothing(t *testing.T) {
 	}
 }
 
-func TestACancelledLowCallLeavesTheLine(t *testing.T) {
+func TestACanceledLowCallLeavesTheLine(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	const window, margin = 500 * time.Millisecond, 100 * time.Millisecond
@@ -172,10 +172,10 @@ func TestACancelledLowCallLeavesTheLine(t *testing.T) {
 	if err := take(low, l); err != nil {
 		t.Fatal(err)
 	}
-	cancelled, cancel := context.WithCancel(low)
+	canceled, cancel := context.WithCancel(low)
 	errs := make(chan error)
 	for range 5 { // one sleeps, four stand in line
-		go func() { errs <- take(cancelled, l) }()
+		go func() { errs <- take(canceled, l) }()
 	}
 	time.Sleep(50 * time.Millisecond)
 	cancel()

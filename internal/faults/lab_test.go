@@ -54,7 +54,7 @@ type lab struct {
 	cleanups []func()
 
 	connects syncBuffer   // requests to a proxy
-	dialled  atomic.Int64 // the client's open connections
+	dialed   atomic.Int64 // the client's open connections
 
 	fault  *fault
 	left   atomic.Int64  // how many more requests or connections meet the fault; below 0: all
@@ -182,8 +182,8 @@ func (l *lab) dial(ctx context.Context, network, address string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	l.dialled.Add(1)
-	return &countedConn{Conn: conn, open: &l.dialled}, nil
+	l.dialed.Add(1)
+	return &countedConn{Conn: conn, open: &l.dialed}, nil
 }
 
 // connection dials. A fault of the connection leads it astray.

@@ -47,7 +47,7 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 				group.Go(func() {
 					defer func() { <-tickets }()
 					counts.cells.Add(1)
-					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.title(), m.name, s, labelled(f.title()))) })
+					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.title(), m.name, s, labeled(f.title()))) })
 					defer hangs.Stop()
 					for _, problem := range repeatCell(f, m, s, &counts) {
 						t.Errorf("%s | %s | %s: %s", f.title(), m.name, s, problem)
@@ -56,7 +56,7 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 			}
 		}
 		group.Wait()
-		if left := ""; !settled(func() bool { left = labelled(f.title()); return left == "" }) {
+		if left := ""; !settled(func() bool { left = labeled(f.title()); return left == "" }) {
 			t.Errorf("%s: goroutines are left:\n%s", f.title(), left)
 		}
 	}
@@ -173,10 +173,10 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 	}
 	closed := func() bool {
 		l.transport.CloseIdleConnections() // a stream that was just canceled may still keep its connection from being idle
-		return l.dialled.Load() == 0
+		return l.dialed.Load() == 0
 	}
 	if !settled(closed) {
-		wrong("the client has %d connections open", l.dialled.Load())
+		wrong("the client has %d connections open", l.dialed.Load())
 	}
 	return problems
 }
@@ -257,8 +257,8 @@ func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (di
 	return differences
 }
 
-// labelled returns the stacks of goroutines started by calls under the fault.
-func labelled(name string) string {
+// labeled returns the stacks of goroutines started by calls under the fault.
+func labeled(name string) string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
 	var stacks []string
