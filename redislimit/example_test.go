@@ -98,7 +98,7 @@ func ExampleWithMargin_refused() {
 	_, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}},
 		redislimit.WithMargin(-time.Second))
 	fmt.Println(err)
-	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
+	// Output: redislimit: margin -1s is out of range; give more than 0 and at most 8784h0m0s
 }
 
 // For a Redis without persistence, and a quota that must hold even after a

@@ -82,7 +82,7 @@ func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts .
 	}
 	for i, opt := range opts {
 		if opt == nil {
-			return nil, fmt.Errorf("redislimit: option %d is nil: leave it out", i)
+			return nil, fmt.Errorf("redislimit: option %d is nil; leave it out", i)
 		}
 		opt(l)
 	}
@@ -106,26 +106,26 @@ func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts .
 // validate returns an error for an argument that New rejects.
 func (l *Limiter) validate() error {
 	if v := reflect.ValueOf(l.rdb); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return errors.New("redislimit: the Redis client is nil: give New one made by go-redis")
+		return errors.New("redislimit: the Redis client is nil; pass New one made by go-redis")
 	}
 	if l.key == "" || strings.ContainsAny(l.key, "{}") {
-		return fmt.Errorf("redislimit: key %q: give a name that is not empty and has no braces", l.key)
+		return fmt.Errorf("redislimit: key %q is empty or has braces; pass a name without braces, such as the organization's", l.key)
 	}
 	if len(l.limits) == 0 {
-		return errors.New("redislimit: no limits: give New at least one")
+		return errors.New("redislimit: no limits; pass New at least one")
 	}
 	for i, limit := range l.limits {
 		if limit.Requests <= 0 || limit.Window <= 0 || limit.Window > longest {
-			return fmt.Errorf("redislimit: limit %d is %d requests in %v: give at least 1 request, and a window of more than 0 and at most %v",
+			return fmt.Errorf("redislimit: limit %d is %d requests in %v; give at least 1 request, and a window of more than 0 and at most %v",
 				i, limit.Requests, limit.Window, longest)
 		}
 		if limit.Reserve < 0 || limit.Reserve >= limit.Requests {
-			return fmt.Errorf("redislimit: limit %d has a Reserve of %d of %d requests: give at least 0, and less than Requests",
+			return fmt.Errorf("redislimit: limit %d has a Reserve of %d of %d requests; give at least 0, and less than Requests",
 				i, limit.Reserve, limit.Requests)
 		}
 	}
 	if l.margin <= 0 || l.margin > longest {
-		return fmt.Errorf("redislimit: margin %v: give more than 0 and at most %v", l.margin, longest)
+		return fmt.Errorf("redislimit: margin %v is out of range; give more than 0 and at most %v", l.margin, longest)
 	}
 	return nil
 }
@@ -141,10 +141,10 @@ func (l *Limiter) validate() error {
 // takes another one, and fails after three.
 func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if l == nil || l.rdb == nil {
-		return nil, errors.New("redislimit: this Limiter is empty: make it with New")
+		return nil, errors.New("redislimit: this Limiter is empty; make it with New")
 	}
 	if ctx == nil {
-		return nil, errors.New("redislimit: Acquire got a nil context: give it context.Background()")
+		return nil, errors.New("redislimit: Acquire got a nil context; pass context.Background()")
 	}
 	if ctx.Err() != nil {
 		return nil, l.failed(ctx.Err())
@@ -169,7 +169,7 @@ func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 		}
 		l.tell(ctx, p, 0, 0)
 	}
-	return nil, fmt.Errorf("redislimit: key %q: %d places in a row were reached too late (the last by %v, with a margin of %v): "+
+	return nil, fmt.Errorf("redislimit: key %q: %d places in a row were reached too late (the last by %v, with a margin of %v); "+
 		"relieve Redis or this machine, or give a larger margin", l.key, maxLate, late, l.margin)
 }
 

@@ -73,8 +73,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"options", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(time.Minute), redislimit.WithColdStartHold()}, ""},
 		{"nil client", nil, "k", good, nil, "client is nil"},
 		{"nil pointer", (*redis.Client)(nil), "k", good, nil, "client is nil"},
-		{"no key", rdb, "", good, nil, `key ""`},
-		{"braces", rdb, "{k}", good, nil, "no braces"},
+		{"no key", rdb, "", good, nil, `key "" is empty`},
+		{"braces", rdb, "{k}", good, nil, "has braces"},
 		{"no limits", rdb, "k", nil, nil, "no limits"},
 		{"no requests", rdb, "k", []demeterrr.Limit{good[0], {Requests: 0, Window: time.Second}}, nil, "limit 1 is 0 requests"},
 		{"negative requests", rdb, "k", []demeterrr.Limit{{Requests: -1, Window: time.Second}}, nil, "limit 0 is -1 requests"},
@@ -85,7 +85,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"negative reserve", rdb, "k", []demeterrr.Limit{good[0], {Requests: 5, Window: time.Second, Reserve: -1}}, nil, "limit 1 has a Reserve of -1"},
 		{"all reserved", rdb, "k", []demeterrr.Limit{{Requests: 5, Window: time.Second, Reserve: 5}}, nil, "less than Requests"},
 		{"nil option", rdb, "k", good, []redislimit.Option{nil}, "option 0 is nil"},
-		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s"},
+		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s is out of range"},
 		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

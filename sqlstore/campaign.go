@@ -283,7 +283,7 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 			}
 			i, ok := slices.BinarySearchFunc(some, r.hash, func(k hashed, hash []byte) int { return bytes.Compare(k.hash[:], hash) })
 			if !ok {
-				return fmt.Errorf("the database returned a row that was not asked for")
+				return fmt.Errorf("the database returned the row of another email")
 			}
 			found[i] = true
 			r.entry.Email = some[i].email

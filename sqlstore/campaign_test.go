@@ -244,7 +244,7 @@ func TestBadInputOfACampaign(t *testing.T) {
 				`an entry cannot be finished as "begun"`:              c.Finish(t.Context(), surveyID, "token", []bulk.JournalEntry{{Email: "a@example.com"}, {Email: "a@example.com", State: bulk.JournalBegun}}),
 				"the store was not made by Open":                      lookupError(new(sqlstore.Store).Campaign("survey"), surveyID),
 				"the campaign is nil; use Store.Campaign":             lookupError(nil, surveyID),
-				"1 of 2 emails are not in doubt, so that none was forgotten": func() error {
+				"1 of 2 emails are not in doubt, so none was forgotten": func() error {
 					finish(t, c, "token", bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
 					return c.Forget(t.Context(), "a@example.com", "nobody@example.com")
 				}(),

@@ -232,7 +232,7 @@ func (s *Store) probe(ctx context.Context) error {
 		token := rand.Text()
 		taken, err := c.claim(ctx, q, sequenceID, token, keys)
 		if err == nil && len(taken) != len(keys) {
-			err = invalid("two claims got the same email: the database does not keep primary keys")
+			err = invalid("two claims got the same email: the database ignores primary keys")
 		}
 		if err != nil {
 			return err

@@ -394,7 +394,7 @@ func ExampleWithInFlight() {
 	campaign := newStore(sqlstore.WithInFlight(10 * time.Minute)).Campaign("survey-2026-11")
 	_, err := campaign.Claim(ctx, surveyID, "token1", []string{"jane.smith@example.com"})
 	fmt.Println(err, campaign.Forget(ctx, "jane.smith@example.com"))
-	// Output: <nil> demeterrr: VALIDATION_ERROR: campaign "survey-2026-11": one of the emails is being sent to, so that none was forgotten; wait for its outcome
+	// Output: <nil> demeterrr: VALIDATION_ERROR: campaign "survey-2026-11": one of the emails is being sent to, so none was forgotten; wait for its outcome
 }
 
 func ExampleWithoutEmails() {

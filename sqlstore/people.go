@@ -240,7 +240,7 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 		known++
 		switch {
 		case r.entry.Live:
-			return invalid("campaign %q: one of the emails is being sent to, so that none was forgotten; wait for its outcome", c.name)
+			return invalid("campaign %q: one of the emails is being sent to, so none was forgotten; wait for its outcome", c.name)
 		case r.entry.State == bulk.JournalDone:
 			known--
 		}
@@ -250,7 +250,7 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 		return err
 	}
 	if known < len(keys) && !missingIsFine {
-		return invalid("campaign %q: %d of %d emails are not in doubt, so that none was forgotten; InDoubt lists those that are", c.name, len(keys)-known, len(keys))
+		return invalid("campaign %q: %d of %d emails are not in doubt, so none was forgotten; pass emails from InDoubt only", c.name, len(keys)-known, len(keys))
 	}
 	_, err = q.ExecContext(ctx, s.sql("DELETE FROM demeterrr_journal"+
 		" WHERE campaign = ? AND state <> 'done' AND email_key IN ("+list(len(keys), "?")+")"), args...)

@@ -136,7 +136,7 @@ func TestForgetRefusesWhatIsNotInDoubt(t *testing.T) {
 			done := bulk.JournalEntry{Email: "done@example.com", State: bulk.JournalDone}
 			unknown := bulk.JournalEntry{Email: "unknown@example.com", State: bulk.JournalUnknown}
 			finish(t, c, "token", done, unknown)
-			wantError(t, c.Forget(t.Context(), "unknown@example.com", "live@example.com"), "one of the emails is being sent to, so that none was forgotten")
+			wantError(t, c.Forget(t.Context(), "unknown@example.com", "live@example.com"), "one of the emails is being sent to, so none was forgotten")
 			wantError(t, c.Forget(t.Context(), "unknown@example.com", "done@example.com"), "1 of 2 emails are not in doubt")
 			wantError(t, c.Forget(t.Context(), "unknown@example.com", "nobody@example.com"), "1 of 2 emails are not in doubt")
 			emails := []string{"done@example.com", "unknown@example.com", "live@example.com"}

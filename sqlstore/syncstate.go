@@ -161,7 +161,7 @@ func (s *SyncState) lease(ctx context.Context, q queryer, run *stateRun) error {
 			case address == "": // nothing was saved yet
 				return nil
 			case address != run.address:
-				return fmt.Errorf("%w: it is of %s, the client's is %s", bulk.ErrStateMismatch, address, run.address)
+				return fmt.Errorf("%w: its address is %s, the client's is %s", bulk.ErrStateMismatch, address, run.address)
 			}
 			return st.sameSecret("sync state", s.name, secretCheck)
 		})
@@ -205,9 +205,9 @@ func (s *SyncState) hold(ctx context.Context, q queryer, run *stateRun, set stri
 		var owner string
 		err := rows.Scan(&token, &owner)
 		if owner == "" { // that run has released the state since
-			owner = "it"
+			owner = "another run"
 		}
-		lost = fmt.Errorf("%w: %s took it from this run, which had shown no sign of life for %v", bulk.ErrStateInUse, owner, st.inFlight)
+		lost = fmt.Errorf("%w: %s took it, because this run had not renewed its lease for %v", bulk.ErrStateInUse, owner, st.inFlight)
 		return err
 	})
 	if err != nil || token == run.token { // MySQL skips rows that keep their values in its count

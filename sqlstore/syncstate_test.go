@@ -151,7 +151,7 @@ func TestARunThatWasSuspended(t *testing.T) {
 			acquire(t, first)()
 			err := third.Save(t.Context(), []bulk.SyncEntry{dirty})
 			wantStateInUse(t, err)
-			wantError(t, err, "it took it from this run, which had shown no sign of life for 5m0s")
+			wantError(t, err, "another run took it, because this run had not renewed its lease for 5m0s")
 			release = acquire(t, first)
 			execute(t, db, "DELETE FROM demeterrr_sync_states")
 			wantError(t, first.Save(t.Context(), []bulk.SyncEntry{dirty}), `sync state "crm" was deleted during the run`)
@@ -275,7 +275,7 @@ func TestTheFirstSaveTiesAStateToItsAddress(t *testing.T) {
 			release()
 			for _, s := range []*sqlstore.SyncState{s, d.openStore(t, d.open(t, d.dsn)).SyncState("crm")} {
 				err := second(s.Acquire(t.Context(), "https://b.example.com"))
-				wantError(t, err, `sync state "crm": the sync state belongs to another account: it is of `+apiAddress+", the client's is https://b.example.com")
+				wantError(t, err, `sync state "crm": the sync state belongs to another account: its address is `+apiAddress+", the client's is https://b.example.com")
 				if !errors.Is(err, bulk.ErrStateMismatch) {
 					t.Error(err)
 				}

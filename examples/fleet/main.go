@@ -44,7 +44,7 @@ var roles = []string{"website", "batch", "batch", "batch"}
 var limit = demeterrr.Limit{Requests: 20, Window: 2 * time.Second, Reserve: 6}
 
 // errNoRedis ends the program without a failure: the demonstration needs Redis.
-var errNoRedis = errors.New("there is no redis-server here, and no -redis address was given: install Redis, or name one")
+var errNoRedis = errors.New("redis-server is missing; install Redis, or pass the address of one with -redis")
 
 func main() {
 	redisAddr := flag.String("redis", "", "host:port of a Redis to use; empty starts one")

@@ -108,7 +108,7 @@ func parse(args []string) (*settings, error) {
 	case s.fake:
 		s.secret = cmp.Or(s.secret, "a secret of the fake")
 	case len(s.secret) < 16:
-		return nil, errors.New("the environment variable SHOP_WEBHOOK_SECRET has fewer than 16 bytes; set it to the secret that the shop signs its webhooks with")
+		return nil, errors.New("the environment variable SHOP_WEBHOOK_SECRET has fewer than 16 bytes; set it to the secret of the shop's webhooks")
 	case s.sequence == "":
 		return nil, errors.New("no sequence; pass -sequence with the id of an active one, or -fake")
 	}

@@ -44,8 +44,8 @@ func connectionFaults() []fault {
 	}
 }
 
-// hangingDial is a network that swallows the packets of a handshake. The
-// loopback interface cannot, so the dialer plays it.
+// hangingDial is a network that swallows the packets of a handshake. The loopback
+// interface cannot, so the dialer plays it.
 func hangingDial(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 	if l.take() {
 		l.stalled()

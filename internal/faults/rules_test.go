@@ -22,7 +22,7 @@ const (
 	badCertificate class = "certificate error"
 	refused        class = "the server says that it did not process it"
 	lost           class = "reply lost"
-	badBody        class = "2xx whose body is broken" // a lost reply for calls that need the body
+	badBody        class = "2xx whose body is broken" // a lost reply for whom needs the body
 	tooLarge       class = "2xx whose body is too large"
 	failedIn2xx    class = "2xx with the API's own error"
 	seeOther       class = "303 or 101: perhaps done, its result is elsewhere"

@@ -46,7 +46,7 @@ var tasks = []task{
 	{"E", "a 409 matched by its code", serve.Conflict, false, func(ctx context.Context, p work.Peer) error {
 		_, err := p.Create(ctx)
 		if !p.Taken(err) {
-			return fmt.Errorf("not recognised: %w", err)
+			return fmt.Errorf("not recognized: %w", err)
 		}
 		return nil
 	}},
