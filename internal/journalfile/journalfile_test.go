@@ -13,7 +13,7 @@ import (
 
 const header = `{"header":1}`
 
-// open opens a file with this content, and returns the lines after its header.
+// open opens a file and returns the lines after its header.
 func open(t *testing.T, path string) (*File, []string, error) {
 	t.Helper()
 	var lines []string
@@ -60,7 +60,7 @@ func TestAFileIsOpenOnce(t *testing.T) {
 	}
 }
 
-// replace puts a copy of the file in its place, like an editor that saves it.
+// replace puts a copy of the file in its place, as an editor does that saves it.
 func replace(t *testing.T, path string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -69,8 +69,7 @@ func replace(t *testing.T, path string) {
 	}
 }
 
-// changes are changes to an open file by other programs, with the error of
-// Append.
+// changes are what other programs do to a file that is open, with what Append says of it.
 var changes = []struct {
 	name, want string
 	change     func(t *testing.T, path string)
@@ -102,8 +101,7 @@ var changes = []struct {
 	}},
 }
 
-// mayChange skips the test if the system keeps other programs from changing the
-// name of an open file.
+// mayChange skips the test if the system keeps other programs from changing the name of an open file.
 func mayChange(t *testing.T, name string) {
 	t.Helper()
 	if runtime.GOOS == "windows" && (name == "replaced" || name == "removed" || name == "renamed") {
