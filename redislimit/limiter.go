@@ -67,14 +67,14 @@ func (e *DeadlineError) RetryAfter() time.Duration { return e.Wait }
 // New returns a Limiter that shares its limits with every Limiter of the same
 // key in the same Redis, in any process. rdb is any client of go-redis, and
 // yours to close. The key is a short name without braces, such as the
-// organization's. Give at least one limit; [demeterrr.DefaultLimits] returns
+// organization's. Pass at least one limit; [demeterrr.DefaultLimits] returns
 // the documented ones. New sends nothing. It returns an error for an invalid
 // argument.
 //
-// Give all of them the same limits and options. During a rollout they can
-// differ: each Limiter then keeps its own limits and counts the places of all.
-// Redis remembers places for the longest window of any of them, until the key
-// has been idle for that long.
+// Give every Limiter of a key the same limits and options. During a rollout
+// they can differ: each Limiter then keeps its own limits and counts the places
+// of all. Redis remembers places for the longest window of any of them, until
+// the key has been idle for that long.
 func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts ...Option) (*Limiter, error) {
 	l := &Limiter{
 		rdb: rdb, key: key, limits: slices.Clone(limits), margin: defaultMargin,

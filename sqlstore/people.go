@@ -197,9 +197,9 @@ func (s *Store) list(ctx context.Context, campaign string, inDoubt bool) iter.Se
 	}
 }
 
-// Forget makes the next Execute send to emails in doubt. Check each of them
-// first: a contact with a sending is messaged twice. Forget is all or nothing.
-// It fails if one of the emails is not in doubt or is in flight.
+// Forget makes the next Execute send to emails in doubt. Look them up first: a
+// person with a sending is then messaged twice. Forget is all or nothing. It
+// fails if one of the emails is not in doubt, or is in flight.
 func (c *Campaign) Forget(ctx context.Context, emails ...string) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -257,14 +257,14 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 	return err
 }
 
-// Prune deletes the done entries older than before, in every campaign, and then
-// the campaigns without entries. It returns the number of deleted entries.
-// Entries in doubt stay at any age, and so do sync states. Prune deletes about
-// 1,000 entries at a time.
+// Prune deletes the entries that were done before a time, in every campaign,
+// and then the campaigns without entries. It returns the number of deleted
+// entries. Entries in doubt stay at any age, and so do sync states. Prune
+// deletes about 1,000 entries at a time.
 //
-// Prune makes these people available to send to again. Use it if the campaigns
-// have ended for good and their events cannot be redelivered. To drop the
-// emails and keep the protection, use [Store.RedactBefore].
+// After Prune, these people can be sent to again. Use it if the campaigns have
+// ended for good and their events cannot be redelivered. To drop the emails and
+// keep the protection, use [Store.RedactBefore].
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.made(); err != nil {
 		return 0, err
@@ -305,8 +305,8 @@ func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err erro
 	return n, nil
 }
 
-// RedactBefore removes the readable email and the contact id from all done
-// entries older than before, in every campaign. It returns the number of
+// RedactBefore removes the readable email and the contact id from all entries
+// that were done before a time, in every campaign. It returns the number of
 // changed entries. Entries in doubt stay readable, so that you can look them
 // up. Sync states stay too: their entries describe the account of today.
 func (s *Store) RedactBefore(ctx context.Context, before time.Time) (int64, error) {
@@ -335,8 +335,8 @@ func (s *Store) exec(ctx context.Context, query string, args []any) (changed int
 	return changed, err
 }
 
-// sweep runs a statement on all done entries older than before, oldest first,
-// in transactions of about a page.
+// sweep runs a statement on all entries that were done before a time, oldest
+// first, in transactions of about a page.
 func (s *Store) sweep(ctx context.Context, before time.Time, statement string) (changed int64, err error) {
 	after := time.Unix(0, 0)
 	for {

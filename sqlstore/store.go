@@ -42,8 +42,8 @@ const (
 type Option func(*Store)
 
 // WithInFlight sets how long a claim counts as live, on the database's clock.
-// The default is 5 minutes. During that time, other claims get
-// bulk.ErrInFlight. An older claim is in doubt until you call
+// The default is 5 minutes. During that time, other processes get
+// bulk.ErrInFlight for its contacts. An older claim is in doubt until you call
 // [Campaign.Forget]. Make d longer than the time-out of an attempt, or an
 // attempt in flight looks like doubt. Use the same d in every process.
 //
