@@ -1,5 +1,5 @@
-// Package gate blocks all requests of a client after a 429 that names a time,
-// until that time.
+// Package gate blocks the requests of a client after a 429, until the time named
+// in the 429.
 package gate
 
 import (
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// MaxClosed bounds the time that a gate stays closed. One wrong number of a
-// server can lock a client out for an hour at most.
+// MaxClosed bounds the closed time of a gate. One wrong number of a server can
+// lock a client out for an hour at most.
 const MaxClosed = time.Hour
 
 // Gate is open until a call of Close. The zero value is open.

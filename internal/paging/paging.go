@@ -25,8 +25,8 @@ func (p *Pages) Follow(number int) bool { return number < p.last.totalPages }
 // Total returns the number of pages, as the highest page so far reports it.
 func (p *Pages) Total() int { return p.last.totalPages }
 
-// Forget drops marks that no rule needs any more. Call it if every page up to
-// the number was read in order.
+// Forget drops marks that the rules have finished with. Call it if every page up
+// to the number was read in order.
 func (p *Pages) Forget(number int) { delete(p.seen, number-maxEmpty) }
 
 // Check compares a requested page with the pages beside it.

@@ -18,7 +18,7 @@ type Page struct {
 	Total, TotalPages int
 }
 
-// List has its pages, the ids that it yields, and the error that it ends with.
+// List has its pages, the ids of its items, and its final error.
 type List struct {
 	Pages      []Page
 	IDs, Wrong string
