@@ -25,8 +25,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// sendCampaign sends the survey of November. Any number of processes call it at
-// once, with the same guests.
+// sendCampaign sends the survey of November. Any number of processes can call
+// it at once, with the same guests.
 func sendCampaign(ctx context.Context, db *sql.DB, rdb *redis.Client, sequenceID string, guests iter.Seq2[demeterrr.ExecuteContact, error]) error {
 	if err := sqlstore.Migrate(ctx, db, sqlstore.PostgreSQL); err != nil {
 		return err
@@ -74,7 +74,7 @@ func printInDoubt(ctx context.Context, store *sqlstore.Store, out io.Writer) err
 	return nil
 }
 
-// forget releases people who have no sending. The next run sends to them.
+// forget releases people without a sending. The next run sends to them.
 func forget(ctx context.Context, store *sqlstore.Store, emails ...string) error {
 	return store.Campaign("survey-2026-11").Forget(ctx, emails...)
 }
@@ -86,7 +86,7 @@ func TestThreeProcessesSendOneCampaign(t *testing.T) {
 	t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
 	t.Setenv("DEMETERRR_BASE_URL", srv.URL())
 	survey := srv.AddSequence(demeterrr.Sequence{Name: "Post-Purchase Satisfaction Survey"})
-	srv.Inject(demeterrrtest.Fault{Skip: 4, Drop: demeterrrtest.DropAfter}) // of one batch nobody learns the outcome
+	srv.Inject(demeterrrtest.Fault{Skip: 4, Drop: demeterrrtest.DropAfter}) // the outcome of one batch stays unknown
 	var guests []demeterrr.ExecuteContact
 	for i := range 1000 {
 		guests = append(guests, demeterrr.ExecuteContact{Email: fmt.Sprintf("guest%d@example.com", i), FirstName: "Alice"})
@@ -105,7 +105,7 @@ func TestThreeProcessesSendOneCampaign(t *testing.T) {
 		db := open()
 		go func() {
 			var err error
-			for range 100 { // as Kubernetes restarts it
+			for range 100 { // Kubernetes would restart it
 				if err = sendCampaign(t.Context(), db, rdb, survey.ID, bulk.Slice(guests)); err == nil {
 					break
 				}

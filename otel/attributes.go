@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// The attributes that the semantic conventions lack.
+// Attributes missing in the semantic conventions.
 const (
 	// operationName is the method of the SDK that the program called.
 	operationName = attribute.Key("demeterrr.operation")
@@ -30,13 +30,13 @@ const (
 	waitBackoff     = attribute.Key("demeterrr.wait.backoff")
 )
 
-// routeKey is what the attributes of a call depend on.
+// routeKey is everything that the attributes of a call depend on.
 type routeKey struct {
 	operation, call, method, template, scheme, address string
 	port                                               int
 }
 
-// route has what all calls of one route share, made once.
+// route holds the parts that all calls of one route share, made once.
 type route struct {
 	call, attempt           string // the names of the spans
 	callStart, attemptStart []trace.SpanStartOption
@@ -48,13 +48,13 @@ type route struct {
 	begun                   sync.Once
 }
 
-// server is whose quota it is.
+// server identifies the owner of a quota.
 type server struct {
 	address string
 	port    int
 }
 
-// route returns the route of a call that belongs to an operation.
+// route returns the route of a call within an operation.
 func (t *Tracer) route(operation string, start demeterrr.CallStart) *route {
 	key := routeKey{operation, start.Operation, start.Method, start.Route, start.Scheme, start.ServerAddress, start.ServerPort}
 	return t.routes.get(key, func() *route { return newRoute(key) })
@@ -64,7 +64,7 @@ func newRoute(key routeKey) *route {
 	method := key.method
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default: // the call is refused
+	default: // the call will fail before it is sent
 		method = semconv.HTTPRequestMethodOther.Value.AsString()
 	}
 	r := &route{
@@ -74,7 +74,7 @@ func newRoute(key routeKey) *route {
 		writes:  method != http.MethodGet,
 	}
 	if !strings.Contains(key.call, ".") {
-		r.call += " " + r.attempt // a raw call says more by its route
+		r.call += " " + r.attempt // the route says more than the name Do
 	}
 	r.operation = []attribute.KeyValue{
 		operationName.String(key.operation),
@@ -93,7 +93,7 @@ func newRoute(key routeKey) *route {
 	return r
 }
 
-// callAttributes are the attributes of a span for how its call ended.
+// callAttributes returns the attributes that describe the end of a call.
 func callAttributes(end demeterrr.CallEnd) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, 0, 6)
 	attrs = append(attrs, callAttempts.Int(end.Attempts))
@@ -114,9 +114,9 @@ func callAttributes(end demeterrr.CallEnd) []attribute.KeyValue {
 	return attrs
 }
 
-// errorType is the attribute error.type: why the caller gave up, the API's code if
-// it is documented, the HTTP status, or what was wrong with the reply. It has few
-// values, whatever a server sends. It is empty if err is nil.
+// errorType returns the attribute error.type: why the caller gave up, the API's
+// code if it is documented, the HTTP status, or the fault of the reply. It has
+// few values, whatever a server sends. It is empty for a nil error.
 func errorType(err error, sent bool) string {
 	if err == nil {
 		return ""
@@ -158,13 +158,13 @@ func documented(code demeterrr.Code) bool {
 // maxCached bounds a cache, in case a program puts ids into Request.Route.
 const maxCached = 1000
 
-// cache keeps what is made once for each key. The zero value is ready.
+// cache keeps one value for each key. The zero value is ready.
 type cache[K comparable, V any] struct {
 	mu     sync.RWMutex
 	values map[K]V
 }
 
-// get returns the value of key, made by build the first time.
+// get returns the value of key. The first call builds it.
 func (c *cache[K, V]) get(key K, build func() V) V {
 	c.mu.RLock()
 	v, ok := c.values[key]

@@ -26,8 +26,9 @@ func (contact) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkGet is the cost of a Tracer for a call that succeeds at once: none, one
-// whose spans are dropped, metrics alone, spans alone that are recorded, both.
+// BenchmarkGet measures the cost of a Tracer for a call that succeeds at once:
+// without one, with dropped spans, with metrics alone, with recorded spans
+// alone, and with both.
 func BenchmarkGet(b *testing.B) {
 	meters := func() demeterrrotel.Option {
 		return demeterrrotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())))

@@ -2,7 +2,7 @@ package demeterrrotel
 
 import "testing"
 
-// A program that puts ids into its routes does not fill the memory.
+// Ids in routes cannot fill the memory.
 func TestACacheIsBounded(t *testing.T) {
 	t.Parallel()
 	var c cache[int, int]

@@ -1,16 +1,27 @@
-// Package demeterrrotel shows the calls of a [demeterrr.Client] in OpenTelemetry,
-// as spans and metrics.
+// Package demeterrrotel shows the calls of a [demeterrr.Client] in
+// OpenTelemetry, as spans and metrics. The module is called otel and the
+// package demeterrrotel, because a file that sets up OpenTelemetry already
+// imports a package called otel.
+//
+// # Trace a client
 //
 //	tracer, err := demeterrrotel.NewTracer()
+//	if err != nil {
+//		return err
+//	}
 //	client, err := demeterrr.NewFromEnv(demeterrr.WithTracer(tracer))
 //
-// The module is called otel and the package demeterrrotel, because a file that
-// sets up OpenTelemetry already imports a package called otel.
+// The Tracer uses the global providers. To use others, pass them:
 //
-// # Spans
+//	tracer, err := demeterrrotel.NewTracer(
+//		demeterrrotel.WithTracerProvider(tracerProvider),
+//		demeterrrotel.WithMeterProvider(meterProvider),
+//	)
 //
-// An operation such as Contacts.Upsert is a span, each of its calls is a span
-// below it, and each attempt and each wait is a span below its call:
+// # Read the spans
+//
+// An operation such as Contacts.Upsert is a span. Each of its calls is a span
+// below it, and each attempt and wait is a span below its call:
 //
 //	Contacts.Upsert
 //	    Contacts.Create
@@ -21,13 +32,22 @@
 // Attempts have the kind client and the attributes of OpenTelemetry's semantic
 // conventions for HTTP, with url.template in place of url.full.
 //
-// # Metrics
+// # Group your own code
 //
-// The README of the module lists them: the duration of requests and calls,
-// attempts, retries, waits, 429s, unknown outcomes and the quota.
+//	err := client.TraceOperation(ctx, "Signup", func(ctx context.Context) error {
+//		_, _, err := client.Contacts.Upsert(ctx, params)
+//		return err
+//	})
 //
-// # Private data
+// The calls inside become spans below Signup, and count under Signup in the
+// metrics.
 //
-// Neither spans nor metrics hold the API key, an email, an id, a query, a header
-// or a body.
+// # Watch the metrics
+//
+// The metrics are the duration of requests, calls and waits, the number of
+// attempts, retries, waiting calls, 429s and unknown outcomes, and the quota.
+// The README of the module lists them with their attributes.
+//
+// Spans and metrics are free of private data: the API key, emails, ids,
+// queries, headers and bodies stay out.
 package demeterrrotel

@@ -17,7 +17,7 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// A program that has set the global providers needs one line more.
+// With the global providers set, a program needs one more line.
 func ExampleNewTracer() {
 	tracer, err := demeterrrotel.NewTracer()
 	if err != nil {
@@ -31,7 +31,7 @@ func ExampleNewTracer() {
 	// Output: demeterrr.Client(https://app.demeterrr.com/api/v1)
 }
 
-// The spans of a call that is retried.
+// The spans of a call with a retry.
 func ExampleWithTracerProvider() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -58,7 +58,7 @@ func ExampleWithTracerProvider() {
 	// internal Contacts.List
 }
 
-// The attempts of a call that is retried, as a metric.
+// The attempts of a call with a retry, as a metric.
 func ExampleWithMeterProvider() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()

@@ -19,14 +19,14 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// observer is a Tracer and all that it has told, in memory.
+// observer is a Tracer with its spans and metrics in memory.
 type observer struct {
 	*demeterrrotel.Tracer
 	spans  *tracetest.SpanRecorder
 	reader *sdkmetric.ManualReader
 }
 
-// observe makes an observer. Further processors come after the one that records.
+// observe makes an observer. Further processors come after the recorder.
 func observe(t testing.TB, processors ...sdktrace.SpanProcessor) *observer {
 	t.Helper()
 	o := &observer{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
@@ -44,7 +44,7 @@ func observe(t testing.TB, processors ...sdktrace.SpanProcessor) *observer {
 	return o
 }
 
-// stubs are the spans that have ended.
+// stubs returns the ended spans.
 func (o *observer) stubs() tracetest.SpanStubs {
 	return tracetest.SpanStubsFromReadOnlySpans(o.spans.Ended())
 }
@@ -64,7 +64,7 @@ func (o *observer) collect(t testing.TB) []metricdata.Metrics {
 	return nil
 }
 
-// all is everything that the spans and metrics hold, as text.
+// all returns the whole content of the spans and metrics as text.
 func (o *observer) all(t testing.TB) string {
 	t.Helper()
 	metrics := o.collect(t)
@@ -80,8 +80,8 @@ func (o *observer) all(t testing.TB) string {
 	return b.String()
 }
 
-// tree prints the spans below the one with the id, in the order of their starts: name,
-// kind, duration, attributes and status.
+// tree prints the spans below the one with the id, in the order of their
+// starts: name, kind, duration, attributes and status.
 func tree(spans tracetest.SpanStubs, below [8]byte, depth int) string {
 	var b strings.Builder
 	for _, s := range ordered(spans) {
@@ -115,7 +115,8 @@ func attributes(attrs []attribute.KeyValue) string {
 	return strings.Join(parts, " ")
 }
 
-// points prints every point of the metrics: name, attributes, and a value, or a count and a sum.
+// points prints every point of the metrics: name, attributes, and a value, or a
+// count and a sum.
 func points(metrics []metricdata.Metrics) string {
 	var lines []string
 	line := func(m metricdata.Metrics, attrs attribute.Set, value string) {
@@ -146,7 +147,8 @@ type limiterFunc func(context.Context) error
 
 func (f limiterFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return nil, f(ctx) }
 
-// reportingLimiter is a Limiter that lets each attempt wait, and says so.
+// reportingLimiter is a Limiter with a wait of d for each attempt, which it
+// reports.
 func reportingLimiter(d time.Duration) demeterrr.Limiter {
 	return limiterFunc(func(ctx context.Context) error {
 		if d > 0 {
@@ -157,7 +159,7 @@ func reportingLimiter(d time.Duration) demeterrr.Limiter {
 	})
 }
 
-// waitOnce is a Limiter that lets the first attempt wait.
+// waitOnce is a Limiter with a wait for the first attempt.
 func waitOnce(d time.Duration) demeterrr.Limiter {
 	return limiterFunc(func(context.Context) error {
 		time.Sleep(d)

@@ -31,7 +31,7 @@ type instruments struct {
 	quotas          cache[server, *quota]
 }
 
-// quota is what a server reported last, and until when that is reported here.
+// quota is the last quota reported by a server, with the end of its validity.
 type quota struct {
 	last atomic.Pointer[report]
 	of   metric.ObserveOption
@@ -42,11 +42,11 @@ type report struct {
 	until time.Time // zero for no end
 }
 
-// shortest is how long a quota is reported at least: two scrapes or so. Where the
-// window slides, it can end a second later.
+// shortest is the shortest time that a quota is reported: about two scrapes.
+// With a sliding window, the quota itself can end a second later.
 const shortest = 5 * time.Minute
 
-// seconds are the buckets for what may wait for the next hour's quota.
+// seconds are buckets for calls that can wait for the next hour's quota.
 var seconds = metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
 func newInstruments(m metric.Meter) (*instruments, error) {
@@ -78,7 +78,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	return i, errs[10]
 }
 
-// seriesKey names a series of a route: an instrument, and the attributes beside
+// seriesKey names a series of a route: an instrument, and its attributes beside
 // those of the route.
 type seriesKey struct {
 	instrument string
@@ -86,7 +86,7 @@ type seriesKey struct {
 	text       string
 }
 
-// series are the attributes of a series, ready for its instrument.
+// series holds the attributes of a series, ready for its instrument.
 type series struct {
 	add    []metric.AddOption
 	record []metric.RecordOption
@@ -97,20 +97,20 @@ func newSeries(attrs ...[]attribute.KeyValue) series {
 	return series{[]metric.AddOption{option}, []metric.RecordOption{option}}
 }
 
-// plain is the series without further attributes.
+// plain returns the series with only the attributes of the route.
 func (r *route) plain() series {
 	return r.series.get(seriesKey{}, func() series { return newSeries(r.operation) })
 }
 
-// by is the series of one value of an attribute.
+// by returns the series for one value of an attribute.
 func (r *route) by(key attribute.Key, value string) series {
 	return r.series.get(seriesKey{instrument: string(key), text: value}, func() series {
 		return newSeries(r.operation, []attribute.KeyValue{key.String(value)})
 	})
 }
 
-// ended is the series of a status and an error type, with the attributes of the
-// route that the instrument has.
+// ended returns the series for a status and an error type. attrs are the
+// attributes of the route that the instrument has.
 func (r *route) ended(instrument string, attrs []attribute.KeyValue, status int, kind string) series {
 	return r.series.get(seriesKey{instrument, status, kind}, func() series {
 		var end []attribute.KeyValue
@@ -124,8 +124,8 @@ func (r *route) ended(instrument string, attrs []attribute.KeyValue, status int,
 	})
 }
 
-// begin starts the counters that alerts watch at 0, as Prometheus sees no increase
-// in a series that begins with 1.
+// begin starts the counters for alerts at 0: Prometheus sees no increase in a
+// series that begins with 1.
 func (i *instruments) begin(ctx context.Context, r *route) {
 	r.begun.Do(func() {
 		zero := r.plain()
@@ -166,7 +166,7 @@ func (i *instruments) retry(ctx context.Context, c *call, reason string) {
 	i.retries.Add(ctx, 1, c.route.by(retryReason, reason).add...)
 }
 
-// waits counts the calls that are waiting up or down.
+// waits adds to the number of waiting calls.
 func (i *instruments) waits(ctx context.Context, c *call, reason demeterrr.WaitReason, more int64) {
 	i.activeWaits.Add(ctx, more, c.route.by(waitReason, string(reason)).add...)
 }
@@ -181,7 +181,7 @@ func (i *instruments) quotaOf(s server) *quota {
 	})
 }
 
-// observe reports each quota until its window ends. What is left after that is
+// observe reports each quota until its window ends. The quota after that is
 // unknown until the next reply.
 func (i *instruments) observe(_ context.Context, o metric.Observer) error {
 	i.quotas.each(func(_ server, q *quota) {

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Option changes how a [Tracer] works.
+// Option changes a Tracer made by [NewTracer].
 type Option func(*config)
 
 type config struct {
@@ -17,8 +17,8 @@ type config struct {
 	mistakes []error
 }
 
-// WithTracerProvider makes the spans with tp. The default is the global provider,
-// otel.GetTracerProvider.
+// WithTracerProvider makes spans with tp. The default is the global provider,
+// otel.GetTracerProvider. With a nil tp, NewTracer fails.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) {
 		if isNil(tp) {
@@ -29,8 +29,8 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	}
 }
 
-// WithMeterProvider makes the metrics with mp. The default is the global provider,
-// otel.GetMeterProvider.
+// WithMeterProvider makes metrics with mp. The default is the global provider,
+// otel.GetMeterProvider. With a nil mp, NewTracer fails.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return func(c *config) {
 		if isNil(mp) {

@@ -15,7 +15,7 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// refusing is a meter provider that refuses a name.
+// refusing is a meter provider that rejects a name.
 type refusing struct{ metricnoop.MeterProvider }
 
 func (refusing) Meter(string, ...metric.MeterOption) metric.Meter { return refusingMeter{} }

@@ -18,7 +18,8 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// grenade is a span processor that panics once, when a span of a name starts or ends.
+// grenade is a span processor that panics once, at the start or end of a named
+// span.
 type grenade struct {
 	sdktrace.SpanProcessor
 	name  string
@@ -69,7 +70,7 @@ func TestAProviderThatPanicsLeavesNoSpanOpen(t *testing.T) {
 					}
 					want := 0
 					if start {
-						want = 1 // the span whose start panicked: nobody has it
+						want = 1 // the span whose start panicked is lost
 					}
 					if len(open) != want {
 						t.Errorf("%d spans are open, want %d", len(open), want)
@@ -83,7 +84,7 @@ func TestAProviderThatPanicsLeavesNoSpanOpen(t *testing.T) {
 	}
 }
 
-// brokenMeters gives counters and histograms that panic.
+// brokenMeters makes counters and histograms that panic.
 type brokenMeters struct{ metricnoop.MeterProvider }
 
 func (brokenMeters) Meter(string, ...metric.MeterOption) metric.Meter { return brokenMeter{} }

@@ -17,16 +17,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// Whatever shows "canary" has shown an email, an id or other text of a person.
+// Output with "canary" in it leaks an email, an id or other text of a person.
 const (
 	canaryEmail = "canary.jane@example.com"
 	canaryID    = "canary-0001"
 )
 
-// echo is a reply that repeats all it knows.
+// echo is a reply that repeats everything it knows.
 const echo = "canary.jane@example.com /contacts/canary-0001?email=canary.jane%40example.com KEY"
 
-// faults has every kind of fault that the fake plays.
+// faults has every kind of fault of the fake.
 func faults(key string) map[string]demeterrrtest.Fault {
 	text := strings.ReplaceAll(echo, "KEY", key)
 	header := http.Header{"X-Request-Id": {text}, "Location": {"https://example.com/" + canaryID}, "Retry-After": {text}, "X-Canary": {text}}
@@ -55,7 +55,7 @@ func faults(key string) map[string]demeterrrtest.Fault {
 	return all
 }
 
-// calls has a call of every kind, with canaries in all that they send.
+// calls has a call of every kind, with canaries in all texts.
 func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
 	type (
 		ctx    = context.Context
@@ -109,7 +109,7 @@ func calls(sequence string) map[string]func(context.Context, *demeterrr.Client, 
 	return all
 }
 
-// rawCalls are those of endpoints without a method.
+// rawCalls has the calls to endpoints without a method.
 func rawCalls() map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
 	type call = func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
 	raw := func(method, path string, body any) call {
@@ -158,7 +158,8 @@ func TestNeitherTheKeyNorAPersonIsInSpansOrMetricsUnderAnyFault(t *testing.T) {
 	}
 }
 
-// What the program's own parts say is no safer: limiters, hooks, causes, panics.
+// Texts from the program's own parts are as dangerous: limiters, hooks, causes,
+// panics.
 func TestNothingForeignIsInSpansOrMetrics(t *testing.T) {
 	t.Parallel()
 	foreign := errors.New(echo)
@@ -207,7 +208,7 @@ type panicking struct{}
 
 func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic(echo) }
 
-// The check can fail: a name that holds a canary is found.
+// The check can fail: it finds a canary in a name.
 func TestTheCheckFindsACanary(t *testing.T) {
 	t.Parallel()
 	o := observe(t)
@@ -218,7 +219,8 @@ func TestTheCheckFindsACanary(t *testing.T) {
 	}
 }
 
-// canaries is a server that knows the canaries, and its client with an observer.
+// canaries returns a server that knows the canaries, and its client with an
+// observer.
 func canaries(t *testing.T, opts ...demeterrr.Option) (*demeterrrtest.Server, *demeterrr.Client, *observer) {
 	t.Helper()
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow, demeterrr.Limit{Requests: 50, Window: time.Hour}))

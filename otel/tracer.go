@@ -20,8 +20,8 @@ import (
 const scope = "github.com/demeterrr/demeterrr-go/otel"
 
 // Tracer turns calls into spans and metrics. Make one with [NewTracer] and pass
-// it to [demeterrr.WithTracer]. It is safe for concurrent use, and several clients
-// may share it. The zero value does nothing.
+// it to [demeterrr.WithTracer]. It is safe for concurrent use, and several
+// clients can share it. The zero value does nothing.
 type Tracer struct {
 	spans   trace.Tracer
 	metrics *instruments
@@ -35,7 +35,8 @@ var _ interface {
 	demeterrr.OperationTracer
 } = (*Tracer)(nil)
 
-// NewTracer makes a Tracer. Without options it uses the global providers.
+// NewTracer makes a Tracer. Without options it uses the global providers. It
+// fails if an option is invalid or the meter provider rejects an instrument.
 func NewTracer(opts ...Option) (*Tracer, error) {
 	c := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
 	for i, opt := range opts {
@@ -57,7 +58,7 @@ func NewTracer(opts ...Option) (*Tracer, error) {
 	return &Tracer{spans: spans, metrics: metrics}, nil
 }
 
-// The keys in a context are those of one Tracer, as a client may have several.
+// The context keys belong to one Tracer, since a client can have several.
 type (
 	operationKey struct{ of *Tracer }
 	callKey      struct{ of *Tracer }
@@ -84,8 +85,8 @@ type attempt struct {
 	start time.Time
 }
 
-// In every Start the span comes last: a Start that panics has no End, and would
-// leave its span open. Every End ends it by defer.
+// Every Start makes its span last: a Start that panics gets no End, and its
+// span would stay open. Every End ends its span by defer.
 
 // TraceOperationStart starts the span of an operation.
 func (t *Tracer) TraceOperationStart(ctx context.Context, start demeterrr.OperationStart) context.Context {
@@ -107,7 +108,7 @@ func (t *Tracer) TraceOperationEnd(ctx context.Context, end demeterrr.OperationE
 	fail(op.span, end.Err, errorType(end.Err, false))
 }
 
-// operationOf is the outermost operation in progress, or else name.
+// operationOf returns the name of the outermost operation in progress, or name.
 func (t *Tracer) operationOf(ctx context.Context, name string) string {
 	if op, _ := ctx.Value(operationKey{t}).(*operation); op != nil {
 		return op.name
@@ -141,7 +142,7 @@ func (t *Tracer) TraceCallEnd(ctx context.Context, end demeterrr.CallEnd) {
 	t.metrics.call(ctx, c, end, kind)
 }
 
-// callOf is the call in progress; nil if there is none.
+// callOf returns the call in progress; nil without one.
 func (t *Tracer) callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{t}).(*call)
 	return c
@@ -181,7 +182,7 @@ func (t *Tracer) TraceAttemptEnd(ctx context.Context, end demeterrr.AttemptEnd) 
 	t.metrics.attempt(ctx, c, time.Since(a.start), end, kind)
 }
 
-// TraceWaitStart starts the span of a wait, at the time when the wait began.
+// TraceWaitStart starts the span of a wait, at the start time of the wait.
 func (t *Tracer) TraceWaitStart(ctx context.Context, start demeterrr.WaitStart) context.Context {
 	c := t.callOf(ctx)
 	if c == nil {
@@ -206,12 +207,12 @@ func (t *Tracer) TraceWaitEnd(ctx context.Context, end demeterrr.WaitEnd) {
 	t.metrics.wait(ctx, c, end)
 }
 
-// finish ends a span. Deferred itself, span.End would recover a panic and record
-// its text, which can hold anything.
+// finish ends a span. A deferred span.End would recover a panic and record its
+// text, which can hold private data.
 func finish(span trace.Span) { span.End() }
 
 // fail gives a span the status of an error. The SDK makes these errors for
-// tracers: their text has the route and nothing from outside.
+// tracers: their text has the route, and nothing from outside.
 func fail(span trace.Span, err error, kind string) {
 	if err != nil && span.IsRecording() {
 		span.SetStatus(codes.Error, err.Error())

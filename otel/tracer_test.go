@@ -16,8 +16,8 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// PAUSE and BACKOFF are the waits after the 429 and the 500, which have chance in
-// them, and CALL is the whole call. The columns: name, kind, duration, attributes, status.
+// PAUSE and BACKOFF are the random waits after the 429 and the 500. CALL is the
+// whole call. The columns: name, kind, duration, attributes, status.
 const wantSpans = `
 Contacts.Get | internal | CALL | demeterrr.attempts=3 demeterrr.operation=Contacts.Get demeterrr.wait.backoff=BACKOFF demeterrr.wait.limiter=7 demeterrr.wait.rate_limited=PAUSE http.request.method=GET http.response.status_code=200 url.template=/contacts/{id}
   wait limiter | internal | 7s | demeterrr.wait.reason=limiter
@@ -28,7 +28,8 @@ Contacts.Get | internal | CALL | demeterrr.attempts=3 demeterrr.operation=Contac
   GET /contacts/{id} | client | 100ms | http.request.method=GET http.request.resend_count=2 http.response.status_code=200 server.address=demeterrr.test server.port=443 url.scheme=https url.template=/contacts/{id}
 `
 
-// The columns: name and unit, attributes, then the value, or the count and the sum.
+// The columns: name and unit, attributes, then the value, or the count and the
+// sum.
 const wantMetrics = `
 demeterrr.active_waits {wait} | demeterrr.operation=Contacts.Get demeterrr.wait.reason=backoff http.request.method=GET url.template=/contacts/{id} | 0
 demeterrr.active_waits {wait} | demeterrr.operation=Contacts.Get demeterrr.wait.reason=limiter http.request.method=GET url.template=/contacts/{id} | 0
@@ -171,7 +172,7 @@ bulk.Sync
 	})
 }
 
-// names is the tree with names only.
+// names returns the tree with names only.
 func names(spans tracetest.SpanStubs, below [8]byte, depth int) string {
 	var b strings.Builder
 	for line := range strings.Lines(tree(spans, below, depth)) {
@@ -249,7 +250,7 @@ func TestAnUnknownOutcomeIsCountedAndMarked(t *testing.T) {
 		client := srv.Client(demeterrr.WithTracer(o))
 		params := &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "jane.smith@example.com"}}}
 		const series = "demeterrr.unknown_outcomes {call} | demeterrr.operation=Sequences.Execute http.request.method=POST url.template=/sequences/{id}/execute | "
-		for outcomes := range 2 { // from the first call on there is a 0 to count from
+		for outcomes := range 2 { // counting starts at 0 with the first call
 			_, err := client.Sequences.Execute(t.Context(), survey.ID, params)
 			if (err != nil) != (outcomes == 1) {
 				t.Fatal(err)
@@ -267,8 +268,8 @@ func TestAnUnknownOutcomeIsCountedAndMarked(t *testing.T) {
 	})
 }
 
-// What is left of the quota is unknown when the window has ended. A sliding window
-// may end in a second, so five minutes are the least.
+// After its window, the quota is unknown. A sliding window can end within a
+// second, so five minutes are the minimum.
 func TestTheQuotaIsReportedUntilItsWindowEnds(t *testing.T) {
 	t.Parallel()
 	for window, reported := range map[time.Duration]time.Duration{time.Second: 5 * time.Minute, time.Hour: time.Hour} {

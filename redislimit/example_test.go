@@ -13,8 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// All processes with this key share 100 requests a minute and 1,000 an hour. Batch
-// jobs leave 20 and 150 of them to the website.
+// All processes with this key share 100 requests a minute and 1,000 an hour.
+// Batch jobs leave 20 and 150 of them to the website.
 func ExampleNew() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
@@ -81,7 +81,7 @@ func ExampleDeadlineError_Error() {
 	// Output: redislimit: the next place is 1m30s away, after the context's deadline
 }
 
-// Requests that take up to ten seconds, and some time for a slow network.
+// For requests of up to ten seconds, with some time for a slow network.
 func ExampleWithMargin() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()
@@ -98,10 +98,11 @@ func ExampleWithMargin_refused() {
 	_, err := redislimit.New(rdb, "acme", []demeterrr.Limit{{Requests: 100, Window: time.Minute}},
 		redislimit.WithMargin(-time.Second))
 	fmt.Println(err)
-	// Output: redislimit: margin -1s: give more than 0 and at most 8784h0m0s
+	// Output: redislimit: margin -1s is out of range; give more than 0 and at most 8784h0m0s
 }
 
-// A Redis without persistence, and a quota that must not be exceeded even when it restarts.
+// For a Redis without persistence, and a quota that must hold even after a
+// restart.
 func ExampleWithColdStartHold() {
 	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 	defer rdb.Close()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Reserve and its like show the script to the tests, so that hours can be tested
-// without waiting. Reserve returns how far away the place is, or would be.
+// Reserve and the methods after it run the script, so that tests of hours need
+// no waiting. Reserve returns the time until the place, taken or not.
 func (l *Limiter) Reserve(ctx context.Context, id string) (time.Duration, error) {
 	wait, _, err := l.Ask(ctx, id, false)
 	return wait, err
@@ -24,17 +24,18 @@ func (l *Limiter) Ask(ctx context.Context, id string, low bool) (wait time.Durat
 // GiveBack frees a place.
 func (l *Limiter) GiveBack(ctx context.Context, id string) { l.giveBack(ctx, place{id: id}) }
 
-// Outlast tells that the attempt at a place ended at a moment of Redis's clock.
+// Outlast reports that the attempt at a place ended at a moment of Redis's
+// clock.
 func (l *Limiter) Outlast(ctx context.Context, id string, low bool, end time.Duration) {
 	l.tell(ctx, place{id: id, low: low}, (end - l.margin).Microseconds(), 0)
 	_ = l.settle(ctx)
 }
 
-// Pause tells that nothing may start before a moment of Redis's clock, because the place was refused.
+// Pause reports a 429: nothing may start before a moment of Redis's clock.
 func (l *Limiter) Pause(ctx context.Context, id string, until time.Duration) {
 	l.tell(ctx, place{id: id}, 0, until.Microseconds())
 	_ = l.settle(ctx)
 }
 
-// Settle waits until Redis knows what was released.
+// Settle waits until Redis knows all releases.
 func (l *Limiter) Settle(ctx context.Context) error { return l.settle(ctx) }

@@ -23,7 +23,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// workerEnv makes the test binary a worker of a fleet instead of running its tests.
+// workerEnv makes the test binary a worker of a fleet instead of running its
+// tests.
 const workerEnv = "REDISLIMIT_TEST_WORKER"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// job is what one worker does: Waits requests by Goroutines goroutines, each lasting up to Request, with a Pause after it.
+// job is the task of a worker: Waits requests in Goroutines goroutines. Each
+// lasts up to Request, with a Pause after it.
 type job struct {
 	Addr                   string
 	Limits                 []demeterrr.Limit
@@ -43,8 +45,10 @@ type job struct {
 	Low                    bool
 }
 
-// work is the main function of a worker. When told to go it prints a line for every request: when it started and when,
-// at a random moment of it, the server counted it, in nanoseconds of this machine's clock, and how long it waited.
+// work is the main function of a worker. At the start signal it makes its
+// requests, and prints a line for each: its start, the random moment in it at
+// which the server counted it, both in nanoseconds of this machine's clock, and
+// its wait.
 func work(settings string) {
 	var j job
 	if err := json.Unmarshal([]byte(settings), &j); err != nil {
@@ -101,14 +105,14 @@ type worker struct {
 	log   worklog
 }
 
-// worklog is what a worker printed: the sorted-out lines of work.
+// worklog is the parsed output of a worker.
 type worklog struct {
 	starts, counted []time.Duration
 	waited          time.Duration // the longest
 	errors          []string
 }
 
-// startWorker starts a process that is ready to go.
+// startWorker starts a process and waits until it is ready.
 func startWorker(t *testing.T, j job) *worker {
 	t.Helper()
 	settings, err := json.Marshal(j)
@@ -131,7 +135,8 @@ func startWorker(t *testing.T, j job) *worker {
 	return w
 }
 
-// run lets the worker go and reads what it prints until it ends, or kills it after so many lines (0: never).
+// run starts the worker's requests and reads its output to the end. It kills
+// the worker after killAfter lines; 0 means never.
 func (w *worker) run(killAfter int) {
 	fmt.Fprintln(w.stdin, "go")
 	for lines := 1; w.out.Scan(); lines++ {
@@ -144,14 +149,15 @@ func (w *worker) run(killAfter int) {
 		w.log.counted = append(w.log.counted, counted)
 		w.log.waited = max(w.log.waited, waited)
 		if lines == killAfter {
-			_ = w.cmd.Process.Kill() // SIGKILL: nothing is given back
+			_ = w.cmd.Process.Kill() // SIGKILL: no place comes back
 		}
 	}
 	_ = w.cmd.Wait()
 }
 
-// runFleet runs the jobs at once, kills the first after killAfter lines (0: never), and checks that neither as started
-// nor as counted by the server any interval holds more than its limit, and that nobody met an error.
+// runFleet runs the jobs at once, and kills the first after killAfter lines; 0
+// means never. It checks that every interval is within its limit, counted by
+// starts and by the server, and that no job failed.
 func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
 	t.Helper()
 	var workers []*worker
@@ -174,7 +180,7 @@ func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
 	group.Wait()
 	for line := range strings.Lines(rdb.Info(ctx, "commandstats").Val()) {
 		if strings.HasPrefix(line, "cmdstat_evalsha:") {
-			t.Log(strings.TrimSpace(line)) // above one a wait: places reached too late, given back and taken anew
+			t.Log(strings.TrimSpace(line)) // more than one for each wait: late places, given back and taken anew
 		}
 	}
 	var all worklog
@@ -182,7 +188,7 @@ func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
 		all.starts = append(all.starts, w.log.starts...)
 		all.counted = append(all.counted, w.log.counted...)
 		if i == 0 && killAfter > 0 {
-			continue // what it printed when it was killed may be half a line
+			continue // a killed worker can leave half a line
 		}
 		for _, err := range w.log.errors {
 			t.Errorf("worker %d: %s", i, err)
@@ -200,7 +206,8 @@ func runFleet(t *testing.T, jobs []job, killAfter int) []*worker {
 	return workers
 }
 
-// minimum returns when the last of so many requests can start at the soonest, the first starting at 0.
+// minimum returns when the last of so many requests can start at the soonest,
+// the first starting at 0.
 func minimum(limits []demeterrr.Limit, margin time.Duration, requests int) time.Duration {
 	starts := make([]time.Duration, requests)
 	for i := range starts {
@@ -219,7 +226,7 @@ func TestEightProcessesKeepTheLimits(t *testing.T) {
 	j := job{
 		Addr:   s.addr,
 		Limits: []demeterrr.Limit{{Requests: 300, Window: 8 * time.Second}, {Requests: 500, Window: 16 * time.Second}},
-		// The margin is what a machine that also runs other tests may stall for.
+		// The margin covers the stalls of a machine that also runs other tests.
 		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
 		Waits: 250, Goroutines: 20,
 	}
@@ -241,7 +248,8 @@ func TestEightProcessesKeepTheLimits(t *testing.T) {
 	}
 }
 
-// Six processes of low priority use up their share, and more than it. Two of normal priority call now and then.
+// Six processes of low priority use up their share, and more than it. Two of
+// normal priority call now and then.
 func TestNormalCallsNeverWaitForLowOnesOfOtherProcesses(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -300,7 +308,8 @@ func TestAKilledProcessLosesItsPlacesAndTheOthersGoOn(t *testing.T) {
 	t.Logf("killed after %d requests; the others made all of theirs", len(workers[0].log.starts))
 }
 
-// passed makes as many requests as pass before the deadline of d and returns when each did.
+// passed makes as many requests as pass before the deadline of d and returns
+// when each did.
 func passed(t *testing.T, l *redislimit.Limiter, d time.Duration) []time.Duration {
 	t.Helper()
 	short, cancel := context.WithTimeout(ctx, d)

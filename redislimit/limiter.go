@@ -1,17 +1,3 @@
-// Package redislimit is a [demeterrr.Limiter] for a fleet. All processes that
-// share a key in Redis together keep the limits exactly, in every interval:
-//
-//	limits := []demeterrr.Limit{
-//		{Requests: 100, Window: time.Minute, Reserve: 20},
-//		{Requests: 1000, Window: time.Hour, Reserve: 150},
-//	}
-//	limiter, err := redislimit.New(rdb, "acme", limits)
-//	client, err := demeterrr.New(apiKey, demeterrr.WithLimiter(limiter))
-//
-// One round trip to Redis takes a place, on Redis's clock. A call of normal
-// priority reserves the next place and sleeps until its moment. A call of low
-// priority ([demeterrr.LowPriority]) takes a place only if one is free, and
-// leaves the Reserve of each limit to the others.
 package redislimit
 
 import (
@@ -30,11 +16,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// maxLate is how many places in a row an Acquire may reach too late before it gives up.
+// maxLate is the number of late places in a row after which an Acquire fails.
 const maxLate = 3
 
-// Limiter hands out places under the limits that all users of a key share. New
-// makes one. It is safe for concurrent use. The Acquire of the zero Limiter fails.
+// Limiter gives out places under limits shared by all users of a key. Make one
+// with [New]. It is safe for concurrent use. The Acquire of the zero Limiter
+// fails.
 type Limiter struct {
 	rdb    redis.UniversalClient
 	key    string
@@ -43,48 +30,51 @@ type Limiter struct {
 	hold   bool
 
 	keys     []string      // of the script
-	common   []any         // arguments of every call of the script
+	common   []any         // for every call of the script
 	settings []any         // further arguments of an acquire: the limits
 	lowTurn  chan struct{} // held by the one call of low priority that asks again
-	recheck  chan struct{} // held by the one call that asks whether places moved
+	recheck  chan struct{} // held by the one call that checks whether places moved
 
 	mu       sync.Mutex
 	heard    news   // the newest reply
 	next     *batch // places to give back with the next round trip
-	underWay *batch // those of the round trip that is being made
+	underWay *batch // places of the round trip in flight
 }
 
-// news is what a reply tells everybody: how often places moved, as of a moment.
+// news is the part of a reply that concerns every call: how often places had
+// moved at a moment.
 type news struct {
 	asked time.Time
 	moved int64
 }
 
-// DeadlineError is the error of an Acquire that could not have ended before its context's deadline. It took no place.
-// It does not match context.DeadlineExceeded, because the context has not ended.
+// DeadlineError is the error of an Acquire with a place after the deadline of
+// its context. The place stays free. The error does not match
+// context.DeadlineExceeded, because the context is still alive.
 type DeadlineError struct {
-	Wait time.Duration // how long it would have taken, at the least, as seen by Redis
+	Wait time.Duration // the shortest wait that would have been enough, as seen by Redis
 }
 
-// Error says how long the wait would have been.
+// Error returns a text with the wait.
 func (e *DeadlineError) Error() string {
 	return fmt.Sprintf("redislimit: the next place is %v away, after the context's deadline", e.Wait)
 }
 
-// RetryAfter is e.Wait. By this method the SDK's client knows the error, and returns one that matches its ErrRateLimited.
+// RetryAfter returns e.Wait. The client recognizes the error by this method,
+// and its own error then matches demeterrr.ErrRateLimited.
 func (e *DeadlineError) RetryAfter() time.Duration { return e.Wait }
 
-// New returns a Limiter that shares its limits with every Limiter of the same key
-// in the same Redis, in this process or any other. The client is any of go-redis's
-// and stays the caller's to close. The key is a short name without braces, such as
-// the organization's. Give at least one limit; [demeterrr.DefaultLimits] returns the
-// documented ones. New talks to nobody; it returns an error when an argument
-// cannot be right.
+// New returns a Limiter that shares its limits with every Limiter of the same
+// key in the same Redis, in any process. rdb is any client of go-redis, and
+// yours to close. The key is a short name without braces, such as the
+// organization's. Pass at least one limit; [demeterrr.DefaultLimits] returns
+// the documented ones. New sends nothing. It returns an error for an invalid
+// argument.
 //
-// Give all of them the same limits and options. While they differ, as during a
-// rollout, each Limiter keeps its own limits and counts the places of all. Redis
-// remembers places for the longest window of any of them, until the key has been
-// idle for that long.
+// Give every Limiter of a key the same limits and options. During a rollout
+// they can differ: each Limiter then keeps its own limits and counts the places
+// of all. Redis remembers places for the longest window of any of them, until
+// the key has been idle for that long.
 func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts ...Option) (*Limiter, error) {
 	l := &Limiter{
 		rdb: rdb, key: key, limits: slices.Clone(limits), margin: defaultMargin,
@@ -92,7 +82,7 @@ func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts .
 	}
 	for i, opt := range opts {
 		if opt == nil {
-			return nil, fmt.Errorf("redislimit: option %d is nil: leave it out", i)
+			return nil, fmt.Errorf("redislimit: option %d is nil; leave it out", i)
 		}
 		opt(l)
 	}
@@ -113,48 +103,48 @@ func New(rdb redis.UniversalClient, key string, limits []demeterrr.Limit, opts .
 	return l, nil
 }
 
-// validate refuses what New cannot work with and says what to give instead.
+// validate returns an error for an argument that New rejects.
 func (l *Limiter) validate() error {
 	if v := reflect.ValueOf(l.rdb); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return errors.New("redislimit: the Redis client is nil: give New one made by go-redis")
+		return errors.New("redislimit: the Redis client is nil; pass New one made by go-redis")
 	}
 	if l.key == "" || strings.ContainsAny(l.key, "{}") {
-		return fmt.Errorf("redislimit: key %q: give a name that is not empty and has no braces", l.key)
+		return fmt.Errorf("redislimit: key %q is empty or has braces; pass a name without braces, such as the organization's", l.key)
 	}
 	if len(l.limits) == 0 {
-		return errors.New("redislimit: no limits: give New at least one")
+		return errors.New("redislimit: no limits; pass New at least one")
 	}
 	for i, limit := range l.limits {
 		if limit.Requests <= 0 || limit.Window <= 0 || limit.Window > longest {
-			return fmt.Errorf("redislimit: limit %d is %d requests in %v: give at least 1 request, and a window of more than 0 and at most %v",
+			return fmt.Errorf("redislimit: limit %d is %d requests in %v; give at least 1 request, and a window of more than 0 and at most %v",
 				i, limit.Requests, limit.Window, longest)
 		}
 		if limit.Reserve < 0 || limit.Reserve >= limit.Requests {
-			return fmt.Errorf("redislimit: limit %d has a Reserve of %d of %d requests: give at least 0, and less than Requests",
+			return fmt.Errorf("redislimit: limit %d has a Reserve of %d of %d requests; give at least 0, and less than Requests",
 				i, limit.Reserve, limit.Requests)
 		}
 	}
 	if l.margin <= 0 || l.margin > longest {
-		return fmt.Errorf("redislimit: margin %v: give more than 0 and at most %v", l.margin, longest)
+		return fmt.Errorf("redislimit: margin %v is out of range; give more than 0 and at most %v", l.margin, longest)
 	}
 	return nil
 }
 
-// Acquire returns when one request may be sent, now. Its Release must be called
-// when the request is over; the client does that. Calls of normal priority are
-// served in the order in which they ask, before those of low priority.
+// Acquire blocks until one request may be sent. Call its Release after the
+// request; the client does that. Calls of normal priority are served in the
+// order of their Acquires, before calls of low priority.
 //
-// Acquire returns at once with a *[DeadlineError], and without a place, if the
-// place comes after the deadline of ctx. It returns an error that matches
-// ctx.Err() when ctx ends, and the cause when Redis fails. A place that is reached
-// later than the margin, because the machine or the network stood still, is not
-// used; Acquire takes another, and gives up after three.
+// Acquire fails at once with a *[DeadlineError] if the place comes after the
+// deadline of ctx. It returns an error that matches ctx.Err() when ctx ends,
+// and the cause when Redis fails. A pause of the machine or the network can
+// make a place late by more than the margin. Acquire then gives it back and
+// takes another one, and fails after three.
 func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	if l == nil || l.rdb == nil {
-		return nil, errors.New("redislimit: this Limiter is empty: make it with New")
+		return nil, errors.New("redislimit: this Limiter is empty; make it with New")
 	}
 	if ctx == nil {
-		return nil, errors.New("redislimit: Acquire got a nil context: give it context.Background()")
+		return nil, errors.New("redislimit: Acquire got a nil context; pass context.Background()")
 	}
 	if ctx.Err() != nil {
 		return nil, l.failed(ctx.Err())
@@ -168,7 +158,7 @@ func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 		id := rand.Text()
 		p, err := take(ctx, id)
 		if ctx.Err() != nil {
-			l.giveBack(ctx, place{id: id}) // also when the reply was not awaited: the place may be ours
+			l.giveBack(ctx, place{id: id}) // also without a reply: the place may be ours
 			return nil, l.failed(ctx.Err())
 		}
 		if err != nil {
@@ -179,11 +169,11 @@ func (l *Limiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 		}
 		l.tell(ctx, p, 0, 0)
 	}
-	return nil, fmt.Errorf("redislimit: key %q: %d places in a row were reached too late (the last by %v, with a margin of %v): "+
+	return nil, fmt.Errorf("redislimit: key %q: %d places in a row were reached too late (the last by %v, with a margin of %v); "+
 		"relieve Redis or this machine, or give a larger margin", l.key, maxLate, late, l.margin)
 }
 
-// failed says which limiter err belongs to.
+// failed adds the key to err. A DeadlineError stays unchanged.
 func (l *Limiter) failed(err error) error {
 	if _, ok := errors.AsType[*DeadlineError](err); ok {
 		return err

@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// Others have used up the window. Two processes of 25 goroutines meet that, wait, and do not leave together.
+// Others have used up the window. Two processes of 25 goroutines meet that,
+// wait, and then leave at different times.
 func TestAfterA429FiftyGoroutinesKeepTheLimit(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -59,12 +60,12 @@ func TestAfterA429FiftyGoroutinesKeepTheLimit(t *testing.T) {
 		t.Errorf("%d of %d requests in one window, want %d of 50 at most", most, len(sent), limit.Requests)
 	}
 	t.Logf("%d times 429", refused)
-	if refused == 0 || refused > limit.Requests { // those that had left before the first answer
+	if refused == 0 || refused > limit.Requests { // the requests in flight at the first reply
 		t.Errorf("%d times 429, want 1 to %d", refused, limit.Requests)
 	}
 }
 
-// waits keeps what a client tells of its waits.
+// waits records the waits of a client.
 type waits struct{ started []demeterrr.WaitStart }
 
 func (w *waits) TraceCallStart(ctx context.Context, _ demeterrr.CallStart) context.Context {

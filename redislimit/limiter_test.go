@@ -37,7 +37,8 @@ func take(ctx context.Context, l *redislimit.Limiter) error {
 	return err
 }
 
-// reserve takes a place and returns its moment on Redis's clock, as Redis has it.
+// reserve takes a place and returns its moment on Redis's clock, as Redis has
+// it.
 func reserve(t testing.TB, rdb redis.UniversalClient, l *redislimit.Limiter, id string) time.Duration {
 	t.Helper()
 	if wait, err := l.Reserve(ctx, id); err != nil || wait < 0 {
@@ -72,8 +73,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"options", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(time.Minute), redislimit.WithColdStartHold()}, ""},
 		{"nil client", nil, "k", good, nil, "client is nil"},
 		{"nil pointer", (*redis.Client)(nil), "k", good, nil, "client is nil"},
-		{"no key", rdb, "", good, nil, `key ""`},
-		{"braces", rdb, "{k}", good, nil, "no braces"},
+		{"no key", rdb, "", good, nil, `key "" is empty`},
+		{"braces", rdb, "{k}", good, nil, "has braces"},
 		{"no limits", rdb, "k", nil, nil, "no limits"},
 		{"no requests", rdb, "k", []demeterrr.Limit{good[0], {Requests: 0, Window: time.Second}}, nil, "limit 1 is 0 requests"},
 		{"negative requests", rdb, "k", []demeterrr.Limit{{Requests: -1, Window: time.Second}}, nil, "limit 0 is -1 requests"},
@@ -84,7 +85,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"negative reserve", rdb, "k", []demeterrr.Limit{good[0], {Requests: 5, Window: time.Second, Reserve: -1}}, nil, "limit 1 has a Reserve of -1"},
 		{"all reserved", rdb, "k", []demeterrr.Limit{{Requests: 5, Window: time.Second, Reserve: 5}}, nil, "less than Requests"},
 		{"nil option", rdb, "k", good, []redislimit.Option{nil}, "option 0 is nil"},
-		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s"},
+		{"no margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(0)}, "margin 0s is out of range"},
 		{"endless margin", rdb, "k", good, []redislimit.Option{redislimit.WithMargin(1 << 62)}, "at most 8784h"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,14 +120,14 @@ func TestWaitOfAnEmptyLimiterOrNilContextIsAnError(t *testing.T) {
 	}
 }
 
-// Whatever is reserved and given back, in whatever order: the places that were kept hold every limit. Windows are
-// short, so that places also pass while the test runs.
+// The kept places hold every limit, whatever else is reserved and given back,
+// in any order. Windows are short, so that places also expire during the test.
 func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	const margin = time.Millisecond
 	limits := []demeterrr.Limit{{Requests: 5, Window: 4 * time.Millisecond}, {Requests: 30, Window: 40 * time.Millisecond}, {Requests: 3, Window: time.Millisecond}}
-	l := newLimiter(t, rdb, limits, redislimit.WithMargin(margin), redislimit.WithColdStartHold()) // so that nothing expires
+	l := newLimiter(t, rdb, limits, redislimit.WithMargin(margin), redislimit.WithColdStartHold()) // nothing expires
 	kept := map[string]time.Duration{}
 	var reused int
 	for i := range 4000 {
@@ -136,7 +137,7 @@ func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 		if rdb.ZCard(ctx, "{test}:free").Val() < freeBefore {
 			reused++
 		}
-		if rand.IntN(3) == 0 { // any place that may still be in the future, several at times
+		if rand.IntN(3) == 0 { // any place that may still be in the future, sometimes several
 			for range rand.IntN(4) {
 				back := fmt.Sprint(max(0, i-rand.IntN(40)))
 				if _, ok := kept[back]; ok && rdb.ZScore(ctx, "{test}:places", back).Err() == nil {
@@ -169,7 +170,8 @@ func TestPlacesKeepEveryLimitWhateverIsGivenBack(t *testing.T) {
 	}
 }
 
-// mostIn returns the most of the sorted moments that any half-open interval of the length holds.
+// mostIn returns the largest number of the sorted moments in any half-open
+// interval of the length.
 func mostIn(moments []time.Duration, length time.Duration) int {
 	most, first := 0, 0
 	for i, m := range moments {
@@ -212,7 +214,7 @@ func TestAPlaceGivenBackGoesToTheNextToAskAndToNobodyElse(t *testing.T) {
 	if d := reserve(t, rdb, l, "d"); d != b {
 		t.Errorf("d got %v, want the place of b, %v", d, b)
 	}
-	l.GiveBack(ctx, "b") // a client that repeats the command must not free what is now another's
+	l.GiveBack(ctx, "b") // a client that repeats the command must leave the place of another
 	if e := reserve(t, rdb, l, "e"); e <= c {
 		t.Errorf("e got %v, want a place after c, %v", e, c)
 	}
@@ -273,7 +275,7 @@ func TestFreePlacesOfALostStateAreForgotten(t *testing.T) {
 	}
 }
 
-// go-redis repeats a command whose reply was lost.
+// go-redis repeats a command after a lost reply.
 func TestAskingAgainUnderTheSameNameIsTheSamePlace(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -309,17 +311,17 @@ func TestAWaitPastTheDeadlineFailsAtOnceAndReservesNothing(t *testing.T) {
 	}
 }
 
-func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
+func TestACanceledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	l := newLimiter(t, rdb, []demeterrr.Limit{{Requests: 1, Window: time.Hour}})
 	if err := take(ctx, l); err != nil {
 		t.Fatal(err)
 	}
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	done := make(chan error)
-	go func() { done <- take(cancelled, l) }()
-	for rdb.ZCard(ctx, "{test}:places").Val() < 4 { // two facts, the first, and the one that waits
+	go func() { done <- take(canceled, l) }()
+	for rdb.ZCard(ctx, "{test}:places").Val() < 4 { // two facts, the first place, and the waiting one
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
@@ -332,7 +334,7 @@ func TestACancelledWaitEndsAndGivesItsPlaceBack(t *testing.T) {
 	if wait, err := l.Reserve(ctx, "next"); err != nil || wait > time.Hour+time.Second {
 		t.Errorf("the next waits %v, %v, want at most an hour and the margin", wait, err)
 	}
-	if err := take(cancelled, l); !errors.Is(err, context.Canceled) {
+	if err := take(canceled, l); !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire with a dead context = %v", err)
 	}
 }
@@ -355,7 +357,7 @@ func TestWaitEndsWithItsContextWhileRedisIsSilent(t *testing.T) {
 	}
 }
 
-// A long sleep is followed by a second look, which the process shares.
+// After a long sleep comes a second question, shared by the process.
 func TestAnAcquireIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -427,7 +429,7 @@ func TestAPlaceReachedTooLateIsNotUsed(t *testing.T) {
 			l.GiveBack(ctx, "load")
 			reserves := 0
 			hook := &counter{before: func(n int64) {
-				if n%2 == 1 && reserves < tt.slow { // the odd ones reserve, the even ones give back
+				if n%2 == 1 && reserves < tt.slow { // odd ones reserve, even ones give back
 					reserves++
 					time.Sleep(margin + 20*time.Millisecond)
 				}
@@ -462,7 +464,7 @@ func TestRedisHoldsNoMoreThanTheLongestWindowAndForgetsIt(t *testing.T) {
 			}
 			l.GiveBack(ctx, id)
 		}
-		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 23 { // 20, the one given back, and two facts
+		if n := rdb.ZCard(ctx, "{test}:places").Val(); n > 23 { // 20, the place given back, and two facts
 			t.Fatalf("%d members after %d waits", n, i+1)
 		}
 	}
@@ -524,7 +526,8 @@ func TestAnErrorNamesTheLimiterAndNoCredentials(t *testing.T) {
 	}
 }
 
-// In the middle of a rollout, say. Each keeps its own limits, and counts the places of both.
+// In the middle of a rollout, say. Each keeps its own limits, and counts the
+// places of both.
 func TestWhileLimitsDifferTheLongestWindowIsKept(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -545,7 +548,7 @@ func TestWhileLimitsDifferTheLongestWindowIsKept(t *testing.T) {
 		if wait, taken := ask(t, short, "again", false); !taken || wait > time.Hour {
 			t.Fatalf("the short windows: %v, %v", wait, taken)
 		}
-		short.GiveBack(ctx, "again") // which forgets what the short windows are past
+		short.GiveBack(ctx, "again") // forgets everything that the short windows are past
 	}
 	if passed+passedLow != 3 || passedLow > 2 {
 		t.Errorf("%d calls in an hour, %d of them low, beside one of the other process: want 3 and 2 at most", passed+passedLow, passedLow)
@@ -558,7 +561,7 @@ func TestWhileLimitsDifferTheLongestWindowIsKept(t *testing.T) {
 func BenchmarkAcquire(b *testing.B) {
 	rdb := startServer(b).client(b)
 	limits := []demeterrr.Limit{{Requests: 1 << 30, Window: time.Second}, {Requests: 1 << 30, Window: 2 * time.Second}}
-	b.Run("ping", func(b *testing.B) { // what a round trip costs here
+	b.Run("ping", func(b *testing.B) { // the cost of a round trip here
 		for b.Loop() {
 			if err := rdb.Ping(ctx).Err(); err != nil {
 				b.Fatal(err)

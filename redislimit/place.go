@@ -21,11 +21,11 @@ var script = redis.NewScript(source)
 type place struct {
 	id     string
 	low    bool
-	moment int64         // by Redis's clock, in microseconds
+	moment int64         // on Redis's clock, in microseconds
 	moved  int64         // how often places had moved by then
 	wait   time.Duration // until the moment, as Redis saw it
-	// By this machine's clock the moment is between these two: counted from when
-	// Redis was asked, and from when its reply came.
+	// On this machine's clock the moment is between these two: counted from the
+	// question to Redis, and from its reply.
 	soonest, latest time.Time
 }
 
@@ -46,9 +46,9 @@ func (l *Limiter) takeNormal(ctx context.Context, id string) (place, error) {
 	return p, err
 }
 
-// confirm returns p after a long sleep, or another place if p was lost meanwhile to
-// a pause or to an attempt that outlasted its margin. It asks Redis only if nobody
-// in this process has within the margin, or if places moved.
+// confirm returns p after a long sleep. If a pause or a late attempt has moved
+// p meanwhile, confirm returns its new place. It asks Redis if places moved, or
+// if this process has heard nothing within the margin.
 func (l *Limiter) confirm(ctx context.Context, p place) (place, error) {
 	select {
 	case l.recheck <- struct{}{}:
@@ -57,7 +57,7 @@ func (l *Limiter) confirm(ctx context.Context, p place) (place, error) {
 	}
 	heard := l.lastHeard()
 	if time.Since(heard.asked) > l.margin {
-		again, _, err := l.ask(ctx, p.id, p.low) // what it hears spares the next ones asking
+		again, _, err := l.ask(ctx, p.id, p.low) // its reply spares the next calls the question
 		<-l.recheck
 		return again, err
 	}
@@ -69,8 +69,8 @@ func (l *Limiter) confirm(ctx context.Context, p place) (place, error) {
 	return again, err
 }
 
-// takeLow takes a place when one is free. Of the calls of this process that found
-// none, one at a time asks again, when Redis expects the next one or a little later.
+// takeLow takes a free place. While there is none, one call of this process
+// asks again at a time, when Redis expects the next place or a little later.
 func (l *Limiter) takeLow(ctx context.Context, id string) (place, error) {
 	p, taken, err := l.ask(ctx, id, true)
 	for inTurn := false; err == nil && !taken; {
@@ -93,8 +93,9 @@ func (l *Limiter) takeLow(ctx context.Context, id string) (place, error) {
 	return p, err
 }
 
-// jitter spreads those who wait for the same place: over as long as they wait, a
-// quarter of the margin at most, and half of the time that is left to the deadline.
+// jitter spreads calls that wait for the same place. It is random up to the
+// shortest of three times: the wait, a quarter of the margin, and half of the
+// time left before the deadline.
 func (l *Limiter) jitter(ctx context.Context, p place) time.Duration {
 	spread := min(time.Until(p.latest), l.margin/4)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -103,9 +104,9 @@ func (l *Limiter) jitter(ctx context.Context, p place) time.Duration {
 	return rand.N(max(spread, time.Millisecond)) //nolint:gosec // nobody gains by guessing it
 }
 
-// ask takes the place named id, or says when the next one can be: that place is not
-// taken. It fails with a *DeadlineError if ctx ends before. What this process gave
-// back before reaches Redis first.
+// ask takes the place named id if it is free, or else returns the next possible
+// place. It fails with a *DeadlineError if that is after the deadline of ctx.
+// Places that this process gave back reach Redis first.
 func (l *Limiter) ask(ctx context.Context, id string, low bool) (p place, taken bool, err error) {
 	if err := l.settle(ctx); err != nil {
 		return p, false, err
@@ -137,7 +138,7 @@ func (l *Limiter) ask(ctx context.Context, id string, low bool) (p place, taken 
 	return p, reply[0] == 1, nil
 }
 
-// hear remembers what a reply told, unless it is older than what is known.
+// hear stores the news of a reply; older news than the stored one is dropped.
 func (l *Limiter) hear(n news) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,8 +153,9 @@ func (l *Limiter) lastHeard() news {
 	return l.heard
 }
 
-// run runs the script and returns when ctx ends, even though go-redis by default
-// lets a silent server outlast ctx. The goroutine ends with the client's own timeouts.
+// run runs the script and returns when ctx ends. By default, go-redis would
+// wait beyond ctx for a silent server. The goroutine ends with the client's own
+// time-outs.
 func (l *Limiter) run(ctx context.Context, operation string, args []any) ([]int64, error) {
 	args = append(append([]any{operation}, l.common...), args...)
 	done := make(chan *redis.Cmd, 1)
@@ -166,7 +168,7 @@ func (l *Limiter) run(ctx context.Context, operation string, args []any) ([]int6
 	}
 }
 
-// sleep waits for d, or until ctx ends.
+// sleep sleeps for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

@@ -13,7 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/redislimit"
 )
 
-// request is one that took a place: the server may count it at any moment from start to end.
+// request has taken a place. The server may count it at any moment from start
+// to end.
 type request struct {
 	id         string
 	low        bool
@@ -31,7 +32,7 @@ type fleet struct {
 	started  map[string]*request
 	done     []*request
 	pauses   [][2]time.Duration
-	// what happened, so that the test knows that it shows something
+	// events, so that the test can check its own coverage
 	lowTaken, lowRefused, unused, outlasted, moved, late int
 }
 
@@ -39,7 +40,7 @@ func (f *fleet) now() time.Duration {
 	return time.Duration(f.rdb.Time(ctx).Val().UnixMicro()) * time.Microsecond
 }
 
-// start is what a call does when its moment has come: it asks again, as after a long sleep.
+// start plays a call at its moment: it asks again, as after a long sleep.
 func (f *fleet) start(id string, low bool) {
 	wait, taken, err := f.l.Ask(ctx, id, low)
 	if err != nil || !taken {
@@ -65,7 +66,7 @@ func (f *fleet) start(id string, low bool) {
 	delete(f.waiting, id)
 }
 
-// end is what became of a request that started.
+// end plays the end of a started request.
 func (f *fleet) end(r *request) {
 	delete(f.started, r.id)
 	switch now := f.now(); {
@@ -81,7 +82,7 @@ func (f *fleet) end(r *request) {
 	case now > r.end:
 		f.l.Outlast(ctx, r.id, r.low, now)
 		if f.now() > r.start+f.shortest {
-			return // told too late, because this machine stood still: nobody promised that
+			return // too late, because this machine stood still: outside of the promise
 		}
 		r.end = now
 		f.outlasted++
@@ -118,7 +119,8 @@ func (f *fleet) step(i int) {
 	}
 }
 
-// most returns how many of the requests can count at once, each from its start to a window after its end.
+// most returns how many of the requests can count at once, each from its start
+// to a window after its end.
 func most(requests []*request, window time.Duration) (most int) {
 	for _, r := range requests {
 		n := 0
@@ -132,7 +134,8 @@ func most(requests []*request, window time.Duration) (most int) {
 	return most
 }
 
-// Whatever is given back, paused and outlasted, in whatever order: each book holds each of its limits.
+// Each book holds each of its limits, whatever is given back, paused and
+// outlasted, in any order.
 func TestBothBooksKeepEveryLimitWhateverHappens(t *testing.T) {
 	t.Parallel()
 	limits := []demeterrr.Limit{

@@ -14,7 +14,8 @@ import (
 
 var low = demeterrr.LowPriority(ctx)
 
-// ask takes a place if it can, and returns how far away it is, rounded to a second.
+// ask takes a place if it can, and returns how far away it is, rounded to a
+// second.
 func ask(t testing.TB, l *redislimit.Limiter, id string, low bool) (wait time.Duration, taken bool) {
 	t.Helper()
 	wait, taken, err := l.Ask(ctx, id, low)
@@ -69,7 +70,7 @@ func TestNormalCallsMayUseAllAndLowOnesTakeWhatIsLeft(t *testing.T) {
 	}
 }
 
-// The lowest of the books that are full says when to ask again.
+// The low call asks first, and the waiting normal calls overtake it.
 func TestALowCallGoesBehindNormalOnesThatWait(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
@@ -135,7 +136,8 @@ func TestLowCallsThatWaitAskOneAtATime(t *testing.T) {
 	if took := starts[calls-1]; took < 3*(window+margin) || took > 3*(window+margin)+4*margin/4+time.Second {
 		t.Errorf("took %v, want three windows", took)
 	}
-	// One each to find that nothing is free, one each to take a place, and one of the call in turn for each window.
+	// Each call asks once in vain and once for its place. The call in turn asks
+	// once more for each window.
 	if got := roundTrips(t, rdb); got > 2*calls+10 {
 		t.Errorf("%d round trips for %d calls", got, calls)
 	}
@@ -162,7 +164,7 @@ func TestALowCallPastItsDeadlineFailsAtOnceAndHoldsNothing(t *testing.T) {
 	}
 }
 
-func TestACancelledLowCallLeavesTheLine(t *testing.T) {
+func TestACanceledLowCallLeavesTheLine(t *testing.T) {
 	t.Parallel()
 	rdb := startServer(t).client(t)
 	const window, margin = 500 * time.Millisecond, 100 * time.Millisecond
@@ -170,10 +172,10 @@ func TestACancelledLowCallLeavesTheLine(t *testing.T) {
 	if err := take(low, l); err != nil {
 		t.Fatal(err)
 	}
-	cancelled, cancel := context.WithCancel(low)
+	canceled, cancel := context.WithCancel(low)
 	errs := make(chan error)
 	for range 5 { // one sleeps, four stand in line
-		go func() { errs <- take(cancelled, l) }()
+		go func() { errs <- take(canceled, l) }()
 	}
 	time.Sleep(50 * time.Millisecond)
 	cancel()

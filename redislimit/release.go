@@ -11,18 +11,19 @@ import (
 )
 
 const (
-	// giveBackTimeout bounds what a cancelled Acquire still waits for its place to be given back.
+	// giveBackTimeout bounds the time that a canceled Acquire spends on giving
+	// its place back.
 	giveBackTimeout = 500 * time.Millisecond
-	// releaseTimeout bounds the round trip that gives places back. Without it a
+	// releaseTimeout bounds the round trip that gives places back. After it, a
 	// place stays taken for its window and the margin, which is safe.
 	releaseTimeout = 5 * time.Second
-	// maxBatch is how many places one round trip gives back.
+	// maxBatch is the number of places in one round trip.
 	maxBatch = 1000
 )
 
 // releaseOf returns the Release of a place. It makes a round trip only for what
-// Redis does not expect: a place that was not used, a 429 that names a wait, and an
-// attempt that outlasted the margin.
+// Redis cannot expect: an unused place, a 429 with a wait, and an attempt
+// longer than the margin.
 func (l *Limiter) releaseOf(ctx context.Context, p place) demeterrr.Release {
 	ctx = context.WithoutCancel(ctx)
 	var released atomic.Bool
@@ -43,15 +44,15 @@ func (l *Limiter) releaseOf(ctx context.Context, p place) demeterrr.Release {
 	}
 }
 
-// batch is what the next round trip tells Redis.
+// batch is the content of the next round trip to Redis.
 type batch struct {
-	resume int64 // nothing may start before; 0 if nobody asked for it
+	resume int64 // the end of a pause; 0 for none
 	places []any // three arguments of the script each: id, low, new moment
 	done   chan struct{}
 }
 
-// tell queues what became of a place, and starts a goroutine that tells Redis if
-// there is none. A moment is where the place counts from now on; 0 frees it.
+// tell queues a change to a place, and starts the sending goroutine if none
+// runs. The place counts from the new moment; 0 frees it.
 func (l *Limiter) tell(ctx context.Context, p place, moment, resume int64) {
 	low := 0
 	if p.low {
@@ -69,7 +70,7 @@ func (l *Limiter) tell(ctx context.Context, p place, moment, resume int64) {
 	l.next.places = append(l.next.places, p.id, low, moment)
 }
 
-// send tells Redis what is queued until nothing is.
+// send sends queued batches until the queue is empty.
 func (l *Limiter) send(ctx context.Context) {
 	for {
 		l.mu.Lock()
@@ -90,7 +91,7 @@ func (l *Limiter) send(ctx context.Context) {
 	}
 }
 
-// settle waits until Redis knows, or cannot be told, what was queued before.
+// settle waits until everything queued before has reached Redis or failed.
 func (l *Limiter) settle(ctx context.Context) error {
 	l.mu.Lock()
 	b := l.next
@@ -109,10 +110,11 @@ func (l *Limiter) settle(ctx context.Context) error {
 	}
 }
 
-// giveBack frees a place of a caller that is about to leave, and waits a moment for it.
+// giveBack frees the place of a caller that gives up, and waits a moment for
+// the round trip.
 func (l *Limiter) giveBack(ctx context.Context, p place) {
 	l.tell(ctx, p, 0, 0)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
 	defer cancel()
-	_ = l.settle(ctx) // a place that stays reserved is lost, and harms nobody
+	_ = l.settle(ctx) // a place that stays reserved expires, which is safe
 }

@@ -138,7 +138,7 @@ func TestA429PausesTheFleetForAnHourAtMost(t *testing.T) {
 			if wait, _ := ask(t, there, "normal", false); wait != tt.want {
 				t.Errorf("a normal call waits %v, want %v", wait, tt.want)
 			}
-			second(refused(time.Second)) // says less, and takes nothing back
+			second(refused(time.Second)) // a shorter pause changes nothing
 			if err := here.Settle(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,8 @@ func TestA429PausesTheFleetForAnHourAtMost(t *testing.T) {
 	}
 }
 
-// A call of another process has its place, and sleeps. Its place is in the pause.
+// A call of another process has its place, and sleeps. Its place is in the
+// pause.
 func TestA429AlsoHoldsBackThoseThatHaveTheirPlace(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -242,7 +243,7 @@ func TestThoseBehindAnAttemptThatOutlastsTheMarginArePushedBackAndNotToTheEnd(t 
 	}
 }
 
-// With one place in a window, whoever waits for it waits for the end of the attempt.
+// With one place in a window, a waiting call waits for the end of the attempt.
 func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -260,7 +261,7 @@ func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 	}()
 	var over atomic.Bool
 	var group sync.WaitGroup
-	group.Go(func() { // keeps what its process knows fresh
+	group.Go(func() { // keeps the news of its process fresh
 		for !over.Load() {
 			if _, taken, err := there.Ask(ctx, "busy", true); taken || err != nil {
 				t.Errorf("a low call: %v, %v, before one that waits", taken, err)
@@ -282,7 +283,8 @@ func TestACallBehindAnAttemptThatOutlastsTheMarginWaitsLonger(t *testing.T) {
 	}
 }
 
-// releaseHook is a go-redis hook that fails or holds up what gives places back.
+// releaseHook is a go-redis hook that fails or delays the commands that give
+// places back.
 type releaseHook struct {
 	err  error
 	hold chan struct{}
@@ -350,7 +352,7 @@ func TestReleaseDoesNotDelayItsCaller(t *testing.T) {
 	if wait, _ := ask(t, l, "next", false); wait != 0 {
 		t.Errorf("the next waits %v: the places did not come back", wait)
 	}
-	if got := roundTrips(t, rdb); got > 4 { // two batches, the one that was cancelled, and the next
+	if got := roundTrips(t, rdb); got > 4 { // two batches, the canceled one, and the next
 		t.Errorf("%d round trips for a hundred places", got)
 	}
 }

@@ -13,14 +13,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// server is a redis-server of the test's own: on a loopback port, with nothing on disk.
+// server is a redis-server for one test: on a loopback port, without a disk.
 type server struct {
 	addr string
 	args []string
 	cmd  *exec.Cmd
 }
 
-// startServer starts a server that ends with the test. Without redis-server the test is skipped, or fails in CI.
+// startServer starts a server that ends with the test. If redis-server is not
+// installed, the test is skipped, or fails in CI.
 func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -63,7 +64,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// client returns a client of the server that is closed with the test.
+// client returns a client of the server. It closes with the test.
 func (s *server) client(t testing.TB) *redis.Client {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: s.addr})
@@ -71,7 +72,8 @@ func (s *server) client(t testing.TB) *redis.Client {
 	return rdb
 }
 
-// freePort returns a loopback port nobody listens on, low enough for a cluster's second port above it.
+// freePort returns a free loopback port, low enough for a cluster's second port
+// above it.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -89,7 +91,7 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// counter is a go-redis hook that counts commands and may hold each one up.
+// counter is a go-redis hook that counts commands and can delay each one.
 type counter struct {
 	commands atomic.Int64
 	before   func(n int64) // called with the number of the command

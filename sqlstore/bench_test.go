@@ -12,9 +12,10 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// BenchmarkKnownContacts looks up 100,000 contacts that are in a campaign already,
-// 100 at a time, as Execute does when it runs again. The ratio is to the same
-// statements with nothing around them: database/sql, the driver and the server.
+// BenchmarkKnownContacts looks up 100,000 contacts that are in a campaign
+// already, 100 at a time, as Execute does when it runs again. The ratio is to
+// the same statements with nothing around them: database/sql, the driver and
+// the server.
 //
 //	go test -run '^$' -bench KnownContacts -benchtime 1x .
 func BenchmarkKnownContacts(b *testing.B) {
@@ -68,8 +69,8 @@ func BenchmarkKnownContacts(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// rawLookups returns a function that reads the rows of all emails, 100 at a time,
-// and counts them.
+// rawLookups returns a function that reads the rows of all emails, 100 at a
+// time, and counts them.
 func rawLookups(b *testing.B, db *sql.DB, emails []string) func() int {
 	b.Helper()
 	var query strings.Builder

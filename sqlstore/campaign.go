@@ -13,8 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// Campaign is a [bulk.Journal] for any number of processes. [Store.Campaign] makes
-// it. It is safe for concurrent use.
+// Campaign is a [bulk.Journal] for any number of processes. Make one with
+// [Store.Campaign]. It is safe for concurrent use.
 type Campaign struct {
 	store *Store
 	name  string
@@ -25,7 +25,8 @@ var _ bulk.Journal = (*Campaign)(nil)
 // Name returns the name of the campaign.
 func (c *Campaign) Name() string { return c.name }
 
-// usable refuses a campaign that a Store did not make, and bad names.
+// usable returns an error for a bad name, and for a campaign made without a
+// Store.
 func (c *Campaign) usable() error {
 	if c == nil {
 		return invalid("the campaign is nil; use Store.Campaign")
@@ -36,7 +37,7 @@ func (c *Campaign) usable() error {
 	return checkName("campaign", c.name)
 }
 
-// checkName refuses bad names.
+// checkName rejects bad names.
 func checkName(kind, name string) error {
 	if n := len(name); n == 0 || n > maxName || !printable(name) {
 		return invalid("%s %q: a name has 1 to %d bytes of UTF-8, no control characters, and no white space at its ends", kind, clean(name), maxName)
@@ -48,7 +49,7 @@ func printable(text string) bool {
 	return utf8.ValidString(text) && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// asked checks the input of a method, and returns the keys of its emails, sorted.
+// asked checks the input of a method and returns the sorted keys of its emails.
 func (c *Campaign) asked(sequenceID string, emails []string) ([]hashed, error) {
 	if err := c.usable(); err != nil {
 		return nil, err
@@ -59,7 +60,8 @@ func (c *Campaign) asked(sequenceID string, emails []string) ([]hashed, error) {
 	return c.store.keys("campaign", c.name, emails)
 }
 
-// keys checks the emails of a journal or a state, and returns their keys, sorted.
+// keys checks the emails for a journal or a state and returns their keys,
+// sorted.
 func (s *Store) keys(kind, name string, emails []string) ([]hashed, error) {
 	keys := make([]hashed, len(emails))
 	for i, email := range emails {
@@ -72,12 +74,12 @@ func (s *Store) keys(kind, name string, emails []string) ([]hashed, error) {
 	return keys, nil
 }
 
-// sortKeys brings keys into the order in which every process locks them.
+// sortKeys sorts keys into the one order in which every process locks them.
 func sortKeys(keys []hashed) {
 	slices.SortFunc(keys, func(a, b hashed) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 }
 
-// failed is the error of a method.
+// failed adds the campaign's name to err; nil stays nil.
 func (c *Campaign) failed(err error) error {
 	if err == nil {
 		return nil
@@ -85,8 +87,8 @@ func (c *Campaign) failed(err error) error {
 	return because(fmt.Sprintf("campaign %q", c.name), err)
 }
 
-// Lookup returns the entries of the emails that the campaign knows, in any order.
-// It makes one statement for each 100 emails.
+// Lookup returns the entries of the emails that are already recorded, in any
+// order. It runs one statement for each 100 emails.
 func (c *Campaign) Lookup(ctx context.Context, sequenceID string, emails []string) ([]bulk.JournalEntry, error) {
 	keys, err := c.asked(sequenceID, emails)
 	if err != nil {
@@ -106,12 +108,12 @@ func (c *Campaign) Lookup(ctx context.Context, sequenceID string, emails []strin
 	return entries, nil
 }
 
-// Claim records as begun the emails that the campaign does not know, and returns
-// the entries of the others. The record is committed when it returns.
+// Claim records new emails as begun, and returns the entries of the emails that
+// are already recorded. The record is durable when Claim returns.
 //
-// Claim repeats itself, with the same token, after deadlocks, serialization
-// failures, broken connections and a COMMIT whose result is unknown, for 30
-// seconds or until ctx ends.
+// Claim retries with the same token for 30 seconds or until ctx ends: after
+// deadlocks, serialization failures, broken connections and a COMMIT with an
+// unknown result.
 func (c *Campaign) Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []bulk.JournalEntry, err error) {
 	keys, err := c.asked(sequenceID, emails)
 	if err != nil {
@@ -145,15 +147,15 @@ func (c *Campaign) checkToken(token string) error {
 	return nil
 }
 
-// claim inserts what is new, then reads all. One statement for both would read as
-// of its start, and miss a row that another process commits meanwhile. Only a row
-// that is read back under the token is ours. All others are taken.
+// claim inserts the new keys, then reads all keys. A single statement for both
+// would read as of its start, and miss a row that another process commits
+// meanwhile. A row read back under the token is ours. All others are taken.
 func (c *Campaign) claim(ctx context.Context, q queryer, sequenceID, token string, keys []hashed) (taken []bulk.JournalEntry, err error) {
 	if err := c.create(ctx, q, sequenceID); err != nil {
 		return nil, err
 	}
 	var missing []hashed
-	for range 2 { // a row that another process gave back in between was not inserted and is not there
+	for range 2 { // another process can release a row between the insert and the read
 		if err := c.insert(ctx, q, token, keys); err != nil {
 			return nil, err
 		}
@@ -170,17 +172,17 @@ func (c *Campaign) claim(ctx context.Context, q queryer, sequenceID, token strin
 			return taken, nil
 		}
 	}
-	for _, k := range missing { // they come and go: others are at it
+	for _, k := range missing { // they come and go: other processes are at work
 		taken = append(taken, bulk.JournalEntry{Email: k.email, State: bulk.JournalBegun, Live: true})
 	}
 	return taken, nil
 }
 
-// create makes the campaign unless there is one, and keeps it from Prune until the
-// transaction ends. read checks whether it is the same.
+// create makes the campaign if it is missing, and locks it against Prune until
+// the transaction ends. read checks its sequence and secret.
 func (c *Campaign) create(ctx context.Context, q queryer, sequenceID string) error {
 	s := c.store
-	for range 10 { // Prune may delete a campaign that another process has just made, and has not used
+	for range 10 { // Prune may delete a campaign that another process made and has yet to use
 		exists, err := one[int](ctx, q, s.sql("SELECT 1 FROM demeterrr_campaigns WHERE campaign = ? "+s.forShare), s.bytes(c.name))
 		if err != nil || exists == 1 {
 			return err
@@ -210,7 +212,7 @@ func (c *Campaign) insert(ctx context.Context, q queryer, token string, keys []h
 	return nil
 }
 
-// readable is the email as the tables keep it for people.
+// readable returns the readable email for the tables; nil without emails.
 func (s *Store) readable(email string) any {
 	if s.noEmails {
 		return nil
@@ -220,7 +222,7 @@ func (s *Store) readable(email string) any {
 
 // row is a row of the journal.
 type row struct {
-	hash  []byte // nil: no row. It is valid until the next one, as are the others
+	hash  []byte // nil if the campaign has no row; valid until the next row, like email and token
 	email sql.RawBytes
 	token sql.RawBytes
 	entry bulk.JournalEntry
@@ -228,8 +230,8 @@ type row struct {
 
 const rowColumns = "j.email_key, j.email, j.state, j.token, j.status, j.contact_id, j.owner, MICROS(j.changed_at), MICROS(NOW)"
 
-// scan reads rowColumns. Before them stand columns of the caller's. Texts that are
-// equal in the row before are kept.
+// scan reads rowColumns, after the caller's own columns. A text equal to the
+// one of the row before is kept, which saves an allocation.
 func (s *Store) scan(rows *sql.Rows, r *row, before ...any) error {
 	var (
 		hash, state, status, contactID, owner sql.RawBytes
@@ -249,15 +251,15 @@ func (s *Store) scan(rows *sql.Rows, r *row, before ...any) error {
 	return nil
 }
 
-// keep sets a text, unless it is the same already.
+// keep sets a text if it differs.
 func keep[T ~string](text *T, raw sql.RawBytes) {
 	if string(*text) != string(raw) {
 		*text = T(raw)
 	}
 }
 
-// read calls f for the row of each key that the campaign knows, and returns the
-// keys without one. It refuses the campaign of another sequence or secret.
+// read calls f for the row of each recorded key, and returns the keys without a
+// row. It fails if the campaign belongs to another sequence or secret.
 func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys []hashed, f func(i int, r *row)) (missing []hashed, err error) {
 	s := c.store
 	for first := 0; first < len(keys); first += maxBatch {
@@ -281,7 +283,7 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 			}
 			i, ok := slices.BinarySearchFunc(some, r.hash, func(k hashed, hash []byte) int { return bytes.Compare(k.hash[:], hash) })
 			if !ok {
-				return fmt.Errorf("the database returned a row that was not asked for")
+				return fmt.Errorf("the database returned the row of another email")
 			}
 			found[i] = true
 			r.entry.Email = some[i].email
@@ -300,9 +302,10 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 	return missing, nil
 }
 
-// journalRows joins the rows of n keys. PostgreSQL without statistics takes every
-// campaign for small, and would read all of it to find the keys. So it is made to
-// look them up one by one, and OFFSET 0 keeps it from knowing better.
+// journalRows joins the rows of n keys. Without statistics, PostgreSQL assumes
+// that a campaign is small and reads all of it to find the keys. LATERAL makes
+// it look up the keys one by one, and OFFSET 0 stops it from merging the two
+// queries.
 func (s *Store) journalRows(n int) string {
 	if s.dialect != PostgreSQL {
 		return "demeterrr_journal j ON j.campaign = c.campaign AND j.email_key IN (" + list(n, "?") + ")"
@@ -311,7 +314,7 @@ func (s *Store) journalRows(n int) string {
 		" (SELECT * FROM demeterrr_journal r WHERE r.campaign = c.campaign AND r.email_key = asked.email_key OFFSET 0) found) j ON true"
 }
 
-// same refuses the campaign of another sequence or secret.
+// same fails if the campaign belongs to another sequence or secret.
 func (c *Campaign) same(sequence, asked string, secretCheck []byte) error {
 	if asked != "" && sequence != asked {
 		return invalid("campaign %q belongs to sequence %s, not to %s; use a new name for each sequence and campaign", c.name, sequence, asked)
@@ -319,7 +322,7 @@ func (c *Campaign) same(sequence, asked string, secretCheck []byte) error {
 	return c.store.sameSecret("campaign", c.name, secretCheck)
 }
 
-// sameSecret refuses what was begun with another secret.
+// sameSecret fails if the secret check belongs to another secret.
 func (s *Store) sameSecret(kind, name string, secretCheck []byte) error {
 	want := s.secretCheck()
 	switch {
@@ -333,7 +336,8 @@ func (s *Store) sameSecret(kind, name string, secretCheck []byte) error {
 	return invalid("%s %q belongs to another secret than the store's; pass the one it was begun with to WithSecret", kind, name)
 }
 
-// verify refuses the campaign of another sequence, if one is given, or of another secret.
+// verify fails if the campaign belongs to another secret, or to another
+// sequence than sequenceID. An empty sequenceID matches every sequence.
 func (c *Campaign) verify(ctx context.Context, q queryer, sequenceID string) error {
 	s := c.store
 	return each(ctx, q, s.sql("SELECT sequence_id, secret_check FROM demeterrr_campaigns WHERE campaign = ?"), []any{s.bytes(c.name)}, func(rows *sql.Rows) error {

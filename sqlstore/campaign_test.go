@@ -19,7 +19,8 @@ import (
 
 const surveyID = "880e8400-e29b-41d4-a716-446655440000"
 
-// ignored are the fields of an entry that differ from run to run, and its place.
+// ignored are the fields of an entry that differ from run to run, and from
+// place to place.
 var ignored = cmp.Options{
 	cmpopts.IgnoreFields(bulk.JournalEntry{}, "Owner", "At"),
 	cmpopts.SortSlices(func(a, b bulk.JournalEntry) bool { return a.Email < b.Email }),
@@ -71,16 +72,16 @@ func TestAClaimGetsWhatNobodyHas(t *testing.T) {
 			abc := []string{"a@example.com", "b@example.com", "c@example.com"}
 			knows(t, c, abc)
 			claim(t, c, "token1", abc[:2])
-			claim(t, c, "token1", abc[:2]) // a repetition changes nothing
+			claim(t, c, "token1", abc[:2]) // a repeat changes nothing
 			claim(t, c, "token2", abc, begun("a@example.com"), begun("b@example.com"))
 			claim(t, c, "TOKEN2", abc, begun("a@example.com"), begun("b@example.com"), begun("c@example.com")) // another token
 			done := bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalDone, Status: demeterrr.ExecutionQueued, ContactID: "550e8400-e29b-41d4-a716-446655440000"}
 			unknown := bulk.JournalEntry{Email: "c@example.com", State: bulk.JournalUnknown}
-			finish(t, c, "token2", bulk.JournalEntry{Email: "a@example.com"}, unknown) // a is not its own
+			finish(t, c, "token2", bulk.JournalEntry{Email: "a@example.com"}, unknown) // a belongs to another token
 			finish(t, c, "token1", done, bulk.JournalEntry{Email: "b@example.com"})
 			knows(t, c, abc, done, unknown)
 
-			// What is finished stays.
+			// Finished entries stay.
 			finish(t, c, "token1", bulk.JournalEntry{Email: "a@example.com"}, bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
 			finish(t, c, "token2", bulk.JournalEntry{Email: "c@example.com"})
 			knows(t, c, abc, done, unknown)
@@ -113,8 +114,8 @@ func TestEntriesHaveOwnerAndTimeOfTheDatabase(t *testing.T) {
 	}
 }
 
-// TestNoCollationTakesOneForAnother has emails, names and tokens that are equal
-// to most collations.
+// TestNoCollationTakesOneForAnother uses emails, names and tokens that most
+// collations call equal.
 func TestNoCollationTakesOneForAnother(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -243,7 +244,7 @@ func TestBadInputOfACampaign(t *testing.T) {
 				`an entry cannot be finished as "begun"`:              c.Finish(t.Context(), surveyID, "token", []bulk.JournalEntry{{Email: "a@example.com"}, {Email: "a@example.com", State: bulk.JournalBegun}}),
 				"the store was not made by Open":                      lookupError(new(sqlstore.Store).Campaign("survey"), surveyID),
 				"the campaign is nil; use Store.Campaign":             lookupError(nil, surveyID),
-				"1 of 2 emails are not in doubt, so that none was forgotten": func() error {
+				"1 of 2 emails are not in doubt, so none was forgotten": func() error {
 					finish(t, c, "token", bulk.JournalEntry{Email: "a@example.com", State: bulk.JournalUnknown})
 					return c.Forget(t.Context(), "a@example.com", "nobody@example.com")
 				}(),
@@ -300,7 +301,8 @@ func TestNoEmailsAreNoRequest(t *testing.T) {
 	}
 }
 
-// TestOddTextsOfTheAPIAreKept has what no database takes unchanged: finishing must not fail for it.
+// TestOddTextsOfTheAPIAreKept finishes with texts that every database would
+// change or reject.
 func TestOddTextsOfTheAPIAreKept(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -322,8 +324,8 @@ func TestOddTextsOfTheAPIAreKept(t *testing.T) {
 	}
 }
 
-// A table without statistics is one that autovacuum has not come to yet. The plans
-// are made while it is empty, and a connection keeps them.
+// A table has no statistics before its first autovacuum. The plans are made
+// while it is empty, and a connection keeps them.
 func TestALookupReadsNoMoreThanItsRows(t *testing.T) {
 	t.Parallel()
 	const contacts = 20_000

@@ -12,10 +12,10 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// tables are those beside demeterrr_schema.
+// tables lists the tables beside demeterrr_schema.
 var tables = []string{"demeterrr_campaigns", "demeterrr_journal", "demeterrr_sync_states", "demeterrr_sync_entries"}
 
-// check finds out whether the database can keep journals and sync states.
+// check returns an error if the database cannot keep journals and sync states.
 func (s *Store) check(ctx context.Context) error {
 	if err := s.checkServer(ctx); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Store) check(ctx context.Context) error {
 	return nil
 }
 
-// checkServer refuses another kind of database, and one that is too old.
+// checkServer rejects another kind of database, and an old version.
 func (d *database) checkServer(ctx context.Context) error {
 	version, err := one[string](ctx, d.db, d.version)
 	if err != nil {
@@ -50,7 +50,7 @@ func (d *database) checkServer(ctx context.Context) error {
 			SQLState() string
 		}](err)
 		if coded && d.dialect == PostgreSQL && d.passes(err) {
-			return err // it is starting, for example
+			return err // the server is starting, for example
 		}
 		if coded || strings.Contains(err.Error(), "no such function") || mysqlError.MatchString(err.Error()) {
 			return fmt.Errorf("it is not %s, or refuses the connection; pass the dialect of the database: %w", d.name, err)
@@ -61,14 +61,14 @@ func (d *database) checkServer(ctx context.Context) error {
 	switch d.dialect {
 	case PostgreSQL:
 		text = strings.TrimPrefix(version, "PostgreSQL ")
-		if text == version { // also a server that speaks its protocol only
+		if text == version { // also for a server that only speaks its protocol
 			return d.otherServer(version)
 		}
 	case MySQL:
 		oldest = [2]int{8}
 		if strings.Contains(version, "MariaDB") {
 			oldest = [2]int{10, 6}
-			text = strings.TrimPrefix(version, "5.5.5-") // some servers put it before their own
+			text = strings.TrimPrefix(version, "5.5.5-") // some servers put this before their own version
 		}
 	default:
 		oldest = [2]int{3, 24}
@@ -87,7 +87,7 @@ func (d *database) otherServer(version string) error {
 	return invalid("it is not %s, but %q; pass the dialect of the database", d.name, version)
 }
 
-// checkSchema refuses tables of another version.
+// checkSchema rejects missing tables and tables of another version.
 func (s *Store) checkSchema(ctx context.Context) error {
 	version, err := s.schemaVersion(ctx, s.db)
 	switch {
@@ -112,7 +112,8 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// settings are those that decide whether a commit lasts, by name, in upper case.
+// settings returns the settings for durability and read-only mode, by name,
+// with values in upper case.
 func (s *Store) settings(ctx context.Context) (map[string]string, error) {
 	settings := map[string]string{}
 	read := func(q queryer, query string, args ...any) error {
@@ -165,7 +166,7 @@ func (s *Store) pragmas(ctx context.Context, settings map[string]string) error {
 	})
 }
 
-// checkSettings refuses a database that does not keep what it commits.
+// checkSettings rejects a database that may lose what it commits.
 func (s *Store) checkSettings(settings map[string]string) error {
 	lost := func(fix string) error {
 		return invalid("the database may lose what it has committed, and people would be sent to again; %s, or pass WithoutSettingsCheck", fix)
@@ -204,7 +205,7 @@ func (s *Store) checkSettings(settings map[string]string) error {
 	return nil
 }
 
-// readOnly reports whether the settings explain that a write failed.
+// readOnly reports whether the settings explain a failed write.
 func readOnly(settings map[string]string) bool {
 	for _, name := range []string{"transaction_read_only", "tx_read_only", "read_only", "innodb_read_only", "query_only"} {
 		if value := settings[name]; value == "ON" || value == "1" {
@@ -214,10 +215,11 @@ func readOnly(settings map[string]string) bool {
 	return false
 }
 
-// errRollBack ends a transaction that is not to be kept.
+// errRollBack rolls back a transaction that has succeeded.
 var errRollBack = invalid("rolled back")
 
-// probe runs every statement of a campaign and of a sync state once, in a transaction that it rolls back.
+// probe runs every statement of a campaign and of a sync state once, in a
+// transaction that it rolls back.
 func (s *Store) probe(ctx context.Context) error {
 	const sequenceID = "probe"
 	c := s.Campaign("demeterrr probe " + rand.Text())
@@ -230,7 +232,7 @@ func (s *Store) probe(ctx context.Context) error {
 		token := rand.Text()
 		taken, err := c.claim(ctx, q, sequenceID, token, keys)
 		if err == nil && len(taken) != len(keys) {
-			err = invalid("two claims got the same email: the database does not keep primary keys")
+			err = invalid("two claims got the same email: the database ignores primary keys")
 		}
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// TestACampaignIsAJournal has a pool for each process, as processes do.
+// TestACampaignIsAJournal has a pool for each process.
 func TestACampaignIsAJournal(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -32,9 +32,9 @@ func TestACampaignIsAJournal(t *testing.T) {
 	}
 }
 
-// oneStatement is a campaign with a claim that is wrong: its SELECT sees the table
-// as of the start of the statement, and misses the rows of another process for
-// which the INSERT has waited.
+// oneStatement is a campaign with a wrong claim. Its SELECT sees the table as
+// of the start of the statement. It misses the rows of another process that the
+// INSERT has waited for.
 type oneStatement struct {
 	*sqlstore.Campaign
 	db *sql.DB
@@ -89,8 +89,8 @@ func (c *oneStatement) Claim(ctx context.Context, sequenceID, token string, emai
 
 const oneStatementEnv = "SQLSTORE_TEST_ONE_STATEMENT"
 
-// TestTheConformanceTestFindsTheClaimInOneStatement runs it in a process of its
-// own, where it fails.
+// TestTheConformanceTestFindsTheClaimInOneStatement runs the conformance test
+// in its own process, because it fails there.
 func TestTheConformanceTestFindsTheClaimInOneStatement(t *testing.T) {
 	t.Parallel()
 	if dsn := os.Getenv(oneStatementEnv); dsn != "" {

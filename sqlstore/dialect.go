@@ -13,28 +13,29 @@ type Dialect string
 const (
 	// PostgreSQL is PostgreSQL 13 or later, with any driver for it.
 	PostgreSQL Dialect = "postgresql"
-	// MySQL is MySQL 8.0 or later, or MariaDB 10.6 or later, with github.com/go-sql-driver/mysql.
+	// MySQL is MySQL 8.0 or later, or MariaDB 10.6 or later, with
+	// github.com/go-sql-driver/mysql.
 	MySQL Dialect = "mysql"
 	// SQLite is SQLite 3.24 or later, with any driver for it.
 	SQLite Dialect = "sqlite"
 )
 
-// syntax is what the dialects write differently.
+// syntax is the SQL in which the dialects differ.
 type syntax struct {
 	name      string // of the database, for people
 	numbered  bool   // placeholders are $1, $2, … rather than ?
 	version   string // a query for the version, as text
 	tableList string // a query that counts the tables with a name
 	now       string // the time by the database's clock
-	later     string // the time that is a number of microseconds, its parameter, from now
-	maxParams int    // parameters of one statement
-	onKey     string // ends an INSERT, before assignments: a row with the same key, %, gets them
-	inserted  string // the value of a column, %, that was to be inserted
-	micros    string // a time in the form that dbTime reads; % stands for it
-	keepOld   string // ends an INSERT: a row that exists already stays as it is
-	forShare  string // ends a SELECT: nobody deletes the row until the transaction ends
-	forUpdate string // ends a SELECT: nobody else reads the row with forShare or forUpdate until then
-	layout    string // of a time that is a parameter; empty: the driver's own
+	later     string // the time a number of microseconds from now; the number is its parameter
+	maxParams int    // limit for one statement
+	onKey     string // ends an INSERT, before assignments for an existing row with the key %
+	inserted  string // the value that the INSERT had for column %
+	micros    string // time column % in the form that dbTime reads
+	keepOld   string // ends an INSERT: an existing row stays unchanged
+	forShare  string // ends a SELECT: the row cannot be deleted until the transaction ends
+	forUpdate string // ends a SELECT: forShare and forUpdate of others wait until the transaction ends
+	layout    string // for a time as a parameter; empty: the driver's own
 }
 
 var syntaxes = map[Dialect]*syntax{
@@ -74,7 +75,7 @@ var syntaxes = map[Dialect]*syntax{
 		tableList: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 		now:       "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
 		later:     "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', printf('%.3f seconds', ? / 1000000.0))",
-		maxParams: 999, // of its oldest version
+		maxParams: 999, // the limit of its oldest version
 		onKey:     "ON CONFLICT (%) DO UPDATE SET ",
 		inserted:  "excluded.%",
 		micros:    "CAST(round((julianday(%) - 2440587.5) * 86400000) AS INTEGER) * 1000",
@@ -83,9 +84,10 @@ var syntaxes = map[Dialect]*syntax{
 	},
 }
 
-// sql is a query of this dialect. It writes ? for a parameter, NOW for the time,
-// NOW_PLUS for the time in a number of microseconds, which is its parameter, and
-// MICROS(column) for a time to be read as a dbTime.
+// sql returns a query in this dialect. The query has four placeholders: ? for a
+// parameter, NOW for the current time, NOW_PLUS for the time a number of
+// microseconds from now, and MICROS(column) for a time that dbTime reads. The
+// number of NOW_PLUS is a parameter too.
 func (s *syntax) sql(query string) string {
 	query = strings.ReplaceAll(query, "NOW_PLUS", s.later)
 	for {
@@ -112,7 +114,8 @@ func (s *syntax) sql(query string) string {
 	}
 }
 
-// upsert ends an INSERT: a row with the same key gets the new values of columns.
+// upsert returns the end of an INSERT. An existing row with the same key gets
+// the new values of columns.
 func (s *syntax) upsert(key string, columns ...string) string {
 	set := make([]string, len(columns))
 	for i, column := range columns {
@@ -121,15 +124,15 @@ func (s *syntax) upsert(key string, columns ...string) string {
 	return strings.ReplaceAll(s.onKey, "%", key) + strings.Join(set, ", ")
 }
 
-// bytes is the parameter for a column that compares text byte by byte.
+// bytes returns the parameter for a column that compares text byte by byte.
 func (s *syntax) bytes(text string) any {
 	if s.numbered || s.forShare == "" {
 		return text
 	}
-	return []byte(text) // VARBINARY: a string would pass through the character set of the connection
+	return []byte(text) // VARBINARY: a string would pass through the connection's character set
 }
 
-// time is the parameter for a time.
+// time returns the parameter for a time.
 func (s *syntax) time(t time.Time) any {
 	if s.layout == "" {
 		return t
@@ -137,7 +140,7 @@ func (s *syntax) time(t time.Time) any {
 	return t.UTC().Format(s.layout)
 }
 
-// dbTime is a time that a query returns: as such, or as microseconds since 1970.
+// dbTime is a time from a query: a time.Time, or microseconds since 1970.
 type dbTime struct{ time.Time }
 
 // Scan makes dbTime a sql.Scanner.
@@ -159,5 +162,5 @@ func (t *dbTime) Scan(value any) error {
 	return nil
 }
 
-// list is n times the text, with commas.
+// list returns the text n times, separated by commas.
 func list(n int, text string) string { return strings.Repeat(text+", ", n-1) + text }

@@ -12,8 +12,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// TestSettingsOfDrivers runs a campaign and a sync state with the settings that change how a driver
-// sends parameters and reads times, as poolers and time zones need them.
+// TestSettingsOfDrivers runs a campaign and a sync state under settings for
+// poolers and time zones. They change how a driver sends parameters and reads
+// times.
 func TestSettingsOfDrivers(t *testing.T) {
 	t.Parallel()
 	settings := map[sqlstore.Dialect][][2]string{
@@ -42,7 +43,7 @@ func TestSettingsOfDrivers(t *testing.T) {
 			d := database(t)
 			for i, setting := range settings[d.dialect] {
 				if d.server == nil {
-					d = sqliteFile(t) // the journal mode is that of a file
+					d = sqliteFile(t) // the journal mode belongs to a file
 				}
 				dsn := d.dsn + "?" + setting[0] + "=" + setting[1]
 				if d.dialect != sqlstore.MySQL {
@@ -78,7 +79,8 @@ func TestSettingsOfDrivers(t *testing.T) {
 	}
 }
 
-// keepsOddEntries saves what a driver may change, twice. next is another run.
+// keepsOddEntries saves values that a driver may change, twice. next is another
+// run.
 func keepsOddEntries(t *testing.T, s, next *sqlstore.SyncState) {
 	t.Helper()
 	defer acquire(t, s)()

@@ -21,7 +21,7 @@ import (
 // exampleDirs are removed when the tests end.
 var exampleDirs []string
 
-// openDatabase opens a new SQLite file. It stands for the database of a program.
+// openDatabase opens a new SQLite file in place of a program's database.
 func openDatabase() *sql.DB {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err != nil {
@@ -35,7 +35,7 @@ func openDatabase() *sql.DB {
 	return db
 }
 
-// newStore is a Store in a new database.
+// newStore returns a Store in a new database.
 func newStore(opts ...sqlstore.Option) *sqlstore.Store {
 	db := openDatabase()
 	if err := sqlstore.Migrate(ctx, db, sqlstore.SQLite); err != nil {
@@ -48,7 +48,7 @@ func newStore(opts ...sqlstore.Option) *sqlstore.Store {
 	return store
 }
 
-// doubtful is a campaign with one entry in doubt: its reply was lost.
+// doubtful returns a campaign with one entry in doubt: its reply was lost.
 func doubtful(store *sqlstore.Store, name string) *sqlstore.Campaign {
 	campaign := store.Campaign(name)
 	if _, err := campaign.Claim(ctx, surveyID, "token1", []string{"jane.smith@example.com"}); err != nil {
@@ -61,8 +61,9 @@ func doubtful(store *sqlstore.Store, name string) *sqlstore.Campaign {
 	return campaign
 }
 
-// Any number of processes can run this at once, with the same list. Each contact
-// is sent to once. To run it on PostgreSQL, change the driver and the dialect.
+// Any number of processes can run this at once, with the same list. Each
+// contact is sent to once. To run it on PostgreSQL, change the driver and the
+// dialect.
 func Example() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -121,7 +122,7 @@ func ExampleSchema() {
 	// Output: [postgresql/0001_journal.up.sql postgresql/0002_syncstate.up.sql] <nil>
 }
 
-// Each order has a campaign of its own, so its survey is sent once, however often
+// Each order has its own campaign, so its survey is sent once, however often
 // the event is delivered.
 func ExampleStore_Campaign() {
 	srv := demeterrrtest.NewServer()
@@ -148,7 +149,7 @@ func ExampleCampaign_Name() {
 	// Output: survey-2026-11
 }
 
-// Execute calls Claim itself. A program that sends in its own way can use a
+// Execute calls Claim itself. A program with its own way to send can use a
 // campaign like this.
 func ExampleCampaign_Claim() {
 	campaign := newStore().Campaign("survey-2026-11")
@@ -163,8 +164,8 @@ func ExampleCampaign_Claim() {
 	// jane.smith@example.com begun true <nil>
 }
 
-// A backup is restored, and the dashboard shows whom the survey was sent to. Mark
-// them as done, so that the next Execute leaves them alone.
+// After a backup is restored, the dashboard shows the recipients of the survey.
+// Mark them as done, so that the next Execute leaves them alone.
 func ExampleCampaign_Finish() {
 	campaign := newStore().Campaign("survey-2026-11")
 	sent := []string{"Jane.Smith@example.com", "john.doe@example.com"} // 100 at most
@@ -295,8 +296,8 @@ func ExampleStore_Redact() {
 	// "" unknown
 }
 
-// The second night sends the difference, and reads nothing. The job can run on any
-// machine.
+// The second night sends the difference, and reads nothing. The job can run on
+// any machine.
 func ExampleStore_SyncState() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -356,7 +357,7 @@ func ExampleSyncState_Save() {
 	// Output: <nil>
 }
 
-// What is known of Jane, for support.
+// All that the state knows of Jane, for support.
 func ExampleSyncState_Lookup() {
 	store := newStore()
 	srv := demeterrrtest.NewServer()
@@ -393,7 +394,7 @@ func ExampleWithInFlight() {
 	campaign := newStore(sqlstore.WithInFlight(10 * time.Minute)).Campaign("survey-2026-11")
 	_, err := campaign.Claim(ctx, surveyID, "token1", []string{"jane.smith@example.com"})
 	fmt.Println(err, campaign.Forget(ctx, "jane.smith@example.com"))
-	// Output: <nil> demeterrr: VALIDATION_ERROR: campaign "survey-2026-11": one of the emails is being sent to, so that none was forgotten; wait for its outcome
+	// Output: <nil> demeterrr: VALIDATION_ERROR: campaign "survey-2026-11": one of the emails is being sent to, so none was forgotten; wait for its outcome
 }
 
 func ExampleWithoutEmails() {

@@ -8,14 +8,14 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// finished are the entries of one state, with their keys.
+// finished holds the entries of one state, with their keys.
 type finished struct {
 	keys    []hashed
 	entries []bulk.JournalEntry
 }
 
-// Finish records what became of emails that were claimed under the token. It
-// repeats itself as [Campaign.Claim] does.
+// Finish records the outcome of emails claimed under the token. It retries like
+// [Campaign.Claim].
 func (c *Campaign) Finish(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 	if _, err := c.asked(sequenceID, nil); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *Campaign) Finish(ctx context.Context, sequenceID, token string, entries
 	}))
 }
 
-// finishState changes the rows that are begun under the token, and no others.
+// finishState changes only the rows that are begun under the token.
 func (c *Campaign) finishState(ctx context.Context, q queryer, token string, state bulk.JournalState, all finished) error {
 	s := c.store
 	for first := 0; first < len(all.keys); first += maxBatch {

@@ -23,11 +23,12 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// workerEnv makes the test binary a process of a fleet instead of running its tests.
+// workerEnv makes the test binary a process of a fleet instead of running its
+// tests.
 const workerEnv = "SQLSTORE_TEST_WORKER"
 
-// job is what one process does: it claims all emails until each is known, and
-// prints those that it got, as a sending would. Or it runs a Sync.
+// job is the task of a process. It claims all emails until each is recorded,
+// and prints its own, like a sending. Or it runs a Sync.
 type job struct {
 	Dialect     sqlstore.Dialect
 	Driver, DSN string
@@ -126,7 +127,7 @@ func sendBatch(c *sqlstore.Campaign, batch []string) bool {
 	return true
 }
 
-// outcome is what the processes of a fleet printed.
+// outcome is the output of the processes of a fleet.
 type outcome struct {
 	mu     sync.Mutex
 	sent   map[string]int
@@ -134,7 +135,8 @@ type outcome struct {
 	errors []string
 }
 
-// run runs a process until it ends. If kill is not 0 it is killed after that time.
+// run runs a process until it ends, or kills it after the time in kill, unless
+// that is 0.
 func (o *outcome) run(t *testing.T, j job, kill time.Duration) {
 	t.Helper()
 	settings, err := json.Marshal(j)
@@ -183,8 +185,8 @@ func (o *outcome) run(t *testing.T, j job, kill time.Duration) {
 	}
 }
 
-// TestFourProcesses kills processes of a fleet, and cuts their connections in the
-// middle of claims and of a COMMIT. No email may be sent twice, and none be lost.
+// TestFourProcesses kills processes of a fleet, and cuts their connections in
+// the middle of claims and of a COMMIT. Each email must be sent exactly once.
 func TestFourProcesses(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -228,7 +230,7 @@ func TestFourProcesses(t *testing.T) {
 	}
 }
 
-// check compares what was sent with the journal.
+// check compares the sent emails with the journal.
 func (o *outcome) check(t *testing.T, c *sqlstore.Campaign, emails []string) {
 	t.Helper()
 	entries := map[string]bulk.JournalEntry{}
@@ -258,8 +260,8 @@ func (o *outcome) check(t *testing.T, c *sqlstore.Campaign, emails []string) {
 	}
 }
 
-// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice, while
-// goroutines claim. What was claimed is still there.
+// TestTheServerCrashes stops PostgreSQL at once and starts it again, twice,
+// while goroutines claim. All claims survive.
 func TestTheServerCrashes(t *testing.T) {
 	t.Parallel()
 	s := wanted(t, startPostgres) // its own

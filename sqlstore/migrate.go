@@ -13,16 +13,17 @@ import (
 //go:embed schema
 var schema embed.FS
 
-// schemaVersion is the number of the last file.
+// schemaVersion is the number of the newest schema file.
 const schemaVersion = 2
 
-// Schema returns the schema as SQL files, for migration tools. Each dialect has a
-// folder: "postgresql", "mysql", "sqlite". A file has a version and a name:
-// 0001_journal.up.sql, 0002_syncstate.up.sql. [Migrate] runs the same files.
+// Schema returns the schema as SQL files for migration tools. Each dialect has
+// a folder: "postgresql", "mysql", "sqlite". A file name starts with the
+// version: 0001_journal.up.sql, 0002_syncstate.up.sql. [Migrate] runs the same
+// files.
 //
-// The files record their version in the table demeterrr_schema. They can be run
-// again. golang-migrate and goose read them as they are; for MySQL golang-migrate
-// needs multiStatements=true.
+// The files record their version in the table demeterrr_schema, and are safe to
+// run again. golang-migrate and goose read them unchanged. For MySQL,
+// golang-migrate needs multiStatements=true.
 func Schema() fs.FS {
 	sub, err := fs.Sub(schema, "schema")
 	if err != nil {
@@ -32,9 +33,8 @@ func Schema() fs.FS {
 }
 
 // Migrate creates the tables, or brings them to the version of this package. It
-// needs the right to create tables. Calling it again changes nothing, and any
-// number of processes can call it at once. It fails if the tables have a later
-// version.
+// needs the right to create tables. It is safe to call at every start, by any
+// number of processes at once. It fails if the tables have a later version.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect) error {
 	d, err := newDatabase(db, dialect)
 	if err != nil {
@@ -63,7 +63,8 @@ func (d *database) migrate(ctx context.Context) error {
 	})
 }
 
-// migrateMySQL holds a lock of the server meanwhile, since each CREATE TABLE commits.
+// migrateMySQL holds a server lock in place of a transaction, since each CREATE
+// TABLE commits.
 func (d *database) migrateMySQL(ctx context.Context) error {
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
@@ -110,7 +111,7 @@ func (d *database) applyFiles(ctx context.Context, q queryer) error {
 	return nil
 }
 
-// schemaVersion is the version of the tables, 0 if there are none.
+// schemaVersion returns the version of the tables; 0 without tables.
 func (d *database) schemaVersion(ctx context.Context, q queryer) (int, error) {
 	exists, err := one[int](ctx, q, d.sql(d.tableList), "demeterrr_schema")
 	if err != nil || exists == 0 {
@@ -123,7 +124,7 @@ func laterSchema(version int) error {
 	return invalid("the tables have version %d, and this program knows version %d; update module sqlstore in it", version, schemaVersion)
 }
 
-// one returns the only value of the only row of a query.
+// one returns the single value of a query with a single row.
 func one[T any](ctx context.Context, q queryer, query string, args ...any) (value T, err error) {
 	err = each(ctx, q, query, args, func(rows *sql.Rows) error { return rows.Scan(&value) })
 	return value, err

@@ -36,7 +36,8 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestSchemaIsWhatMigrateRuns applies the files as a migration tool does, twice.
+// TestSchemaIsWhatMigrateRuns applies the files as a migration tool does,
+// twice.
 func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -66,7 +67,7 @@ func TestSchemaIsWhatMigrateRuns(t *testing.T) {
 	}
 }
 
-// TestMigrateFromTheFirstVersion keeps what is in the tables.
+// TestMigrateFromTheFirstVersion keeps the rows of the tables.
 func TestMigrateFromTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -12,29 +12,30 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// Entry is an entry of a campaign of the store.
+// Entry is an entry of a campaign in the store.
 type Entry struct {
 	Campaign   string
 	SequenceID string
 	bulk.JournalEntry
 }
 
-// pageSize is how many entries are read at once.
+// pageSize is the number of entries read at once.
 const pageSize = 1000
 
-// InDoubt yields the entries that were begun and not finished, and those whose
-// reply was lost, in the order of their hashes. It leaves out Live entries. Each of
-// these contacts may have been messaged or not. Look them up under Sendings in the
-// dashboard. Call [Campaign.Forget] for those without a sending, and leave the others.
+// InDoubt yields the entries in doubt: those begun and left unfinished, and
+// those with a lost reply. It skips Live entries. They come in the order of
+// their hashes. Each of these contacts may have been messaged. Look them up
+// under Sendings in the dashboard, and call [Campaign.Forget] for those without
+// a sending. Leave the others alone.
 //
-// An error is yielded once, and ends the sequence. No connection is held between
-// two entries.
+// An error is yielded once and ends the loop. The loop holds no connection
+// between two entries.
 func (c *Campaign) InDoubt(ctx context.Context) iter.Seq2[bulk.JournalEntry, error] {
 	return c.list(ctx, true)
 }
 
-// Entries yields all entries, in the order of their hashes. Errors are yielded as by
-// [Campaign.InDoubt].
+// Entries yields all entries, in the order of their hashes. An error is yielded
+// once and ends the loop.
 func (c *Campaign) Entries(ctx context.Context) iter.Seq2[bulk.JournalEntry, error] {
 	return c.list(ctx, false)
 }
@@ -57,8 +58,8 @@ func (c *Campaign) list(ctx context.Context, inDoubt bool) iter.Seq2[bulk.Journa
 	}
 }
 
-// InDoubt yields the entries in doubt of every campaign, as [Campaign.InDoubt]
-// does for one. Use it if each order or visit has a campaign of its own.
+// InDoubt yields the entries in doubt of every campaign; see
+// [Campaign.InDoubt]. Use it if each order or visit has its own campaign.
 func (s *Store) InDoubt(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := s.made(); err != nil {
@@ -76,10 +77,10 @@ func (s *Store) InDoubt(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// Lookup returns the entries of people in every campaign, in the order of the
-// campaigns. It reads the whole journal, as [Store.Redact] does: use it for
-// questions of people, and [Campaign.Lookup] for one campaign. A Store with a
-// secret finds only the entries that were made with it.
+// Lookup returns the entries of people in every campaign, sorted by campaign.
+// Use it to answer people about their data. It reads the whole journal; for one
+// campaign, use [Campaign.Lookup]. A Store with a secret finds only the entries
+// made with that secret.
 func (s *Store) Lookup(ctx context.Context, emails ...string) ([]Entry, error) {
 	keys, err := s.people(emails)
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Store) Lookup(ctx context.Context, emails ...string) ([]Entry, error) {
 	return entries, nil
 }
 
-// people checks emails that are not of one campaign, and returns their keys.
+// people checks emails outside a campaign and returns their keys.
 func (s *Store) people(emails []string) ([]hashed, error) {
 	if err := s.made(); err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (s *Store) people(emails []string) ([]hashed, error) {
 	return keys, nil
 }
 
-// everywhere reads the entries of some keys in every campaign.
+// everywhere reads the entries of the keys in every campaign.
 func (s *Store) everywhere(ctx context.Context, keys []hashed) (entries []Entry, err error) {
 	emails := make(map[string]string, len(keys))
 	args := make([]any, len(keys))
@@ -139,8 +140,9 @@ func (s *Store) everywhere(ctx context.Context, keys []hashed) (entries []Entry,
 	return entries, err
 }
 
-// list yields the entries of a campaign, or of all if the name is empty. It reads
-// whole pages, so that the caller can use the connection meanwhile.
+// list yields the entries of a campaign, or of all campaigns if the name is
+// empty. It reads whole pages, so that the caller can use the connection
+// meanwhile.
 func (s *Store) list(ctx context.Context, campaign string, inDoubt bool) iter.Seq2[Entry, error] {
 	type keyed struct {
 		Entry
@@ -195,9 +197,9 @@ func (s *Store) list(ctx context.Context, campaign string, inDoubt bool) iter.Se
 	}
 }
 
-// Forget makes the next Execute send to emails that are in doubt. Only the caller
-// can answer for that: a contact who was messaged after all is messaged twice. It
-// refuses all of them if one is not in doubt, or is being sent to now.
+// Forget makes the next Execute send to emails in doubt. Look them up first: a
+// person with a sending is then messaged twice. Forget is all or nothing. It
+// fails if one of the emails is not in doubt, or is in flight.
 func (c *Campaign) Forget(ctx context.Context, emails ...string) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -238,7 +240,7 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 		known++
 		switch {
 		case r.entry.Live:
-			return invalid("campaign %q: one of the emails is being sent to, so that none was forgotten; wait for its outcome", c.name)
+			return invalid("campaign %q: one of the emails is being sent to, so none was forgotten; wait for its outcome", c.name)
 		case r.entry.State == bulk.JournalDone:
 			known--
 		}
@@ -248,22 +250,21 @@ func (c *Campaign) forget(ctx context.Context, q queryer, keys []hashed, missing
 		return err
 	}
 	if known < len(keys) && !missingIsFine {
-		return invalid("campaign %q: %d of %d emails are not in doubt, so that none was forgotten; InDoubt lists those that are", c.name, len(keys)-known, len(keys))
+		return invalid("campaign %q: %d of %d emails are not in doubt, so none was forgotten; pass emails from InDoubt only", c.name, len(keys)-known, len(keys))
 	}
 	_, err = q.ExecContext(ctx, s.sql("DELETE FROM demeterrr_journal"+
 		" WHERE campaign = ? AND state <> 'done' AND email_key IN ("+list(len(keys), "?")+")"), args...)
 	return err
 }
 
-// Prune deletes the entries that were done before a time, in every campaign, and
-// campaigns that are left without any. It returns the number of entries.
+// Prune deletes the entries that were done before a time, in every campaign,
+// and then the campaigns without entries. It returns the number of deleted
+// entries. Entries in doubt stay at any age, and so do sync states. Prune
+// deletes about 1,000 entries at a time.
 //
-// Prune lets people be sent to again: the campaign no longer knows them. So prune
-// only campaigns that never run again, and events that are not delivered again.
-// To drop the emails and keep the promise, use [Store.RedactBefore].
-//
-// Entries in doubt stay, however old, and so do sync states. It deletes 1,000
-// entries or so at a time.
+// After Prune, these people can be sent to again. Use it if the campaigns have
+// ended for good and their events cannot be redelivered. To drop the emails and
+// keep the protection, use [Store.RedactBefore].
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.made(); err != nil {
 		return 0, err
@@ -278,11 +279,11 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return n, nil
 }
 
-// Redact removes the readable email and the contact's id of people from every
-// campaign. The hash of the email stays, so these people are still not sent to
-// again. It deletes their entries from every sync state. A Sync that still has them
-// in its input adds them again: take them out there first. Redact returns the number
-// of entries that it changed or deleted.
+// Redact removes the readable email and the contact id of people from every
+// campaign. The hash stays, so these people stay protected from a second
+// sending. Redact deletes their entries from every sync state. Take them out of
+// the input of Sync first, or the next Sync adds them again. Redact returns the
+// number of entries that it changed or deleted.
 func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err error) {
 	keys, err := s.people(emails)
 	if err != nil {
@@ -304,9 +305,10 @@ func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err erro
 	return n, nil
 }
 
-// RedactBefore does what [Store.Redact] does for all entries that were done before
-// a time, in the campaigns. Entries in doubt stay, for the people who look them up.
-// Sync states stay too: their entries hold what the account has today.
+// RedactBefore removes the readable email and the contact id from all entries
+// that were done before a time, in every campaign. It returns the number of
+// changed entries. Entries in doubt stay readable, so that you can look them
+// up. Sync states stay too: their entries describe the account of today.
 func (s *Store) RedactBefore(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.made(); err != nil {
 		return 0, err
@@ -333,8 +335,8 @@ func (s *Store) exec(ctx context.Context, query string, args []any) (changed int
 	return changed, err
 }
 
-// sweep runs a statement on all entries that were done before a time, from the
-// oldest on, in transactions of a page or so.
+// sweep runs a statement on all entries that were done before a time, oldest
+// first, in transactions of about a page.
 func (s *Store) sweep(ctx context.Context, before time.Time, statement string) (changed int64, err error) {
 	after := time.Unix(0, 0)
 	for {
@@ -361,8 +363,8 @@ func (s *Store) sweep(ctx context.Context, before time.Time, statement string) (
 	}
 }
 
-// pruneCampaigns deletes campaigns without entries. It locks them first, and looks
-// again: a claim that has its campaign may be inserting.
+// pruneCampaigns deletes campaigns without entries. It locks them before it
+// looks for entries: a claim that holds its campaign may be inserting.
 func (s *Store) pruneCampaigns(ctx context.Context, before time.Time) error {
 	last := ""
 	for {

@@ -18,7 +18,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// collect returns what a sequence yields, and fails the test on an error.
+// collect returns the values of a sequence, and fails the test on an error.
 func collect[T any](t testing.TB, in func(func(T, error) bool)) (all []T) {
 	t.Helper()
 	for item, err := range in {
@@ -136,7 +136,7 @@ func TestForgetRefusesWhatIsNotInDoubt(t *testing.T) {
 			done := bulk.JournalEntry{Email: "done@example.com", State: bulk.JournalDone}
 			unknown := bulk.JournalEntry{Email: "unknown@example.com", State: bulk.JournalUnknown}
 			finish(t, c, "token", done, unknown)
-			wantError(t, c.Forget(t.Context(), "unknown@example.com", "live@example.com"), "one of the emails is being sent to, so that none was forgotten")
+			wantError(t, c.Forget(t.Context(), "unknown@example.com", "live@example.com"), "one of the emails is being sent to, so none was forgotten")
 			wantError(t, c.Forget(t.Context(), "unknown@example.com", "done@example.com"), "1 of 2 emails are not in doubt")
 			wantError(t, c.Forget(t.Context(), "unknown@example.com", "nobody@example.com"), "1 of 2 emails are not in doubt")
 			emails := []string{"done@example.com", "unknown@example.com", "live@example.com"}
@@ -150,7 +150,8 @@ func TestForgetRefusesWhatIsNotInDoubt(t *testing.T) {
 	}
 }
 
-// TestListsReadPagesAndHoldNoConnection uses the only connection inside the loop.
+// TestListsReadPagesAndHoldNoConnection uses the only connection inside the
+// loop.
 func TestListsReadPagesAndHoldNoConnection(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -259,8 +260,9 @@ func TestPruneForgetsWhatWasDoneBefore(t *testing.T) {
 	}
 }
 
-// TestPruneMeetsClaims prunes all the time while campaigns get their first claims:
-// a campaign with entries must keep its row, which ties it to its sequence.
+// TestPruneMeetsClaims prunes all the time while campaigns get their first
+// claims. A campaign with entries must keep its row, which ties it to its
+// sequence.
 func TestPruneMeetsClaims(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -67,7 +67,7 @@ func (p *proxy) serve(client net.Conn) {
 	replies.Wait()
 }
 
-// requests passes on what the client sends, until it cuts the connection.
+// requests passes on the client's data until it cuts the connection.
 func (p *proxy) requests(client, server net.Conn) {
 	buf := make([]byte, 1<<16)
 	for {

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 )
 
-// account is the user who runs a server: here that of the tests.
+// account is the user that runs a server, here the user of the tests.
 type account struct{}
 
 func notRoot(string) (*account, error) { return &account{}, nil }

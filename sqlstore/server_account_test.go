@@ -10,10 +10,11 @@ import (
 	"syscall"
 )
 
-// account is the user who runs a server. Nil stands for the user of the tests.
+// account is the user that runs a server; nil is the user of the tests.
 type account struct{ uid, gid int }
 
-// notRoot returns the account of a name if the tests run as root, since a server refuses that.
+// notRoot returns the named account if the tests run as root: a server refuses
+// to run as root.
 func notRoot(name string) (*account, error) {
 	if os.Getuid() != 0 {
 		return nil, nil //nolint:nilnil // the user of the tests will do
@@ -37,7 +38,7 @@ func (a *account) run(cmd *exec.Cmd) {
 	}
 }
 
-// tempDir makes a folder that belongs to the account.
+// tempDir makes a folder owned by the account.
 func (a *account) tempDir() (string, error) {
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err == nil && a != nil {

@@ -26,9 +26,9 @@ import (
 
 var ctx = context.Background()
 
-// server is a database server of the tests' own, on a loopback port. All tests
-// share it, each with a database of its own in it. Its default isolation is
-// serializable, and the collation of MariaDB takes é for e.
+// server is a database server for the tests, on a loopback port. All tests
+// share it, each with its own database. Its default isolation is serializable,
+// and the collation of MariaDB takes é for e.
 type server struct {
 	name    string // also of its tests
 	dialect sqlstore.Dialect
@@ -39,13 +39,13 @@ type server struct {
 	stop    func() // as a crash does
 }
 
-// A server is started by the first test that asks for it.
+// The first test that needs a server starts it.
 var (
 	postgresServer = sync.OnceValues(startPostgres)
 	mariaServer    = sync.OnceValues(startMaria)
 )
 
-// errMissing tells what is not installed.
+// errMissing names a missing program.
 type errMissing string
 
 func (e errMissing) Error() string { return string(e) }
@@ -64,7 +64,8 @@ func stopServers() {
 	}
 }
 
-// wanted returns a server, or skips the test where it is not installed. That is a failure in CI.
+// wanted returns a server. If it is not installed, the test is skipped, or
+// fails in CI.
 func wanted(t testing.TB, start func() (*server, error)) *server {
 	t.Helper()
 	s, err := start()
@@ -80,8 +81,8 @@ func wanted(t testing.TB, start func() (*server, error)) *server {
 	return s
 }
 
-// guard runs a server until stop is called or the tests end, however they end: the
-// shell ends it when the pipe closes.
+// guard runs a server until a call of stop, or until the end of the tests, also
+// after a crash: a shell stops it when the pipe closes.
 func guard(dir string, as *account, signal string, command ...string) (stop func(), err error) {
 	script := `"$@" >server.log 2>&1 & cat >/dev/null; kill -` + signal + ` $!; wait`
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, command...)...)
@@ -226,7 +227,8 @@ type testDB struct {
 	name    string
 }
 
-// open returns a pool that is closed with the test. The DSN may be another than the database's own.
+// open returns a pool that closes with the test. The DSN may differ from the
+// database's own.
 func (d *testDB) open(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(d.driver, dsn)
@@ -278,7 +280,8 @@ func sqliteFile(t *testing.T) *testDB {
 	return &testDB{sqlstore.SQLite, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "journal.db")), nil, "main"}
 }
 
-// with returns the DSN with a setting: a parameter of PostgreSQL, a variable of MySQL, a pragma of SQLite.
+// with returns the DSN with a setting: a parameter of PostgreSQL, a variable of
+// MySQL, a pragma of SQLite.
 func (d *testDB) with(t testing.TB, settings ...[2]string) string {
 	t.Helper()
 	switch d.dialect {
@@ -311,7 +314,7 @@ func (d *testDB) with(t testing.TB, settings ...[2]string) string {
 	}
 }
 
-// migrated is an empty database with the tables, and a pool for it.
+// migrated returns a pool for an empty database with the tables.
 func (d *testDB) migrated(t testing.TB) *sql.DB {
 	t.Helper()
 	db := d.open(t, d.dsn)

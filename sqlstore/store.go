@@ -15,8 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// Store keeps journals and sync states in a database. It is safe for concurrent
-// use, as its [sql.DB] is. Make one with [Open]. The zero Store cannot be used.
+// Store keeps journals and sync states in a database. Make one with [Open]. It
+// is safe for concurrent use. The zero Store fails every call.
 type Store struct {
 	*database
 	inFlight  time.Duration
@@ -32,22 +32,22 @@ const (
 	minSecret       = 16  // bytes
 	maxName         = 200 // bytes of a campaign's name
 	maxSequence     = 255 // bytes of a sequence's id
-	maxToken        = 64  // bytes, as bulk.Journal says
+	maxToken        = 64  // bytes, the limit of bulk.Journal
 	maxEmail        = 320 // bytes
-	maxText         = 255 // runes of the other texts
+	maxText         = 255 // runes, for the other texts
 	maxBatch        = 100 // emails in one statement
 )
 
 // Option changes a Store made by [Open].
 type Option func(*Store)
 
-// WithInFlight sets how long a claim counts as live, by the database's clock. The
-// default is 5 minutes. For that time bulk.ErrInFlight is the answer to everybody
-// else. A claim that is older is in doubt, until a person calls
-// [Campaign.Forget]. Make it longer than the time limit of an attempt, or an
-// attempt under way looks like doubt. Pass the same to every process.
+// WithInFlight sets how long a claim counts as live, on the database's clock.
+// The default is 5 minutes. During that time, other processes get
+// bulk.ErrInFlight for its contacts. An older claim is in doubt until you call
+// [Campaign.Forget]. Make d longer than the time-out of an attempt, or an
+// attempt in flight looks like doubt. Use the same d in every process.
 //
-// The lease of a [SyncState] lasts as long, unless its run renews it.
+// It is also the lease of a [SyncState]. A run renews its lease.
 func WithInFlight(d time.Duration) Option {
 	return func(s *Store) {
 		if s.inFlight = d; d <= 0 {
@@ -56,23 +56,25 @@ func WithInFlight(d time.Duration) Option {
 	}
 }
 
-// WithoutEmails leaves the readable email out of the tables. The key remains: the
-// SHA-256 of the email. [Campaign.InDoubt] then yields entries without an Email.
-// To find a person, ask [Campaign.Lookup] with the emails of your own list. A sync
-// state never has the readable email.
+// WithoutEmails keeps readable emails out of the tables. The key remains: the
+// SHA-256 of the email. [Campaign.InDoubt] then yields entries with an empty
+// Email. To find a person, call [Campaign.Lookup] with the emails of your own
+// list. Sync states are always without readable emails.
 //
-// Whoever can guess an email can compare its hash. Use [WithSecret] against that.
+// A guessed email can still be compared with its hash. [WithSecret] prevents
+// that.
 func WithoutEmails() Option {
 	return func(s *Store) { s.noEmails = true }
 }
 
-// WithSecret keys the hash of the emails, as an HMAC, and leaves the readable
-// email out as [WithoutEmails] does. Without the secret nobody can test a guess.
-// The secret has at least 16 bytes.
+// WithSecret hashes emails with a secret, as an HMAC, and implies
+// [WithoutEmails]. A guessed email can be tested only with the secret. The
+// secret has at least 16 bytes.
 //
-// A campaign belongs to the secret of its first claim. With another one, or none,
-// every method returns an error. Keep the secret: without it, nobody can tell to
-// whom the campaign was sent. A sync state belongs to the secret of its first save.
+// A campaign belongs to the secret of its first claim. With another secret, or
+// without one, every method fails. Keep the secret: if it is lost, so is the
+// record of who received the campaign. A sync state belongs to the secret of
+// its first save.
 func WithSecret(secret []byte) Option {
 	return func(s *Store) {
 		if len(secret) < minSecret {
@@ -82,9 +84,9 @@ func WithSecret(secret []byte) Option {
 	}
 }
 
-// WithoutSettingsCheck makes [Open] accept a database that may lose what it has
-// committed, or a SQLite database in memory or without a busy time-out. After a
-// crash of such a database, people can be sent to again.
+// WithoutSettingsCheck makes [Open] accept a database that may lose a commit,
+// and a SQLite database in memory or without a busy time-out. After a crash of
+// such a database, people can be sent to again.
 func WithoutSettingsCheck() Option {
 	return func(s *Store) { s.unchecked = true }
 }
@@ -93,19 +95,19 @@ func (s *Store) mistake(format string, args ...any) {
 	s.mistakes = append(s.mistakes, invalid(format, args...))
 }
 
-// Open returns a Store on the tables that [Migrate] makes. The pool stays yours:
-// close it after the last use of the Store.
+// Open returns a Store on the tables of [Migrate]. Close the pool db yourself,
+// after the last use of the Store.
 //
-// Open fails if the tables are missing or made for a later version, and if the
-// database is read-only. To find out, it writes in a transaction and rolls it
-// back. It also fails if the settings let the database lose what it commits:
+// Open fails if the tables are missing or of another version. It fails if the
+// database is read-only: it tests a write in a transaction that it rolls back.
+// It also fails if the settings can lose a commit:
 //
 //   - PostgreSQL: synchronous_commit or fsync is off.
-//   - MySQL: innodb_flush_log_at_trx_commit is not 1.
+//   - MySQL: innodb_flush_log_at_trx_commit is not 1, or a table is not InnoDB.
 //   - SQLite: synchronous is below FULL, journal_mode is OFF or MEMORY, the
 //     database is in memory, or busy_timeout is 0.
 //
-// [WithoutSettingsCheck] turns the check of the settings off.
+// [WithoutSettingsCheck] turns off the check of the settings.
 func Open(ctx context.Context, db *sql.DB, dialect Dialect, opts ...Option) (*Store, error) {
 	d, err := newDatabase(db, dialect)
 	if err != nil {
@@ -139,7 +141,7 @@ func newDatabase(db *sql.DB, dialect Dialect) (*database, error) {
 	return &database{syntax: s, db: db, dialect: dialect}, nil
 }
 
-// owner names this process for people.
+// owner names this process by host and process id, for people.
 func owner() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -148,7 +150,7 @@ func owner() string {
 	return clean(host + ":" + strconv.Itoa(os.Getpid()))
 }
 
-// clean is a text as every database takes it.
+// clean returns a text that every database accepts, cut to maxText runes.
 func clean(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 	for i := range text {
@@ -160,16 +162,16 @@ func clean(text string) string {
 }
 
 // Campaign returns the journal of a campaign, such as "survey-2026-11" or
-// "order-4711". It makes no request. The first claim creates the campaign and ties
-// it to its sequence and to the secret of the Store.
+// "order-4711". It sends no query. The first claim creates the campaign and
+// ties it to its sequence and to the secret of the Store.
 //
-// Whoever is in a campaign is not sent to again. Use a new name for the next one.
-// A name has 1 to 200 bytes of UTF-8, without white space or control characters
-// at its ends. Names are compared byte by byte. Bad names are reported by the
-// methods of the Campaign.
+// A campaign sends to each contact once. Use a new name for the next one. A
+// name has 1 to 200 bytes of UTF-8, free of control characters, and of white
+// space at its ends. Names are compared byte by byte. The methods of the
+// Campaign fail with [demeterrr.ErrValidation] for a bad name.
 func (s *Store) Campaign(name string) *Campaign { return &Campaign{store: s, name: name} }
 
-// made reports an error for a Store that Open did not make.
+// made returns an error for a Store that Open did not make.
 func (s *Store) made() error {
 	if s == nil || s.database == nil {
 		return invalid("the store was not made by Open")
@@ -196,7 +198,8 @@ func (s *Store) hash(email string) hashed {
 	return h
 }
 
-// secretCheck tells whether two processes have the same secret. It is empty without one.
+// secretCheck identifies the secret without revealing it. It is empty without a
+// secret.
 func (s *Store) secretCheck() []byte {
 	if s.secret == nil {
 		return []byte{}
@@ -206,7 +209,7 @@ func (s *Store) secretCheck() []byte {
 	return mac.Sum(nil)
 }
 
-// checkEmail refuses what no journal is asked for.
+// checkEmail says what is wrong with an email; "" if it is valid.
 func checkEmail(email string) string {
 	switch {
 	case email == "":

@@ -72,13 +72,13 @@ func TestOpenRefusesAnotherDatabase(t *testing.T) {
 	}
 }
 
-// refusing is a server that refuses every connection with an error.
+// refusing is a server that answers every connection with an error.
 type refusing struct{ err error }
 
 func (r refusing) Connect(context.Context) (driver.Conn, error) { return nil, r.err }
 func (refusing) Driver() driver.Driver                          { return nil }
 
-// A PostgreSQL that is starting is still PostgreSQL.
+// A PostgreSQL that is still starting is PostgreSQL.
 func TestOpenTellsAServerThatIsStarting(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{"57P03": "cannot be used: starting", "53300": "cannot be used: starting", "28P01": "it is not PostgreSQL, or refuses the connection"} {
@@ -175,7 +175,8 @@ func TestOpenRefusesADatabaseThatForgets(t *testing.T) {
 	})
 }
 
-// TestOpenRefusesMariaDBThatForgets changes the server for a moment, so it stands alone.
+// TestOpenRefusesMariaDBThatForgets changes the server for a moment, so it
+// stands alone.
 func TestOpenRefusesMariaDBThatForgets(t *testing.T) { //nolint:paralleltest // it changes settings of the server
 	d := wanted(t, mariaServer).database(t)
 	db := d.migrated(t)
@@ -287,7 +288,8 @@ func TestOpenFailsAtOnceWithoutADatabase(t *testing.T) {
 	}
 }
 
-// TestASecretThatIsNotTheCampaigns tries each pair of secrets: nothing may be claimed.
+// TestASecretThatIsNotTheCampaigns tries each pair of secrets: every claim must
+// fail.
 func TestASecretThatIsNotTheCampaigns(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -297,7 +299,7 @@ func TestASecretThatIsNotTheCampaigns(t *testing.T) {
 			db := d.migrated(t)
 			stores := map[string]*sqlstore.Store{
 				"none":      d.openStore(t, db),
-				"no emails": d.openStore(t, db, sqlstore.WithoutEmails()), // the same hash as none
+				"no emails": d.openStore(t, db, sqlstore.WithoutEmails()), // the same hash as without options
 				"first":     d.openStore(t, db, sqlstore.WithSecret([]byte("0123456789abcdef"))),
 				"second":    d.openStore(t, db, sqlstore.WithSecret([]byte("fedcba9876543210"))),
 			}

@@ -11,54 +11,55 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// SyncState is a [bulk.SyncState] for jobs on any machine. [Store.SyncState] makes
-// it. It is safe for concurrent use. Of several runs at once, one gets it: the
-// others get bulk.ErrStateInUse.
+// SyncState is a [bulk.SyncState] for jobs on any machine. Make one with
+// [Store.SyncState]. It is safe for concurrent use. One run has it at a time:
+// the others get bulk.ErrStateInUse.
 type SyncState struct {
 	store *Store
 	name  string
 
 	mu  sync.Mutex
-	run *stateRun // that has the state; nil if none of this process has
+	run *stateRun // the run of this process that has the state; nil if none
 }
 
 var _ bulk.SyncState = (*SyncState)(nil)
 
-// stateRun is a run that has taken a state.
+// stateRun is a run that has acquired a state.
 type stateRun struct {
 	token   string // of its lease
 	address string
-	lost    error // another run has taken the state; under the state's mu
+	lost    error // set when another run has taken the state; under the state's mu
 }
 
 const (
 	maxStateAddress = 2000 // bytes
 	minRenewal      = 20 * time.Millisecond
-	releaseLimit    = 5 * time.Second // for giving a lease back
+	releaseLimit    = 5 * time.Second // for releasing a lease
 )
 
-// SyncState returns what Sync remembers of a source of contacts, such as "crm". It
-// makes no request. Use one for each source and account. Names are as those of
-// [Store.Campaign]; a campaign may have the same.
+// SyncState returns the memory of Sync for a source of contacts, such as "crm".
+// It sends no query. Use one for each source and account. Names follow the
+// rules of [Store.Campaign]. A campaign may have the same name.
 //
-// A run leases the state, for 5 minutes or the time of [WithInFlight], by the
-// database's clock. It renews the lease for as long as it runs. The lease of a
-// killed run expires, and the next run takes the state. A run that was suspended
-// for so long finds its state taken, and fails with bulk.ErrStateInUse.
+// A run leases the state for 5 minutes, or the time of [WithInFlight], on the
+// database's clock. It renews the lease while it runs. The lease of a killed
+// run expires, and the next run takes the state. A run that was suspended for
+// longer than its lease can lose the state, and then fails with
+// bulk.ErrStateInUse.
 //
-// The first save ties the state to the address of the API and to the secret of the
-// Store. The state keeps hashes in place of emails, contact ids, and the names of
-// fields. [Store.Redact] removes people from it. [Store.Prune] and
-// [Store.RedactBefore] leave it alone.
+// The first save ties the state to the address of the API and to the secret of
+// the Store. The state keeps hashes in place of emails, contact ids, and the
+// names of fields. [Store.Redact] removes people from it. [Store.Prune] and
+// [Store.RedactBefore] leave it unchanged.
 //
-// A lost entry costs requests. An old copy costs more: after you have restored a
+// A lost entry costs requests. An old copy costs more: after you restore a
 // backup, run Sync with Verify.
 func (s *Store) SyncState(name string) *SyncState { return &SyncState{store: s, name: name} }
 
 // Name returns the name of the state.
 func (s *SyncState) Name() string { return s.name }
 
-// usable refuses a state that a Store did not make, and bad names.
+// usable returns an error for a bad name, and for a state made without a Store.
 func (s *SyncState) usable() error {
 	if s == nil {
 		return invalid("the sync state is nil; use Store.SyncState")
@@ -69,7 +70,7 @@ func (s *SyncState) usable() error {
 	return checkName("sync state", s.name)
 }
 
-// failed is the error of a method.
+// failed adds the state's name to err; nil stays nil.
 func (s *SyncState) failed(err error) error {
 	if err == nil {
 		return nil
@@ -77,13 +78,12 @@ func (s *SyncState) failed(err error) error {
 	return because(fmt.Sprintf("sync state %q", s.name), err)
 }
 
-// Acquire takes the state for one run, with a lease of its own token, and renews
-// that in the background until release is called. It repeats itself as
-// [Campaign.Claim] does.
+// Acquire leases the state for one run, and renews the lease in the background
+// until release is called. It retries like [Campaign.Claim].
 //
 // The error matches bulk.ErrStateInUse if another run has the state, and
-// bulk.ErrStateMismatch if it belongs to another address. It is an error, too, if
-// the state belongs to another secret.
+// bulk.ErrStateMismatch if the state belongs to another address. Acquire also
+// fails if the state belongs to another secret.
 func (s *SyncState) Acquire(ctx context.Context, address string) (release func(), err error) {
 	if err := s.usable(); err != nil {
 		return nil, err
@@ -128,15 +128,16 @@ func (s *SyncState) Acquire(ctx context.Context, address string) (release func()
 	}), nil
 }
 
-// leave lets this process take the state again.
+// leave makes the state available to this process again.
 func (s *SyncState) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.run = nil
 }
 
-// lease takes the state's row, unless it is another account's or another run's. Of
-// two runs that meet here, one waits for the other's transaction.
+// lease takes the row of a free state. It fails if the row belongs to another
+// account or to another run. If two runs meet here, one waits for the
+// transaction of the other.
 func (s *SyncState) lease(ctx context.Context, q queryer, run *stateRun) error {
 	st := s.store
 	_, err := q.ExecContext(ctx, st.sql("INSERT INTO demeterrr_sync_states (state, address, secret_check, token, owner) VALUES (?, '', ?, '', '') "+
@@ -160,7 +161,7 @@ func (s *SyncState) lease(ctx context.Context, q queryer, run *stateRun) error {
 			case address == "": // nothing was saved yet
 				return nil
 			case address != run.address:
-				return fmt.Errorf("%w: it is of %s, the client's is %s", bulk.ErrStateMismatch, address, run.address)
+				return fmt.Errorf("%w: its address is %s, the client's is %s", bulk.ErrStateMismatch, address, run.address)
 			}
 			return st.sameSecret("sync state", s.name, secretCheck)
 		})
@@ -172,8 +173,8 @@ func (s *SyncState) lease(ctx context.Context, q queryer, run *stateRun) error {
 	return err
 }
 
-// renew renews the lease until ctx ends or another run has the state. It asks three
-// times within a lease.
+// renew renews the lease three times within its length, until ctx ends or
+// another run has the state.
 func (s *SyncState) renew(ctx context.Context, run *stateRun) {
 	ticker := time.NewTicker(max(s.store.inFlight/3, minRenewal))
 	defer ticker.Stop()
@@ -187,8 +188,8 @@ func (s *SyncState) renew(ctx context.Context, run *stateRun) {
 	}
 }
 
-// hold renews the lease, and keeps others from taking the state until the
-// transaction ends. It fails if another run has taken it.
+// hold renews the lease, and locks the state against other runs until the
+// transaction ends. It fails if another run has the state.
 func (s *SyncState) hold(ctx context.Context, q queryer, run *stateRun, set string, args ...any) error {
 	st := s.store
 	args = append(args, st.inFlight.Microseconds(), st.bytes(s.name), st.bytes(run.token))
@@ -203,19 +204,19 @@ func (s *SyncState) hold(ctx context.Context, q queryer, run *stateRun, set stri
 	err = each(ctx, q, st.sql("SELECT token, owner FROM demeterrr_sync_states WHERE state = ?"), []any{st.bytes(s.name)}, func(rows *sql.Rows) error {
 		var owner string
 		err := rows.Scan(&token, &owner)
-		if owner == "" { // it has given the state back
-			owner = "it"
+		if owner == "" { // that run has released the state since
+			owner = "another run"
 		}
-		lost = fmt.Errorf("%w: %s took it from this run, which had shown no sign of life for %v", bulk.ErrStateInUse, owner, st.inFlight)
+		lost = fmt.Errorf("%w: %s took it, because this run had not renewed its lease for %v", bulk.ErrStateInUse, owner, st.inFlight)
 		return err
 	})
-	if err != nil || token == run.token { // MySQL counts no rows that keep their values
+	if err != nil || token == run.token { // MySQL skips rows that keep their values in its count
 		return err
 	}
 	return s.lose(run, lost)
 }
 
-// lose notes that a run has lost its state.
+// lose records that a run has lost its state.
 func (s *SyncState) lose(run *stateRun, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,12 +14,13 @@ import (
 const (
 	maxStateID     = 1000    // bytes of a contact's id
 	maxStateFields = 1 << 17 // bytes
-	maxStatement   = 1 << 20 // bytes of such texts in one statement, beside the last one
-	stateColumns   = 6       // parameters of an entry
+	maxStatement   = 1 << 20 // bytes of such texts in one statement, without the last one
+	stateColumns   = 6       // parameters for an entry
 )
 
-// Lookup returns what the state knows of the emails, in any order. It needs
-// [SyncState.Acquire] first. 1,000 emails take one statement, in SQLite two.
+// Lookup returns the recorded entries of the emails, in any order. Call
+// [SyncState.Acquire] first. A statement reads up to 6,999 emails, in SQLite up
+// to 998.
 func (s *SyncState) Lookup(ctx context.Context, emails []string) ([]bulk.SyncEntry, error) {
 	if _, err := s.current(); err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (s *SyncState) read(ctx context.Context, q queryer, keys []hashed) ([]bulk.
 	st := s.store
 	entries := make([]bulk.SyncEntry, 0, len(keys))
 	var hash, contactID, fingerprint, fields sql.RawBytes
-	var e bulk.SyncEntry // its texts are kept while they are the same
+	var e bulk.SyncEntry // its texts are kept while they stay the same
 	for some := range slices.Chunk(keys, st.maxParams-1) {
 		args := append(make([]any, 0, len(some)+1), st.bytes(s.name))
 		for i := range some {
@@ -72,10 +73,10 @@ func (s *SyncState) read(ctx context.Context, q queryer, keys []hashed) ([]bulk.
 	return entries, nil
 }
 
-// Save replaces the entries of their emails, in one transaction, which is
-// committed when Save returns. It renews the lease in the same transaction, and
-// repeats itself as [Campaign.Claim] does. The error matches bulk.ErrStateInUse if
-// another run has taken the state: then nothing was saved.
+// Save replaces the entries of their emails in one transaction. They are
+// durable when Save returns. The same transaction renews the lease. Save
+// retries like [Campaign.Claim]. If another run has taken the state, nothing is
+// saved and the error matches bulk.ErrStateInUse.
 func (s *SyncState) Save(ctx context.Context, entries []bulk.SyncEntry) error {
 	run, err := s.current()
 	if err != nil {
@@ -96,7 +97,8 @@ type stateEntry struct {
 	*bulk.SyncEntry
 }
 
-// checked checks entries and returns them in the order in which every run writes them.
+// checked checks entries and returns them in the one order in which every run
+// writes them.
 func (s *SyncState) checked(entries []bulk.SyncEntry) ([]stateEntry, error) {
 	saved := make([]stateEntry, len(entries))
 	for i := range entries {
@@ -120,8 +122,8 @@ func (s *SyncState) checked(entries []bulk.SyncEntry) ([]stateEntry, error) {
 	return saved, nil
 }
 
-// save writes entries for a run that has the state. The first one ties the state to
-// the address and the secret.
+// save writes entries for a run that has the state. The first save ties the
+// state to the address and the secret.
 func (s *SyncState) save(ctx context.Context, q queryer, run *stateRun, entries []stateEntry) error {
 	st := s.store
 	if err := s.hold(ctx, q, run, "address = ?, secret_check = ?, ", st.bytes(run.address), st.secretCheck()); err != nil {
@@ -155,7 +157,7 @@ func (s *SyncState) save(ctx context.Context, q queryer, run *stateRun, entries 
 	return nil
 }
 
-// statement is how many of the entries fit into one statement.
+// statement returns the number of entries that fit into one statement.
 func (s *Store) statement(entries []stateEntry) int {
 	n, size := 0, 0
 	for n < len(entries) && n < s.maxParams/stateColumns && size <= maxStatement {

@@ -12,7 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// randomEntry is an entry of any shape; one that is only an email removes it.
+// randomEntry returns an entry of any shape. An entry with only an email
+// removes it.
 func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {
 	e := bulk.SyncEntry{Email: email, Dirty: r.IntN(3) == 0}
 	switch r.IntN(6) {
@@ -32,7 +33,7 @@ func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {
 	return e
 }
 
-// customers are emails.
+// customers returns n emails.
 func customers(n int) []string {
 	emails := make([]string, n)
 	for i := range emails {
@@ -41,8 +42,8 @@ func customers(n int) []string {
 	return emails
 }
 
-// TestAStateKeepsWhatWasSaved saves at random in two states whose names differ by
-// an accent, and looks up with another pool.
+// TestAStateKeepsWhatWasSaved saves at random in two states with names that
+// differ by an accent, and looks up with another pool.
 func TestAStateKeepsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -82,7 +83,8 @@ func TestAStateKeepsWhatWasSaved(t *testing.T) {
 	}
 }
 
-// TestLongFieldsFitIntoStatements saves more at once than a server takes in one statement.
+// TestLongFieldsFitIntoStatements saves more at once than a server takes in one
+// statement.
 func TestLongFieldsFitIntoStatements(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -141,8 +143,8 @@ func TestABatchTakesFewStatements(t *testing.T) {
 }
 
 // TestSavesThroughCutConnections cuts connections in the middle of saves and of
-// their COMMIT. Each contact becomes dirty, clean and dirty again. What the last
-// save said is what the state knows.
+// their COMMIT. Each contact becomes dirty, clean and dirty again. The state
+// must match the last save.
 func TestSavesThroughCutConnections(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -205,7 +207,8 @@ func TestSavesThroughCutConnections(t *testing.T) {
 	}
 }
 
-// TestRedactRemovesPeopleFromStates and nobody else. Prune and RedactBefore leave states alone.
+// TestRedactRemovesPeopleFromStates checks that other people stay. Prune and
+// RedactBefore leave states unchanged.
 func TestRedactRemovesPeopleFromStates(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -239,7 +242,7 @@ func TestRedactRemovesPeopleFromStates(t *testing.T) {
 				for _, s := range []*sqlstore.SyncState{one, two} {
 					remembers(t, s, emails, entries[len(entries)-1])
 				}
-				save(t, one, entries[0]) // Sync adds whom it still has
+				save(t, one, entries[0]) // Sync adds people still in its input
 				remembers(t, one, emails, entries[0], entries[len(entries)-1])
 			}
 		})

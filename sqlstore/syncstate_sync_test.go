@@ -19,7 +19,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// input is what a source has of n contacts. The last name is that of every share-th one.
+// input returns n contacts of a source. Every share-th one has the last name.
 func input(n, share int, lastName string) []demeterrr.ContactParams {
 	var contacts []demeterrr.ContactParams
 	for i, email := range customers(n) {
@@ -136,8 +136,8 @@ func TestOfTwoSyncsOneRuns(t *testing.T) {
 	}
 }
 
-// killedSync is what a process does that is killed: a Sync. It prints a line for
-// each contact that was written.
+// killedSync is the Sync of a process that gets killed. It prints a line for
+// each written contact.
 type killedSync struct {
 	URL, Key string
 	Contacts int
@@ -189,7 +189,7 @@ func (k *killedSync) start(t *testing.T, d *testDB, kill int) {
 }
 
 // TestAKilledRunFreesItsState kills a process in the middle of its writes. Its
-// lease expires. The next run sends what was not sent, and what was on its way.
+// lease expires. The next run sends the unsent contacts and the ones in flight.
 func TestAKilledRunFreesItsState(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

@@ -68,7 +68,7 @@ func expire(t testing.TB, db *sql.DB) {
 	execute(t, db, "UPDATE demeterrr_sync_states SET expires_at = '2020-01-01 00:00:00' WHERE state = 'crm'")
 }
 
-// TestOneRunHasTheState has eight processes that begin at once.
+// TestOneRunHasTheState starts eight processes at once.
 func TestOneRunHasTheState(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -112,8 +112,8 @@ func TestOneRunHasTheState(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestARunThatWasSuspended finds its state taken. It can neither save nor give back
-// what the next run has.
+// TestARunThatWasSuspended finds its state taken. It can neither save nor
+// release the next run's state.
 func TestARunThatWasSuspended(t *testing.T) {
 	t.Parallel()
 	dirty, clean := bulk.SyncEntry{Email: "a@example.com", Dirty: true}, bulk.SyncEntry{Email: "a@example.com", ContactID: "1"}
@@ -145,12 +145,13 @@ func TestARunThatWasSuspended(t *testing.T) {
 			defer acquire(t, third)()
 			remembers(t, third, []string{"a@example.com"}, clean)
 
-			// What a run has taken and given back is lost too, and so is a state that somebody has deleted.
+			// A state taken and released by another run is lost too, and so is
+			// a deleted state.
 			expire(t, db)
 			acquire(t, first)()
 			err := third.Save(t.Context(), []bulk.SyncEntry{dirty})
 			wantStateInUse(t, err)
-			wantError(t, err, "it took it from this run, which had shown no sign of life for 5m0s")
+			wantError(t, err, "another run took it, because this run had not renewed its lease for 5m0s")
 			release = acquire(t, first)
 			execute(t, db, "DELETE FROM demeterrr_sync_states")
 			wantError(t, first.Save(t.Context(), []bulk.SyncEntry{dirty}), `sync state "crm" was deleted during the run`)
@@ -159,8 +160,8 @@ func TestARunThatWasSuspended(t *testing.T) {
 	}
 }
 
-// TestNobodyTakesAStateDuringASave expires the lease and lets another run begin in
-// the middle of a save: it waits for its end.
+// TestNobodyTakesAStateDuringASave expires the lease and starts another run in
+// the middle of a save: the run waits for the end of the save.
 func TestNobodyTakesAStateDuringASave(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -223,8 +224,8 @@ func TestALeaseIsRenewed(t *testing.T) {
 	}
 }
 
-// TestALeaseEndsByTheClockOfTheDatabase moves that clock, and no other. SQLite has
-// the clock of the machine.
+// TestALeaseEndsByTheClockOfTheDatabase moves only that clock. SQLite has the
+// clock of the machine.
 func TestALeaseEndsByTheClockOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -274,7 +275,7 @@ func TestTheFirstSaveTiesAStateToItsAddress(t *testing.T) {
 			release()
 			for _, s := range []*sqlstore.SyncState{s, d.openStore(t, d.open(t, d.dsn)).SyncState("crm")} {
 				err := second(s.Acquire(t.Context(), "https://b.example.com"))
-				wantError(t, err, `sync state "crm": the sync state belongs to another account: it is of `+apiAddress+", the client's is https://b.example.com")
+				wantError(t, err, `sync state "crm": the sync state belongs to another account: its address is `+apiAddress+", the client's is https://b.example.com")
 				if !errors.Is(err, bulk.ErrStateMismatch) {
 					t.Error(err)
 				}
@@ -294,14 +295,14 @@ func TestASecretThatIsNotTheStates(t *testing.T) {
 			db := d.migrated(t)
 			stores := map[string]*sqlstore.Store{
 				"none":      d.openStore(t, db),
-				"no emails": d.openStore(t, db, sqlstore.WithoutEmails()), // the same hash as none
+				"no emails": d.openStore(t, db, sqlstore.WithoutEmails()), // the same hash as without options
 				"first":     d.openStore(t, db, sqlstore.WithSecret([]byte("0123456789abcdef"))),
 				"second":    d.openStore(t, db, sqlstore.WithSecret([]byte("fedcba9876543210"))),
 			}
 			known := bulk.SyncEntry{Email: "a@example.com", ContactID: "1"}
 			for owner, store := range stores {
 				for _, dry := range stores {
-					acquire(t, dry.SyncState(owner))() // ties it to nothing
+					acquire(t, dry.SyncState(owner))() // leaves the state untied
 				}
 				s := store.SyncState(owner)
 				release := acquire(t, s)
@@ -357,8 +358,8 @@ func TestAnAcquireWithoutAReplyIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestEveryStepOfAStateIsRepeated fails each step of a run once, before and after
-// it is done. What was made dirty stays dirty, and nothing else is.
+// TestEveryStepOfAStateIsRepeated fails each step of a run once, before and
+// after it takes effect. Exactly the contacts made dirty stay dirty.
 func TestEveryStepOfAStateIsRepeated(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -413,7 +414,7 @@ func TestEveryStepOfAStateIsRepeated(t *testing.T) {
 	}
 }
 
-// TestALastingErrorOfAStateIsReturnedAtOnce and saves nothing.
+// TestALastingErrorOfAStateIsReturnedAtOnce checks that nothing is saved.
 func TestALastingErrorOfAStateIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -478,7 +479,8 @@ func TestBadInputOfAState(t *testing.T) {
 	}
 }
 
-// remembers fails the test unless the state has exactly these entries, of these emails.
+// remembers fails the test unless the state has exactly these entries, of these
+// emails.
 func remembers(t testing.TB, s *sqlstore.SyncState, emails []string, want ...bulk.SyncEntry) {
 	t.Helper()
 	found, err := s.Lookup(t.Context(), emails)

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	patience     = 30 * time.Second // for repeating what fails for a while
-	attemptLimit = 10 * time.Second // for one attempt, so that a dead connection is left
+	patience     = 30 * time.Second // for retries of a transient failure
+	attemptLimit = 10 * time.Second // for one attempt, to leave a dead connection
 	firstBackoff = 5 * time.Millisecond
 	maxBackoff   = time.Second
 )
@@ -35,14 +35,14 @@ type database struct {
 	dialect Dialect
 }
 
-// transact runs work in a transaction, and repeats both until they succeed or
-// fail for good. A COMMIT whose result is unknown is repeated too, so work must
-// change nothing when it is done again.
+// transact runs work in a transaction, and retries both until they succeed or
+// fail for good. It also retries a COMMIT with an unknown result, so work must
+// be idempotent.
 func (d *database) transact(ctx context.Context, work func(context.Context, queryer) error) error {
 	return d.repeat(ctx, func(ctx context.Context) error { return d.transactOnce(ctx, work) })
 }
 
-// repeat repeats work while it fails for a reason that passes.
+// repeat retries work after transient errors.
 func (d *database) repeat(ctx context.Context, work func(context.Context) error) error {
 	end, backoff := time.Now().Add(patience), firstBackoff
 	for {
@@ -68,7 +68,7 @@ func (d *database) repeat(ctx context.Context, work func(context.Context) error)
 	}
 }
 
-// ended is the error of work whose context has ended.
+// ended returns the error of work after its context has ended.
 func ended(ctx context.Context, err error) error {
 	if errors.Is(err, ctx.Err()) {
 		return err
@@ -80,7 +80,8 @@ func (d *database) transactOnce(ctx context.Context, work func(context.Context, 
 	if d.dialect == SQLite {
 		return d.immediate(ctx, work)
 	}
-	// The default may be serializable, or repeatable read: neither sees the rows of others that an INSERT has met.
+	// Serializable and repeatable read can be the default. Both hide the rows
+	// of others that an INSERT has met.
 	tx, err := d.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
@@ -92,8 +93,9 @@ func (d *database) transactOnce(ctx context.Context, work func(context.Context, 
 	return tx.Commit()
 }
 
-// immediate runs work in a transaction of SQLite that locks at its start. One
-// that begins with a read could not wait for its turn to write.
+// immediate runs work in a SQLite transaction that locks at its start. A
+// transaction that begins with a read would fail instead of waiting for its
+// turn to write.
 func (d *database) immediate(ctx context.Context, work func(context.Context, queryer) error) error {
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
@@ -110,12 +112,12 @@ func (d *database) immediate(ctx context.Context, work func(context.Context, que
 		}
 	}
 	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); failed != nil && !strings.Contains(failed.Error(), "no transaction") {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // a new connection takes its place
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool replaces the connection
 	}
 	return err
 }
 
-// sqlite's primary result codes for a database that another connection has locked.
+// SQLite's primary result codes for a database locked by another connection.
 const (
 	sqliteBusy   = 5
 	sqliteLocked = 6
@@ -123,16 +125,18 @@ const (
 
 var (
 	mysqlError = regexp.MustCompile(`^Error (\d+)(?: \(\w+\))?: `)
-	// Deadlocks, time-outs of locks, conflicts of a cluster, too many connections, and connections that the server ends.
+	// Deadlocks, lock time-outs, cluster conflicts, too many connections, and
+	// connections ended by the server.
 	mysqlPassing = []string{
 		"1020", "1040", "1047", "1053", "1152", "1158", "1159", "1160", "1161", "1180", "1203", "1205", "1213", "1317", "1927", "3101", "4031",
 	}
-	// Connection errors, serialization failures and deadlocks, too many connections.
+	// Connection errors, serialization failures, deadlocks, too many
+	// connections.
 	postgresPassing = []string{"08", "40", "53300", "55P03", "57P01", "57P02", "57P03"}
 )
 
-// passes reports whether an error may not come again. An error that has no code
-// of the server comes from the connection, and passes.
+// passes reports whether an error is transient. An error without a code of the
+// server comes from the connection, and is transient.
 func (d *database) passes(err error) bool {
 	if strings.Contains(err.Error(), "sql: database is closed") || isOurs(err) || errors.Is(err, bulk.ErrStateInUse) || errors.Is(err, bulk.ErrStateMismatch) {
 		return false

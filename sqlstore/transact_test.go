@@ -20,7 +20,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// faulty is a driver whose connections fail as told.
+// faulty is a driver with connections that fail on demand.
 type faulty struct {
 	driver driver.Driver
 	dsn    string
@@ -29,7 +29,7 @@ type faulty struct {
 	fault func(n int, step string, after bool) error // nil: none
 	n     int                                        // steps since the fault was set
 
-	failed    atomic.Int64 // steps that failed by themselves
+	failed    atomic.Int64 // steps that failed without a fault
 	isolation atomic.Int64 // of the last transaction
 }
 
@@ -53,7 +53,8 @@ func (f *faulty) steps() int {
 	return f.n
 }
 
-// step does a step of a connection, unless a fault comes before. A fault after it hides its result.
+// step does a step of a connection, unless a fault comes before. A fault after
+// it hides its result.
 func (f *faulty) step(name string, do func() error) error {
 	f.mu.Lock()
 	fault, n := f.fault, f.n
@@ -132,7 +133,7 @@ func (tx *faultyTx) Commit() error {
 	return err
 }
 
-// faultyStore is a store whose connections can be made to fail.
+// faultyStore returns a store with faulty connections.
 func faultyStore(t *testing.T, d *testDB) (*faulty, *sqlstore.Store) {
 	t.Helper()
 	db := d.migrated(t)
@@ -146,13 +147,13 @@ func faultyStore(t *testing.T, d *testDB) (*faulty, *sqlstore.Store) {
 	return f, d.openStore(t, pool)
 }
 
-// sqliteError is an error of a driver for SQLite.
+// sqliteError is an error of a SQLite driver.
 type sqliteError int
 
 func (e sqliteError) Error() string { return fmt.Sprintf("sqlite (%d)", int(e)) }
 func (e sqliteError) Code() int     { return int(e) }
 
-// passing are errors that do not come again, by dialect.
+// passing are transient errors, by dialect.
 var passing = map[sqlstore.Dialect][]error{
 	sqlstore.PostgreSQL: {
 		&pgconn.PgError{Code: "40001", Message: "could not serialize access"}, &pgconn.PgError{Code: "40P01", Message: "deadlock detected"},
@@ -165,7 +166,7 @@ var passing = map[sqlstore.Dialect][]error{
 	sqlstore.SQLite: {sqliteError(5), sqliteError(5 | 2<<8), sqliteError(6), errors.New("database is locked")},
 }
 
-// lasting are errors that come again.
+// lasting are permanent errors, by dialect.
 var lasting = map[sqlstore.Dialect][]error{
 	sqlstore.PostgreSQL: {&pgconn.PgError{Code: "42501", Message: "permission denied"}, &pgconn.PgError{Code: "25006", Message: "read-only transaction"}, &pgconn.PgError{Code: "53100", Message: "disk full"}},
 	sqlstore.MySQL:      {&mysql.MySQLError{Number: 1142, Message: "command denied"}, fmt.Errorf("wrapped: %w", &mysql.MySQLError{Number: 1290, Message: "--read-only"})},
@@ -220,7 +221,7 @@ func TestEveryStepIsRepeated(t *testing.T) {
 	}
 }
 
-// TestALastingErrorIsReturnedAtOnce and records nothing.
+// TestALastingErrorIsReturnedAtOnce checks that nothing is recorded.
 func TestALastingErrorIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -249,7 +250,7 @@ func TestALastingErrorIsReturnedAtOnce(t *testing.T) {
 	}
 }
 
-// TestRepeatingEndsWithTheContext has a database that fails for good with errors that pass.
+// TestRepeatingEndsWithTheContext has a database with endless transient errors.
 func TestRepeatingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -273,7 +274,7 @@ func TestRepeatingEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestForgetIsRepeated after its COMMIT, when there is nothing to forget any more.
+// TestForgetIsRepeated repeats Forget after its COMMIT, when all is forgotten.
 func TestForgetIsRepeated(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -300,7 +301,7 @@ func TestForgetIsRepeated(t *testing.T) {
 	}
 }
 
-// TestTheIsolationIsSet whatever the default is.
+// TestTheIsolationIsSet checks it under every default.
 func TestTheIsolationIsSet(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -319,8 +320,8 @@ func TestTheIsolationIsSet(t *testing.T) {
 	}
 }
 
-// TestWritersOfSQLiteWaitForTheirTurn meets no busy database, as each transaction
-// locks before it reads.
+// TestWritersOfSQLiteWaitForTheirTurn never meets a busy database, since each
+// transaction locks before it reads.
 func TestWritersOfSQLiteWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	f, s := faultyStore(t, sqliteFile(t))
@@ -341,8 +342,9 @@ func TestWritersOfSQLiteWaitForTheirTurn(t *testing.T) {
 	}
 }
 
-// TestARowThatComesAndGoesIsTaken has another process that claims an email before
-// each INSERT and gives it back before each SELECT: it is in neither.
+// TestARowThatComesAndGoesIsTaken has another process that claims an email
+// before each INSERT and releases it before each SELECT. Both statements miss
+// the row.
 func TestARowThatComesAndGoesIsTaken(t *testing.T) {
 	t.Parallel()
 	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile
@@ -374,8 +376,9 @@ func TestARowThatComesAndGoesIsTaken(t *testing.T) {
 	}
 }
 
-// TestACampaignThatIsPrunedAsItIsMade has another process that makes the campaign
-// before the INSERT, gives its claim back, and prunes before the next SELECT.
+// TestACampaignThatIsPrunedAsItIsMade has another process that makes the
+// campaign before the INSERT, releases its claim, and prunes before the next
+// SELECT.
 func TestACampaignThatIsPrunedAsItIsMade(t *testing.T) {
 	t.Parallel()
 	d := wanted(t, postgresServer).database(t) // the others lock the row meanwhile

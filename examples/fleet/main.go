@@ -2,11 +2,11 @@
 //
 //	go run ./examples/fleet
 //
-// It starts a Redis of its own if redis-server can be found (or uses the one at
-// -redis), a fake demeterrr that allows 20 requests in 2 seconds, and four
-// processes. Three are batch jobs that send as fast as package redislimit lets
-// them. One is a website: its calls go first, so none of them waits. The program
-// prints what each process got.
+// It starts a Redis of its own, or uses the one at -redis. It also starts a
+// fake demeterrr that allows 20 requests in 2 seconds, and four processes.
+// Three are batch jobs: they send at the full speed of package redislimit. One
+// is a website: its calls go first, without a wait. The program prints the
+// result of each process.
 package main
 
 import (
@@ -33,17 +33,18 @@ import (
 const (
 	each   = 20                     // requests of one process
 	pause  = 500 * time.Millisecond // between two calls of the website
-	margin = 500 * time.Millisecond // no request takes longer here
+	margin = 500 * time.Millisecond // longer than any request here
 )
 
-// roles are those of the processes.
+// roles lists the role of each process.
 var roles = []string{"website", "batch", "batch", "batch"}
 
-// limit is what the organization may send. The website needs 6 requests in 2.5 seconds at most.
+// limit is the quota of the organization. The website needs at most 6 requests
+// in 2.5 seconds.
 var limit = demeterrr.Limit{Requests: 20, Window: 2 * time.Second, Reserve: 6}
 
-// errNoRedis is not a failure: there is nothing to show without Redis.
-var errNoRedis = errors.New("there is no redis-server here, and no -redis address was given: install Redis, or name one")
+// errNoRedis ends the program without a failure: the demonstration needs Redis.
+var errNoRedis = errors.New("redis-server is missing; install Redis, or pass the address of one with -redis")
 
 func main() {
 	redisAddr := flag.String("redis", "", "host:port of a Redis to use; empty starts one")
@@ -65,13 +66,13 @@ func main() {
 	}
 }
 
-// result is what a worker prints.
+// result is the output of a worker.
 type result struct {
-	Sent, Refused int           // requests that were answered, and those among them that met a 429
+	Sent, Refused int           // answered requests, and those of them with a 429
 	Took, Slowest time.Duration // all calls, and the slowest of them
 }
 
-// work is one process: it sends its requests, each of them when the fleet's limiter says so.
+// work is one process: it sends its requests under the fleet's limiter.
 func work(ctx context.Context, redisAddr, role string, out io.Writer) error {
 	rdb := redis.NewClient(&redis.Options{Addr: redisAddr})
 	defer rdb.Close()
@@ -84,7 +85,7 @@ func work(ctx context.Context, redisAddr, role string, out io.Writer) error {
 		return err
 	}
 	if role == "batch" {
-		ctx = demeterrr.LowPriority(ctx) // yields to the website, in whatever process that is
+		ctx = demeterrr.LowPriority(ctx) // yields to the website in any process
 	}
 	var r result
 	start := time.Now()
@@ -105,7 +106,7 @@ func work(ctx context.Context, redisAddr, role string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-// lead starts Redis, the fake and the workers, and adds up what they got.
+// lead starts Redis, the fake and the workers, and adds up their results.
 func lead(ctx context.Context, redisAddr string, out io.Writer) error {
 	if redisAddr == "" {
 		addr, stop, err := startRedis(ctx)
@@ -160,7 +161,7 @@ func lead(ctx context.Context, redisAddr string, out io.Writer) error {
 	return nil
 }
 
-// startRedis starts a Redis that keeps nothing, on a free loopback port.
+// startRedis starts a Redis without persistence on a free loopback port.
 func startRedis(ctx context.Context) (addr string, stop func(), err error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -171,7 +172,7 @@ func startRedis(ctx context.Context) (addr string, stop func(), err error) {
 		return "", nil, err
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
-	_ = listener.Close() // Redis takes the port over
+	_ = listener.Close() // Redis takes over the port
 	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 
 	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no") //nolint:gosec,noctx // stop ends it, so that workers can give their places back first

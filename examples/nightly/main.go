@@ -1,16 +1,16 @@
-// Nightly brings the contacts of an account to the customers in PostgreSQL. Run it
-// from cron, or as a CronJob of Kubernetes.
+// Nightly syncs the customers in PostgreSQL to the contacts of an account. Run
+// it from cron, or as a CronJob of Kubernetes.
 //
 //	psql -c "CREATE TABLE customers (id bigserial PRIMARY KEY, email text, first_name text, last_name text, phone text, tags text[])"
 //	go run ./examples/nightly -database postgres:///shop -dry-run
 //	go run ./examples/nightly -database postgres:///shop
 //
-// -dry-run prints each request that a real run would send. -fake uses a fake
-// demeterrr inside the program in place of your account.
+// -dry-run prints each request of a real run. -fake uses a fake demeterrr
+// inside the program in place of your account.
 //
-// It exits with 0 if the account matches, with 1 if it stopped early (run it
-// again), with 2 if the command line or the settings are wrong, and with 3 if it
-// came to the end and the log names customers that failed.
+// The exit code is 0 if the account matches, 1 if the run stopped early (run it
+// again), 2 for a wrong command line or setting, and 3 if customers failed. The
+// log names these customers.
 package main
 
 import (
@@ -34,18 +34,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// query reads the customers. A NULL or empty column leaves the contact's field as it is.
+// query reads the customers. A NULL or empty column leaves the contact's field
+// unchanged.
 const query = `SELECT id, email, coalesce(first_name, ''), coalesce(last_name, ''), coalesce(phone, ''), tags
 	FROM customers WHERE email <> '' ORDER BY id`
 
-// table is the customers as they are read. The connection lasts as long as the
-// reading, not as long as the sync.
+// table reads the customers. Its connection ends with the reading, before the
+// sync does.
 type table struct {
 	database *pgx.ConnConfig
 	ids      []int64 // of the customers, by their place in the input
 }
 
-// customers is the input of Sync. A broken query yields an error, and then nothing is written.
+// customers is the input of Sync. A broken query yields an error before
+// anything is written.
 func (t *table) customers(ctx context.Context) iter.Seq2[demeterrr.ContactParams, error] {
 	return func(yield func(demeterrr.ContactParams, error) bool) {
 		conn, err := pgx.ConnectConfig(ctx, t.database)
@@ -71,15 +73,16 @@ func (t *table) customers(ctx context.Context) iter.Seq2[demeterrr.ContactParams
 	}
 }
 
-// newClient leaves a part of the quota to the website: 20 requests of a minute and
-// 150 of an hour. Sync's calls have low priority, so they wait for up to an hour.
+// newClient leaves a part of the quota to the website: 20 requests of a minute
+// and 150 of an hour. Sync's calls have low priority and wait for up to an
+// hour.
 func newClient(fake bool) (*demeterrr.Client, error) {
 	if fake {
 		return demeterrrtest.NewServer().Client(), nil
 	}
 	return demeterrr.NewFromEnv(
 		demeterrr.WithAppInfo("nightly", demeterrr.Version),
-		demeterrr.WithLogger(slog.Default()), // it tells of waits
+		demeterrr.WithLogger(slog.Default()), // it logs waits
 		demeterrr.WithLimiter(demeterrr.NewPacer(
 			demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20},
 			demeterrr.Limit{Requests: 1000, Window: time.Hour, Reserve: 150})))

@@ -15,13 +15,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/examples/internal/servers"
 )
 
-// lab is a test, and the PostgreSQL that all of them share.
+// lab is a test with the PostgreSQL that all tests share.
 type lab struct {
 	*testing.T
 	postgres *servers.Server
 }
 
-// TestNightly runs one test after the other: the program finds its account in the
+// TestNightly runs its tests in sequence: the program finds its account in the
 // environment.
 func TestNightly(t *testing.T) { //nolint:paralleltest // see above
 	postgres := servers.Postgres(t)
@@ -35,7 +35,7 @@ func TestNightly(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
-// account is a demeterrr that the program finds in its environment.
+// account starts a demeterrr and points the environment to it.
 func (l lab) account() *demeterrrtest.Server {
 	srv := demeterrrtest.NewServer()
 	l.Cleanup(srv.Close)
@@ -44,7 +44,7 @@ func (l lab) account() *demeterrrtest.Server {
 	return srv
 }
 
-// shop is the URL of a new database in which the statements were executed.
+// shop returns the URL of a new database after the statements.
 func (l lab) shop(statements ...string) string {
 	l.Helper()
 	url := l.postgres.Database(l)

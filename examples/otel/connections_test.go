@@ -15,12 +15,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// Traces cost the client none of its tuned connections.
+// Tracing leaves the client all of its tuned connections.
 func TestOtelhttpKeepsTheTunedConnections(t *testing.T) {
 	t.Parallel()
 	fake := demeterrrtest.NewServer()
 	defer fake.Close()
-	// The first requests wait for each other, so that no connection comes free while another is being made.
+	// The first requests wait for each other, so each of them opens a
+	// connection.
 	var together sync.WaitGroup
 	together.Add(64)
 	var opened, arrived atomic.Int64

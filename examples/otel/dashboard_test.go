@@ -18,7 +18,7 @@ var (
 	matcher   = regexp.MustCompile(`(\w+)[=!]`)
 )
 
-// exported is every metric that the example exports, with the names of its labels.
+// exported returns every metric of the example with the names of its labels.
 func exported(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	_, _, metrics := played(t)
@@ -34,8 +34,8 @@ func exported(t *testing.T) map[string]map[string]bool {
 	return all
 }
 
-// check reports what a query names and the example does not export. It returns the
-// metrics of the query.
+// check fails for metrics and labels in a query that the example does not
+// export. It returns the metrics of the query.
 func check(t *testing.T, metrics map[string]map[string]bool, query string) (used []string) {
 	t.Helper()
 	labels := map[string]bool{}
@@ -69,8 +69,8 @@ func check(t *testing.T, metrics map[string]map[string]bool, query string) (used
 	return used
 }
 
-// Every query of the dashboard is about metrics and labels that are exported, and
-// every metric has its place on it.
+// Every query of the dashboard uses exported metrics and labels, and the
+// dashboard shows every metric.
 func TestTheDashboardQueriesWhatIsExported(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/observability-dashboard.json")
@@ -107,7 +107,7 @@ func TestTheDashboardQueriesWhatIsExported(t *testing.T) {
 	}
 }
 
-// histogram is the name that the series of a histogram share.
+// histogram returns the name shared by the series of a histogram.
 func histogram(name string) string {
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 		name = strings.TrimSuffix(name, suffix)

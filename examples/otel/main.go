@@ -6,10 +6,10 @@
 //
 // With -listen it keeps running and serves /metrics there.
 //
-// It needs no account: it runs on the fake demeterrr that comes with the SDK. The
-// fake answers the first call with a 429 and a 500 before it succeeds, and loses
-// the reply to the last. The spans stay in memory and are printed as a tree. A
-// real program exports them with otlptracehttp, in batches.
+// It runs on the fake demeterrr of the SDK, without an account. The fake
+// answers the first call with a 429 and a 500 before it succeeds, and loses the
+// last reply. The spans stay in memory, and the program prints them as a tree.
+// A real program exports them in batches with otlptracehttp.
 package main
 
 import (
@@ -56,7 +56,8 @@ func show(listen string) error {
 	return server.ListenAndServe()
 }
 
-// setUp is all that a program adds: a Tracer on its providers, and /metrics.
+// setUp is the whole addition to a program: a Tracer on its providers, and
+// /metrics.
 func setUp(spans sdktrace.SpanProcessor) (*demeterrrotel.Tracer, http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
@@ -69,7 +70,7 @@ func setUp(spans sdktrace.SpanProcessor) (*demeterrrotel.Tracer, http.Handler, e
 	return tracer, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), err
 }
 
-// newFake is a demeterrr that fails where that is worth seeing.
+// newFake returns a demeterrr with a few failures to look at.
 func newFake() *demeterrrtest.Server {
 	fake := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow, demeterrr.DefaultLimits()...))
 	fake.Inject(demeterrrtest.Fault{Route: "GET /contacts", Status: http.StatusTooManyRequests})

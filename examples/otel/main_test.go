@@ -50,7 +50,7 @@ demeterrr_wait_duration_seconds_count{demeterrr_operation="Contacts.Upsert",deme
 demeterrr_wait_duration_seconds_count{demeterrr_operation="Sequences.Execute",demeterrr_wait_reason="limiter",http_request_method="POST",url_template="/sequences/{id}/execute"} 1
 `
 
-// played is the example as it runs, in virtual time.
+// played runs the example in virtual time.
 func played(t *testing.T) (out string, spans *tracetest.SpanRecorder, metrics string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// printTree prints the spans, each below its parent, in the order of their starts.
+// printTree prints the spans, each below its parent, in the order of their
+// starts.
 func printTree(out io.Writer, spans []sdktrace.ReadOnlySpan) {
 	slices.SortStableFunc(spans, func(a, b sdktrace.ReadOnlySpan) int { return a.StartTime().Compare(b.StartTime()) })
 	var print func(parent trace.SpanID, indent string)
@@ -29,7 +30,7 @@ func printTree(out io.Writer, spans []sdktrace.ReadOnlySpan) {
 	print(trace.SpanID{}, "")
 }
 
-// line is a span's name, then its HTTP status, its error and whether its outcome
+// line returns a span's name, HTTP status and error, and a mark if its outcome
 // is unknown.
 func line(span sdktrace.ReadOnlySpan) string {
 	parts := []string{span.Name()}
@@ -47,7 +48,7 @@ func line(span sdktrace.ReadOnlySpan) string {
 	return strings.Join(parts, " ")
 }
 
-// printCounters prints the counters, counts and quotas of /metrics that are not 0.
+// printCounters prints the counters, counts and quotas in /metrics above 0.
 func printCounters(ctx context.Context, out io.Writer, metrics http.Handler) error {
 	w := httptest.NewRecorder()
 	metrics.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil))

@@ -1,12 +1,11 @@
-// Quickstart shows what an integration with demeterrr goes through, line by line.
+// Quickstart shows the steps of an integration with demeterrr, line by line.
 //
 //	go run ./examples/quickstart
 //
-// Without an account it starts the fake demeterrr that comes with the SDK, and
-// makes it fail where that is worth seeing. With DEMETERRR_API_KEY set it talks to
-// the real service, and only reads there, unless -write is given: it then makes,
-// changes and deletes one contact. It never executes a real sequence, because
-// that messages people.
+// Without an account it starts the fake demeterrr of the SDK, with a few
+// failures to look at. With DEMETERRR_API_KEY set it uses the real service, and
+// only reads. With -write it also makes, changes and deletes one contact there.
+// It executes sequences only on the fake, because a real one messages people.
 package main
 
 import (
@@ -51,21 +50,21 @@ func main() {
 	}
 }
 
-// story tells the steps, with the requests and the time that each one took.
+// story prints the steps, with the requests and the time of each one.
 type story struct {
 	out    io.Writer
 	client *demeterrr.Client
 	sent   atomic.Int64 // requests, counted below the SDK
-	made   string       // the id of the contact that was made
+	made   string       // the id of the new contact
 }
 
-// RoundTrip counts a request on its way.
+// RoundTrip counts a request before it is sent.
 func (s *story) RoundTrip(req *http.Request) (*http.Response, error) {
 	s.sent.Add(1)
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// step runs one step and tells what came of it.
+// step runs one step and prints the result.
 func (s *story) step(call string, do func() (string, error)) error {
 	sent, start := s.sent.Load(), time.Now()
 	result, err := do()
@@ -156,7 +155,7 @@ func (s *story) contacts(ctx context.Context, email string) error {
 	return s.step("Contacts.Upsert(Jane), again: nothing differs, so there is no PATCH", upsert)
 }
 
-// pages pages through all the contacts.
+// pages reads all contacts page by page.
 func (s *story) pages(ctx context.Context) error {
 	return s.step("for contact, err := range Contacts.All(nil): 100 a page", func() (string, error) { return s.count(ctx) })
 }
@@ -188,7 +187,7 @@ func (s *story) execute(ctx context.Context, sequenceID string) error {
 	})
 }
 
-// trouble makes the fake fail, as the real service does on a bad day.
+// trouble makes the fake fail like the real service on a bad day.
 func (s *story) trouble(ctx context.Context, fake *demeterrrtest.Server) error {
 	find := func() (string, error) {
 		contact, err := s.client.Contacts.FindByEmail(ctx, "jane.smith@example.com")
@@ -241,7 +240,7 @@ func onReal(ctx context.Context, out io.Writer, write bool, email string) error 
 	return s.write(ctx, email)
 }
 
-// write makes one contact on a real account, and takes it away again.
+// write makes one contact on a real account and deletes it.
 func (s *story) write(ctx context.Context, email string) error {
 	if email == "" {
 		return errors.New("-write needs -email: an address of your own that is not a contact yet")
@@ -250,8 +249,8 @@ func (s *story) write(ctx context.Context, email string) error {
 	return errors.Join(err, s.cleanUp(context.WithoutCancel(ctx)))
 }
 
-// cleanUp deletes the contact that was made, also if the steps after that failed
-// or were stopped.
+// cleanUp deletes the new contact, also if the steps after it failed or were
+// stopped.
 func (s *story) cleanUp(ctx context.Context) error {
 	if s.made == "" {
 		return nil

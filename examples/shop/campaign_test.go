@@ -22,25 +22,26 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// asSender makes the test binary a process of a campaign. Its value is a sending.
+// asSender makes the test binary a process of a campaign. Its value is a
+// sending.
 const asSender = "SHOP_AS_SENDER"
 
 const (
 	senders       = 3
 	campaign      = "survey-2026-11"
-	senderTimeout = 2 * time.Second // of one request
+	senderTimeout = 2 * time.Second // for one request
 	batch         = 100
 )
 
-// sending is what a process of a campaign does: it sends to all customers, at a
-// location of its own, which tells its sendings apart.
+// sending is the task of a process: it sends to all customers. Each process has
+// its own location, so that the test can tell their sendings apart.
 type sending struct {
 	Database, SequenceID, LocationID string
 	Customers                        int
 	InFlight                         time.Duration
 }
 
-// sendingReport is what such a process prints.
+// sendingReport is the output of such a process.
 type sendingReport struct {
 	Sent, AlreadySent, InFlight, Unknown, Failed, NotTried int
 	Err                                                    string
@@ -84,7 +85,8 @@ func send(text string) (report sendingReport, err error) {
 	}, err
 }
 
-// senderProcess is a process of a campaign, which is started again when it ends.
+// senderProcess is a process of a campaign. The test starts it again when it
+// ends.
 type senderProcess struct {
 	sending
 	env []string
@@ -127,7 +129,7 @@ func (p *senderProcess) run(t *testing.T) (report sendingReport, finished bool) 
 	return report, err == nil
 }
 
-// kill kills the process, unless it has ended.
+// kill kills the process if it still runs.
 func (p *senderProcess) kill() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,11 +140,11 @@ func (p *senderProcess) kill() bool {
 	return true
 }
 
-// campaignSize is how large TestCampaign is.
+// campaignSize is the size of TestCampaign.
 type campaignSize struct{ customers, kills int }
 
-// TestCampaign kills the processes of a campaign, one after the other, and lets
-// them come to their end.
+// TestCampaign kills the processes of a campaign, one after the other, and then
+// lets them finish.
 func TestCampaign(t *testing.T) { //nolint:paralleltest // its times are real
 	size := campaignSize{customers: 3000, kills: 6}
 	if *full {
@@ -154,7 +156,7 @@ func TestCampaign(t *testing.T) { //nolint:paralleltest // its times are real
 	all := newSenders(t, srv, size)
 	killSenders(t, srv, all, size)
 
-	// What the killed ones had begun is live until it can no longer be on its way.
+	// Claims of killed processes stay live until their requests must be over.
 	time.Sleep(all[0].InFlight)
 	last, _ := all[0].run(t)
 	inDoubt := doubtful(t, all)
@@ -216,8 +218,8 @@ func newSenders(t *testing.T, srv *demeterrrtest.Server, size campaignSize) []*s
 	return all
 }
 
-// killSenders runs the processes until each comes to its end after the last kill.
-// The kills come at even progress, so that all of them happen while there is work.
+// killSenders runs the processes until each finishes after the last kill. The
+// kills come at even progress, so each of them interrupts work.
 func killSenders(t *testing.T, srv *demeterrrtest.Server, all []*senderProcess, size campaignSize) {
 	t.Helper()
 	var group sync.WaitGroup
@@ -244,8 +246,8 @@ func killSenders(t *testing.T, srv *demeterrrtest.Server, all []*senderProcess, 
 	group.Wait()
 }
 
-// doubtful returns the emails in doubt. Each belongs to a process that was killed,
-// and no process has more than a batch of them.
+// doubtful returns the emails in doubt. Each belongs to a killed process, and a
+// process has at most a batch of them.
 func doubtful(t *testing.T, all []*senderProcess) map[string]bool {
 	t.Helper()
 	db, err := sql.Open("pgx", all[0].Database)

@@ -17,12 +17,12 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// inFlight is how long an order counts as being sent: the time of a request and
-// of its record, and slack. An order that takes longer is in doubt.
+// inFlight is the time during which an order counts as in flight: a request,
+// its record, and slack. After that time, an unfinished order is in doubt.
 var inFlight = 5 * time.Minute
 
-// openStore opens a database, and makes its tables where they are missing. All
-// replicas can do so at once.
+// openStore opens a database and makes missing tables. All replicas can do so
+// at once.
 func openStore(ctx context.Context, database string) (*sql.DB, *sqlstore.Store, error) {
 	driver, dialect, dsn := "pgx", sqlstore.PostgreSQL, database
 	scheme, _, isURL := strings.Cut(database, "://")
@@ -50,7 +50,7 @@ func openStore(ctx context.Context, database string) (*sql.DB, *sqlstore.Store, 
 	return db, store, nil
 }
 
-// ready answers whether the database can be reached.
+// ready reports whether the database can be reached.
 func ready(db *sql.DB) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)

@@ -34,7 +34,7 @@ var (
 	out  = flag.String("out", "", "the document to write the counts to")
 )
 
-// fleetSize is how large TestFleet is. Orders is a multiple of 4.
+// fleetSize is the size of TestFleet. orders is a multiple of 4.
 type fleetSize struct {
 	orders    int
 	killEvery time.Duration
@@ -44,7 +44,8 @@ type fleetSize struct {
 
 func newFleetSize() fleetSize {
 	if *full {
-		// A claim is live for longer than a request and its record take. A slow reply is one that is lost.
+		// A claim is live for longer than a request and its record take. A slow
+		// reply counts as lost.
 		return fleetSize{orders: 2000, killEvery: 2 * time.Second, inFlight: attemptTimeout + recordTimeout + 5*time.Second, slow: attemptTimeout + time.Second}
 	}
 	return fleetSize{orders: 120, killEvery: 1500 * time.Millisecond, inFlight: 4 * time.Second, slow: 2 * time.Second}
@@ -55,8 +56,8 @@ const (
 	fleetLimit     = 50 // requests a second
 )
 
-// fleet is a number of shops behind a round-robin, with their servers, and a fake
-// that fails now and then.
+// fleet is a number of shops behind a round-robin, with their servers, and a
+// fake with occasional failures.
 type fleet struct {
 	size       fleetSize
 	srv        *demeterrrtest.Server
@@ -71,17 +72,17 @@ type fleet struct {
 	crashes                                                []crashed
 
 	mu      sync.Mutex
-	arrived []time.Time // the requests that the API got
+	arrived []time.Time // requests received by the API
 }
 
-// member is a process of the fleet, which is started again when it ends.
+// member is a process of the fleet. The fleet starts it again when it ends.
 type member struct {
 	mu  sync.Mutex
 	cmd *exec.Cmd
 	log lockedBuffer
 }
 
-// newFleet starts all of it.
+// newFleet starts the shops, the servers and the fake.
 func newFleet(t *testing.T, size fleetSize) *fleet {
 	t.Helper()
 	f := &fleet{size: size, db: servers.Postgres(t), redis: servers.Redis(t)}
@@ -108,7 +109,7 @@ func newFleet(t *testing.T, size fleetSize) *fleet {
 	return f
 }
 
-// run runs a process, again and again, until the fleet is ending.
+// run restarts a process until the fleet ends.
 func (f *fleet) run(m *member) {
 	for !f.ending.Load() {
 		cmd := exec.CommandContext(context.Background(), os.Args[0], "-listen", "127.0.0.1:0", "-sequence", f.sequenceID,
@@ -125,11 +126,11 @@ func (f *fleet) run(m *member) {
 		}
 		fmt.Fprintln(&m.log, "--- the process ended:", err)
 		f.restarts.Add(1)
-		time.Sleep(50 * time.Millisecond) // it may end at once, without a database
+		time.Sleep(50 * time.Millisecond) // without a database it may end at once
 	}
 }
 
-// signal sends a signal to the process, if it runs.
+// signal sends a signal to the process if it runs.
 func (m *member) signal(s os.Signal) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -145,8 +146,8 @@ func (f *fleet) stop() {
 	f.running.Wait()
 }
 
-// heard counts a request that the API got. After every tenth or so, it makes one
-// of the next requests fail.
+// heard counts a request received by the API. After about every tenth, it makes
+// one of the next requests fail.
 func (f *fleet) heard(r demeterrrtest.Request) {
 	f.mu.Lock()
 	f.arrived = append(f.arrived, r.At)
@@ -171,7 +172,7 @@ func (f *fleet) heard(r demeterrrtest.Request) {
 	case 6:
 		fault.Status = 503
 	case 7:
-		fault.Code = demeterrr.CodeExpiredAPIKey // somebody renews it
+		fault.Code = demeterrr.CodeExpiredAPIKey // the key gets renewed
 	default:
 		fault.Delay = rand.N(f.size.slow)
 	}
@@ -179,7 +180,7 @@ func (f *fleet) heard(r demeterrrtest.Request) {
 	f.injected.Add(1)
 }
 
-// kill kills one process after the other, until ctx ends.
+// kill kills one process after the other until ctx ends.
 func (f *fleet) kill(ctx context.Context) {
 	for i := 0; every(ctx, f.size.killEvery); i++ {
 		if f.shops[i%fleetProcesses].signal(os.Kill) {
@@ -188,7 +189,7 @@ func (f *fleet) kill(ctx context.Context) {
 	}
 }
 
-// every waits for a while. It reports whether ctx has not ended.
+// every waits for d and reports whether ctx goes on.
 func every(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -198,13 +199,13 @@ func every(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// crashed is a server that was out of reach for some time.
+// crashed is a server with the time of its outage.
 type crashed struct {
 	server     *servers.Server
 	down, back time.Time
 }
 
-// crash crashes PostgreSQL twice and Redis once, in the course of the deliveries.
+// crash crashes PostgreSQL twice and Redis once during the deliveries.
 func (f *fleet) crash(t *testing.T, deliveries int) {
 	t.Helper()
 	for i, s := range []*servers.Server{f.db, f.redis, f.db} {
@@ -223,7 +224,7 @@ func (f *fleet) crash(t *testing.T, deliveries int) {
 
 func customer(i int) string { return fmt.Sprintf("customer%d@example.com", i) }
 
-// deliver delivers an order until it is answered with 2xx.
+// deliver delivers an order until the answer is 2xx.
 func (f *fleet) deliver(t *testing.T, i int, busy chan struct{}) {
 	t.Helper()
 	body := fmt.Sprintf(`{"id": "%d", "email": %q, "firstName": "Jane", "language": "en"}`, i, customer(i))
@@ -265,13 +266,13 @@ func (f *fleet) deliverAll(t *testing.T) (deliveries int) {
 	return len(all)
 }
 
-// verdict is what became of the orders.
+// verdict is the outcome of the orders.
 type verdict struct {
 	sent, inDoubt, inDoubtSent int
 	twice, lost                []string
 }
 
-// judge compares what the fake has sent to what the store has in doubt.
+// judge compares the sendings of the fake with the store's entries in doubt.
 func (f *fleet) judge(t *testing.T) (v verdict) {
 	t.Helper()
 	db, err := sql.Open("pgx", f.db.URL)
@@ -317,10 +318,10 @@ func (f *fleet) judge(t *testing.T) (v verdict) {
 	return v
 }
 
-// mostInASecond is the largest number of requests that reached the fake in any
-// second. Those around a crash are counted apart. A claim that waits for PostgreSQL
-// stands between a place and its request, and outlasts a window as short as this.
-// Redis forgets the places that it gave.
+// mostInASecond returns the largest number of requests at the fake in any
+// second. Requests around a crash are counted apart. A claim that waits for
+// PostgreSQL stands between a place and its request, and outlasts a window as
+// short as this. Redis forgets the places that it gave.
 func (f *fleet) mostInASecond(t *testing.T) (usually, aroundCrashes int) {
 	t.Helper()
 	slices.SortFunc(f.arrived, time.Time.Compare)
@@ -351,8 +352,8 @@ func (f *fleet) crashTimes() (all []string) {
 	return all
 }
 
-// TestFleet delivers orders to four processes that are killed again and again,
-// while the API fails now and then, and PostgreSQL and Redis crash.
+// TestFleet delivers orders to four processes under repeated kills. Meanwhile
+// the API fails now and then, and PostgreSQL and Redis crash.
 func TestFleet(t *testing.T) { //nolint:paralleltest // its times are real
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent SIGTERM there")
@@ -395,8 +396,8 @@ func TestFleet(t *testing.T) { //nolint:paralleltest // its times are real
 	writeSection(t, "fleet", "TestFleet", text)
 }
 
-// stoppedGracefully reports whether the last process of a log ended by itself, or
-// met SIGTERM before it had begun to do anything.
+// stoppedGracefully reports whether the last process of a log ended by itself,
+// or got SIGTERM before it began its work.
 func stoppedGracefully(log string) bool {
 	const ended = "--- the process ended: "
 	lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
@@ -419,8 +420,8 @@ func (f *fleet) explain(t *testing.T, emails []string) {
 	}
 }
 
-// writeSection replaces what stands in the document between the marks of that
-// name, after a run in full.
+// writeSection replaces the text between the marks of that name in the
+// document, after a full run.
 func writeSection(t *testing.T, mark, test, text string) {
 	t.Helper()
 	if *out == "" || t.Failed() {

@@ -1,10 +1,11 @@
 // Shop sends one survey for each delivered order. It is an HTTP service behind
-// the webhook "order delivered" of a shop: it brings the contact up to date, and
-// then sends the survey with bulk.ExecuteOnce. A webhook can arrive any number of
-// times, at any number of replicas. The customer gets one survey for each order.
+// the webhook "order delivered" of a shop. It updates the contact, and then
+// sends the survey with bulk.ExecuteOnce. A webhook can arrive any number of
+// times, at any number of replicas. The customer gets one survey for each
+// order.
 //
-// Try it with nothing but Go. It runs on the fake demeterrr that comes with the
-// SDK, with SQLite in a temporary folder:
+// Try it with nothing but Go. It runs on the fake demeterrr of the SDK, with
+// SQLite in a temporary folder:
 //
 //	$ go run ./examples/shop -fake
 //
@@ -27,13 +28,14 @@
 //
 //	$ shop -sequence 880e8400-… -database postgres://shop@db/shop -redis redis://redis:6379
 //
-// /healthz answers while the process lives, /readyz while its database does, and
-// /metrics is for Prometheus. SIGTERM ends the waits at once. Requests in flight
-// end within 40 seconds, and the process then exits. So give a pod a
+// /healthz answers while the process lives, /readyz while its database does,
+// and /metrics is for Prometheus. SIGTERM ends the waits at once. Requests in
+// flight end within 40 seconds, and the process then exits. Give a pod a
 // terminationGracePeriodSeconds of 45.
 //
-// A process that dies leaves its orders in doubt: the customer may have the survey.
-// The service never sends to them again. sqlstore's InDoubt lists them.
+// A process that dies leaves its orders in doubt: the customer may have the
+// survey. The service never sends to them again. List them with sqlstore's
+// InDoubt.
 package main
 
 import (
@@ -66,8 +68,8 @@ import (
 )
 
 const (
-	attemptTimeout = 10 * time.Second // of one request to demeterrr
-	recordTimeout  = 30 * time.Second // that ExecuteOnce has for the outcome
+	attemptTimeout = 10 * time.Second // for one request to demeterrr
+	recordTimeout  = 30 * time.Second // for ExecuteOnce's record of the outcome
 )
 
 func main() {
@@ -83,7 +85,7 @@ func main() {
 	}
 }
 
-// settings are the command line and the environment.
+// settings holds the command line and the environment.
 type settings struct {
 	listen, database, redis, sequence, secret string
 	limits                                    []demeterrr.Limit
@@ -106,7 +108,7 @@ func parse(args []string) (*settings, error) {
 	case s.fake:
 		s.secret = cmp.Or(s.secret, "a secret of the fake")
 	case len(s.secret) < 16:
-		return nil, errors.New("the environment variable SHOP_WEBHOOK_SECRET has fewer than 16 bytes; set it to the secret that the shop signs its webhooks with")
+		return nil, errors.New("the environment variable SHOP_WEBHOOK_SECRET has fewer than 16 bytes; set it to the secret of the shop's webhooks")
 	case s.sequence == "":
 		return nil, errors.New("no sequence; pass -sequence with the id of an active one, or -fake")
 	}
@@ -117,8 +119,8 @@ func parse(args []string) (*settings, error) {
 }
 
 // addLimit adds a limit such as 100/1m. All calls of this service have normal
-// priority. The Reserve keeps a fifth for them where a nightly job, with bulk.Sync
-// for example, shares the limits through Redis.
+// priority. The Reserve keeps a fifth for them if a nightly job, such as
+// bulk.Sync, shares the limits through Redis.
 func (s *settings) addLimit(text string) error {
 	requests, window, _ := strings.Cut(text, "/")
 	n, err1 := strconv.Atoi(requests)
@@ -130,7 +132,7 @@ func (s *settings) addLimit(text string) error {
 	return nil
 }
 
-// run is the service from its start until ctx ends.
+// run runs the service until ctx ends.
 func run(ctx context.Context, args []string) error {
 	s, err := parse(args)
 	if err != nil {
@@ -163,11 +165,11 @@ func run(ctx context.Context, args []string) error {
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "live") })
 	mux.HandleFunc("GET /readyz", ready(db))
-	mux.Handle("GET /metrics", metrics) // keep it inside: the shop needs the webhook only
+	mux.Handle("GET /metrics", metrics) // keep it inside: the shop needs only the webhook
 	return serve(ctx, s.listen, mux)
 }
 
-// newClient returns a client with metrics, and with the limiter of the fleet.
+// newClient returns a client with metrics and with the limiter of the fleet.
 func newClient(s *settings) (client *demeterrr.Client, metrics http.Handler, closeRedis func(), err error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
@@ -197,8 +199,8 @@ func newClient(s *settings) (client *demeterrr.Client, metrics http.Handler, clo
 	return client, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), closeRedis, err
 }
 
-// checkSequence refuses a sequence that the account does not have. An API that
-// cannot be asked now keeps no replica from starting.
+// checkSequence returns an error for a sequence that is missing in the account.
+// A replica starts even if the API is unavailable.
 func checkSequence(ctx context.Context, client *demeterrr.Client, id string) error {
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -220,7 +222,7 @@ func checkSequence(ctx context.Context, client *demeterrr.Client, id string) err
 	return nil
 }
 
-// serve serves until ctx ends, and then lets the requests in flight end.
+// serve serves until ctx ends, and then waits for the requests in flight.
 func serve(ctx context.Context, address string, handler http.Handler) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -241,7 +243,8 @@ func serve(ctx context.Context, address string, handler http.Handler) error {
 	return server.Shutdown(ctx)
 }
 
-// useFake starts a fake demeterrr with one sequence, and points the environment to it.
+// useFake starts a fake demeterrr with one sequence, and points the environment
+// to it.
 func (s *settings) useFake() (end func(), err error) {
 	fake := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow, s.limits...))
 	s.sequence = fake.AddSequence(demeterrr.Sequence{Name: "Post-Purchase Satisfaction Survey"}).ID

@@ -25,7 +25,7 @@ const asProgram = "SHOP_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram)+os.Getenv(asSender) != "" {
-		go func() { // the tests end: however they do, the pipe closes
+		go func() { // the pipe closes at any end of the tests
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			os.Exit(3)
 		}()
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		runSender(text)
 		return
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // what is logged is tested in processes
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // logs are tested in processes
 	os.Exit(m.Run())
 }
 
@@ -49,7 +49,7 @@ type shop struct {
 	log lockedBuffer
 }
 
-// lockedBuffer is the log of a process, which can be read while it is written.
+// lockedBuffer is the log of a process, safe to read during writes.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -61,7 +61,7 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// url is the address that the log tells last; empty if it tells none.
+// url returns the latest address in the log; empty if there is none.
 func (l *lockedBuffer) url() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,13 +95,13 @@ func startShop(t *testing.T, srv *demeterrrtest.Server, args ...string) *shop {
 	return s
 }
 
-// end kills the process, and returns when its log is whole.
+// end kills the process, and returns when its log is complete.
 func (s *shop) end() {
 	_ = s.Process.Kill()
 	_ = s.Wait()
 }
 
-// startChild starts a process of the test binary, which ends with the tests.
+// startChild starts a process of the test binary that ends with the tests.
 func startChild(cmd *exec.Cmd) error {
 	if _, err := cmd.StdinPipe(); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (s *shop) call(t *testing.T, method, path, body string) (int, string) {
 	return call(t, method, s.log.url()+path, body)
 }
 
-// call makes a request with the shop's signature. Status 0 stands for no answer.
+// call makes a request with the shop's signature. Status 0 means no answer.
 func call(t *testing.T, method, url, body string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -149,8 +149,8 @@ func call(t *testing.T, method, url, body string) (status int, text string) {
 	return resp.StatusCode, string(answer)
 }
 
-// A process that is told to stop answers the webhook in flight. Its successor
-// knows the order.
+// A stopping process answers the webhook in flight. Its successor knows the
+// order.
 func TestItStopsGracefullyAndRemembers(t *testing.T) {
 	t.Parallel()
 	srv := demeterrrtest.NewServer()
@@ -200,7 +200,7 @@ func TestItStopsGracefullyAndRemembers(t *testing.T) {
 	}
 }
 
-// A process that is told to stop while it starts ends without an error.
+// A process stopped during its start ends without an error.
 func TestItStopsWhileItStarts(t *testing.T) {
 	t.Parallel()
 	srv := demeterrrtest.NewServer()

@@ -20,8 +20,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// waitLimit is how long a webhook waits for the quota and for retries. A shop
-// hangs up soon after.
+// waitLimit bounds a webhook's wait for the quota and for retries. A shop hangs
+// up soon after.
 const waitLimit = 20 * time.Second
 
 // webhook sends one survey for each delivered order.
@@ -33,7 +33,7 @@ type webhook struct {
 	stopping   context.Context // ends the waits
 }
 
-// order is the body of the webhook. Further members are ignored.
+// order is the body of the webhook. Other members are ignored.
 type order struct {
 	ID        string             `json:"id"`
 	Email     string             `json:"email"`
@@ -63,7 +63,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// A shop that hangs up does not cancel the survey. SIGTERM ends its waits.
+	// The survey goes on if the shop hangs up. SIGTERM ends its waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), waitLimit)
 	defer cancel()
 	defer context.AfterFunc(h.stopping, cancel)() //nolint:contextcheck // it is another's end
@@ -72,8 +72,8 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, order, result, err)
 }
 
-// signed reports whether the shop signed the body. A delivery needs no time stamp:
-// whoever plays it again sends nothing.
+// signed reports whether the shop signed the body. A delivery needs no time
+// stamp: a replay sends nothing.
 func (h *webhook) signed(body []byte, signature string) bool {
 	got, err := hex.DecodeString(signature)
 	mac := hmac.New(sha256.New, h.secret)
@@ -97,8 +97,8 @@ func parseOrder(body []byte) (*order, error) {
 	return o, nil
 }
 
-// send brings the contact up to date, so that the survey comes in the customer's
-// language, and sends the survey. An order that is known takes no request.
+// send updates the contact, so that the survey has the customer's language, and
+// sends the survey. A known order takes no request.
 func (h *webhook) send(ctx context.Context, o *order) (*bulk.OnceResult, error) {
 	journal := h.campaign("order-" + o.ID)
 	known, err := journal.Lookup(ctx, h.sequenceID, []string{bulk.EmailKey(o.Email)})
@@ -110,14 +110,14 @@ func (h *webhook) send(ctx context.Context, o *order) (*bulk.OnceResult, error) 
 	switch {
 	case errors.Is(err, demeterrr.ErrValidation):
 		return nil, err
-	case err != nil: // an Upsert can be repeated, whatever became of it
+	case err != nil: // an Upsert is safe to repeat after any outcome
 		return nil, fmt.Errorf("%w: %w", bulk.ErrNotSent, err)
 	}
 	contact := demeterrr.ExecuteContact{Email: o.Email, FirstName: o.FirstName, LastName: o.LastName}
 	return bulk.ExecuteOnce(ctx, h.client, h.sequenceID, contact, journal, nil)
 }
 
-// answer answers 503 where another delivery helps, and 2xx where it does not.
+// answer answers 503 if another delivery helps, and 2xx if not.
 func answer(w http.ResponseWriter, o *order, result *bulk.OnceResult, err error) {
 	logger, status := slog.With("order", o.ID), http.StatusNoContent
 	if result != nil {

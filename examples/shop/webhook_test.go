@@ -22,14 +22,14 @@ import (
 
 const secret = "what only the shop knows"
 
-// sign is the signature of the shop.
+// sign returns the signature of the shop.
 func sign(secret, body string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// newWebhook is a webhook on a fake, with journals in memory.
+// newWebhook returns a webhook on a fake, with journals in memory.
 func newWebhook(t *testing.T, srv *demeterrrtest.Server) (h *webhook, stop context.CancelFunc) {
 	t.Helper()
 	t.Cleanup(srv.Close)
@@ -60,14 +60,14 @@ const (
 	execute    = "/sequences/{id}/execute"
 )
 
-// outcome is what a test of a delivery compares.
+// outcome is the part of a delivery that a test compares.
 type outcome struct {
 	Status             int
 	RetryAfter         string
 	Requests, Sendings int // so far
 }
 
-// deliveries are an order that is delivered twice.
+// deliveries are two deliveries of one order.
 var deliveries = map[string]struct {
 	faults      []demeterrrtest.Fault
 	order       string
@@ -211,7 +211,7 @@ func TestABadWebhookIsRefused(t *testing.T) {
 	}
 }
 
-// Stopping ends a wait at once, and not a request in flight.
+// A stop ends waits at once. Requests in flight go on.
 func TestStoppingEndsWaitsOnly(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -242,7 +242,7 @@ func TestStoppingEndsWaitsOnly(t *testing.T) {
 	}
 }
 
-// A shop that hangs up does not cancel the survey.
+// A survey goes on after its shop hangs up.
 func TestAShopThatHangsUpChangesNothing(t *testing.T) {
 	t.Parallel()
 	srv := demeterrrtest.NewServer()

@@ -19,8 +19,9 @@ import (
 // ordersTable is the shop's own table.
 const ordersTable = "CREATE TABLE IF NOT EXISTS worker_orders (id text PRIMARY KEY, email text NOT NULL, first_name text NOT NULL)"
 
-// demonstrate places five orders, rolls one of them back, and works the jobs of the
-// others. The fake demeterrr limits one and loses the reply to another.
+// demonstrate places five orders, rolls one of them back, and works the jobs of
+// the others. The fake demeterrr limits one of them and loses the reply to
+// another.
 func demonstrate(ctx context.Context, pool *pgxpool.Pool, store *sqlstore.Store, out io.Writer) error {
 	fake := demeterrrtest.NewServer()
 	defer fake.Close()

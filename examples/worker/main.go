@@ -1,15 +1,15 @@
-// Worker sends one survey for each order, from a queue: River, on PostgreSQL. The
-// order and its job are committed in one transaction.
+// Worker sends one survey for each order, from a queue: River on PostgreSQL.
+// The order and its job are committed in one transaction.
 //
 //	createdb worker
 //	go run ./examples/worker -fake -database postgres:///worker
 //	go run ./examples/worker -database postgres:///worker -sequence 880e8400-e29b-41d4-a716-446655440000
 //	go run ./examples/worker -database postgres:///worker -in-doubt
 //
-// With -fake it places five orders, works their jobs against a fake demeterrr that
-// limits and loses some, and ends. Without, it works until Ctrl-C or SIGTERM.
-// -in-doubt lists the orders whose survey may have been sent: look these up under
-// Sendings in the dashboard.
+// With -fake it places five orders, works their jobs against a fake demeterrr
+// with a rate limit and a lost reply, and ends. Without it, it works until
+// Ctrl-C or SIGTERM. -in-doubt lists the orders with a survey that may have
+// been sent. Look these up under Sendings in the dashboard.
 //
 // It makes the tables of River, of sqlstore and, with -fake, worker_orders.
 package main
@@ -38,8 +38,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// survey is the job of one order. It carries the email of that time. An email that
-// is read later can be another one, and the journal would take it for another person.
+// survey is the job of one order. It carries the email at the time of the
+// order. The customer's email can change later, and the journal would take the
+// new one for another person.
 type survey struct {
 	OrderID   string `json:"orderId"`
 	Email     string `json:"email"`
@@ -49,8 +50,8 @@ type survey struct {
 // Kind names the job in River's table.
 func (survey) Kind() string { return "order_survey" }
 
-// place stores an order and enqueues its survey, in the caller's transaction. Both
-// are committed, or neither.
+// place stores an order and enqueues its survey in the caller's transaction.
+// Both are committed, or neither.
 func place(ctx context.Context, tx pgx.Tx, queue *river.Client[pgx.Tx], order survey) error {
 	_, err := tx.Exec(ctx, "INSERT INTO worker_orders (id, email, first_name) VALUES ($1, $2, $3)", order.OrderID, order.Email, order.FirstName)
 	if err != nil {
@@ -69,8 +70,9 @@ type surveyor struct {
 	sequenceID string
 }
 
-// Work sends the survey of one order. River delivers a job at least once, and again
-// if its worker is killed. The order's campaign in the store makes that safe.
+// Work sends the survey of one order. River delivers a job at least once, and
+// again if its worker is killed. The order's campaign in the store makes that
+// safe.
 func (s *surveyor) Work(ctx context.Context, job *river.Job[survey]) error {
 	guest := demeterrr.ExecuteContact{Email: job.Args.Email, FirstName: job.Args.FirstName}
 	result, err := bulk.ExecuteOnce(ctx, s.client, s.sequenceID, guest, s.store.Campaign("order-"+job.Args.OrderID), nil)
@@ -84,7 +86,7 @@ func (s *surveyor) Work(ctx context.Context, job *river.Job[survey]) error {
 	case result != nil:
 		logger.Info("survey done", "status", result.Status, "earlier", result.Earlier)
 		return nil
-	case errors.Is(err, bulk.ErrInFlight): // by another worker, or one that was killed: then it is in doubt after 5 minutes
+	case errors.Is(err, bulk.ErrInFlight): // another worker has it; if that one was killed, the order is in doubt after 5 minutes
 		return river.JobSnooze(time.Minute)
 	case errors.Is(err, bulk.ErrNotSent) && apiErr != nil && apiErr.RetryAfter > 0:
 		logger.Warn("rate limited", "again in", apiErr.RetryAfter)
@@ -102,22 +104,23 @@ func (s *surveyor) Work(ctx context.Context, job *river.Job[survey]) error {
 	}
 }
 
-// newQueue is River with the surveyor as its worker.
+// newQueue returns River with the surveyor as its worker.
 func newQueue(pool *pgxpool.Pool, worker *surveyor) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, worker)
 	return river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 10}},
 		Workers: workers,
-		// When the context of a job ends, a request in flight still has WithTimeout, and the journal 30 seconds.
+		// After the context of a job ends, a request in flight can take up to
+		// WithTimeout, and the journal 30 seconds.
 		JobTimeout:           time.Minute,
 		RescueStuckJobsAfter: 5 * time.Minute, // longer than all of these together
 		SoftStopTimeout:      5 * time.Second, // after SIGTERM, jobs that wait for the quota go back
 	})
 }
 
-// options make the client wait for no rate limit, and retry nothing: that is the
-// queue's work. A job waits for its turn at the Pacer for as long as JobTimeout.
+// options make the client fail fast: the queue retries, and waits for rate
+// limits. At the Pacer, a job waits for its turn up to JobTimeout.
 func options() []demeterrr.Option {
 	return []demeterrr.Option{
 		demeterrr.WithAppInfo("worker", demeterrr.Version),
@@ -126,7 +129,8 @@ func options() []demeterrr.Option {
 	}
 }
 
-// migrate makes the tables of River and sqlstore. A deployment can do it instead.
+// migrate makes the tables of River and sqlstore. A deployment can do it
+// instead.
 func migrate(ctx context.Context, pool *pgxpool.Pool) (*sqlstore.Store, error) {
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), nil)
 	if err != nil {
@@ -142,7 +146,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) (*sqlstore.Store, error) {
 	return sqlstore.Open(ctx, db, sqlstore.PostgreSQL)
 }
 
-// listInDoubt prints the orders whose survey may have been sent.
+// listInDoubt prints the orders with a survey that may have been sent.
 func listInDoubt(ctx context.Context, store *sqlstore.Store, out io.Writer) error {
 	for entry, err := range store.InDoubt(ctx) {
 		if err != nil {

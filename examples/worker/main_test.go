@@ -24,7 +24,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// asProgram makes the test program be the worker, on the database of that URL.
+// asProgram makes the test program the worker, on the database of that URL.
 const asProgram = "WORKER_TEST_DATABASE"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 const surveyID = "880e8400-e29b-41d4-a716-446655440000"
 
-// lab is a shop: its database, its queue, and the demeterrr that it talks to.
+// lab is a shop: its database, its queue, and its demeterrr.
 type lab struct {
 	*testing.T
 	url   string
@@ -92,7 +92,7 @@ func newLab(t *testing.T, url string) *lab {
 	return l
 }
 
-// newQueue makes the queue of another process, with a client of its own.
+// newQueue makes the queue of another process, with its own client.
 func (l *lab) newQueue(opts ...demeterrr.Option) {
 	l.Helper()
 	client := l.srv.Client(append(options(), opts...)...)
@@ -103,7 +103,7 @@ func (l *lab) newQueue(opts ...demeterrr.Option) {
 	l.queue = queue
 }
 
-// start works the jobs until the returned function is called, or the test ends.
+// start works the jobs until a call of stop, or until the test ends.
 func (l *lab) start() (stop func()) {
 	l.Helper()
 	events, unsubscribe := l.queue.Subscribe(river.EventKindJobCompleted, river.EventKindJobCancelled, river.EventKindJobFailed, river.EventKindJobSnoozed)
@@ -122,7 +122,7 @@ func (l *lab) start() (stop func()) {
 	return stop
 }
 
-// next waits for the next job that is worked, and holds it to the state.
+// next waits for the next worked job and checks its state.
 func (l *lab) next(want rivertype.JobState) *rivertype.JobRow {
 	l.Helper()
 	select {
@@ -148,7 +148,7 @@ func (l *lab) place(id, email string, fails error) {
 	}
 }
 
-// again makes a job be worked at once, as a person can with River's UI.
+// again makes the queue work a job at once, as River's UI can.
 func (l *lab) again(job *rivertype.JobRow) {
 	l.Helper()
 	if _, err := l.queue.JobRetry(l.Context(), job.ID); err != nil {
@@ -163,7 +163,7 @@ func (l *lab) exec(sql string) {
 	}
 }
 
-// wantSent holds the sendings to the emails, in their order.
+// wantSent compares the sendings with the emails, in order.
 func (l *lab) wantSent(emails ...string) {
 	l.Helper()
 	sent := []string{}
@@ -175,7 +175,7 @@ func (l *lab) wantSent(emails ...string) {
 	}
 }
 
-// wantInDoubt holds -in-doubt to the campaigns and emails.
+// wantInDoubt compares the output of -in-doubt with the campaigns and emails.
 func (l *lab) wantInDoubt(want ...string) {
 	l.Helper()
 	var out bytes.Buffer
@@ -202,7 +202,8 @@ func testCommitted(l *lab) {
 	l.next(rivertype.JobStateCompleted)
 	l.wantSent("alice@example.com")
 
-	// The job is delivered again, and a new order of the same person gets its survey.
+	// The job is delivered again, and a new order of the same person gets its
+	// survey.
 	if _, err := l.queue.Insert(l.Context(), survey{OrderID: "1", Email: "Alice@example.com", FirstName: "Alice"}, nil); err != nil {
 		l.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func testRateLimited(l *lab) {
 	l.wantSent("alice@example.com", "bob@example.com")
 }
 
-// nextSnoozed waits for a job that comes again after about so long.
+// nextSnoozed waits for a job that comes back after about this time.
 func (l *lab) nextSnoozed(want time.Duration) *rivertype.JobRow {
 	l.Helper()
 	job := l.next(rivertype.JobStateScheduled)
@@ -247,7 +248,7 @@ func (l *lab) nextSnoozed(want time.Duration) *rivertype.JobRow {
 	return job
 }
 
-// A turn that comes after JobTimeout is not waited for.
+// A turn after JobTimeout is too late: the job goes back at once.
 func testPacer(l *lab) {
 	l.newQueue(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})))
 	l.place("1", "alice@example.com", nil)
@@ -259,7 +260,7 @@ func testPacer(l *lab) {
 	l.wantInDoubt()
 }
 
-// A job that waits for its turn when the worker stops goes back at once.
+// A waiting job goes back at once when the worker stops.
 func testStop(l *lab) {
 	l.newQueue(demeterrr.WithLimiter(demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 50 * time.Second})))
 	l.place("1", "alice@example.com", nil)
@@ -297,7 +298,7 @@ func testLostReply(l *lab) {
 		l.Errorf("%d requests, want 1", n)
 	}
 
-	// A person has looked, and takes the risk.
+	// The operator has looked, and takes the risk.
 	if err := l.store.Campaign("order-1").Forget(l.Context(), "alice@example.com"); err != nil {
 		l.Fatal(err)
 	}
@@ -340,8 +341,8 @@ func testFailure(name string) func(l *lab) {
 	}
 }
 
-// The first worker is killed while it waits for the reply, another one before it
-// has claimed anything.
+// The first worker is killed while it waits for the reply, another one before
+// its first claim.
 func testKilled(l *lab) {
 	l.srv.Inject(demeterrrtest.Fault{Route: "POST /sequences/{id}/execute", Delay: time.Minute})
 	l.place("1", "alice@example.com", nil)
@@ -357,7 +358,7 @@ func testKilled(l *lab) {
 		l.Fatalf("%d jobs are running, want 2", n)
 	}
 
-	// An hour passes for River, which has no leader any more.
+	// An hour passes for River, which has lost its leader.
 	l.exec("UPDATE river_job SET attempted_at = attempted_at - interval '1 hour'")
 	l.exec("DELETE FROM river_leader")
 	l.start()
@@ -376,7 +377,7 @@ func testKilled(l *lab) {
 	}
 	l.wantSent("alice@example.com", "bob@example.com")
 
-	// Minutes pass for the journal: nobody can still be at it.
+	// Minutes pass for the journal: the claim is over.
 	l.exec("UPDATE demeterrr_journal SET changed_at = changed_at - interval '10 minutes'")
 	l.again(inFlight)
 	l.next(rivertype.JobStateCancelled)
@@ -384,7 +385,7 @@ func testKilled(l *lab) {
 	l.wantInDoubt("order-1 alice@example.com")
 }
 
-// startProgram starts the worker as a program of its own, and waits until its first
+// startProgram starts the worker as its own program, and waits until its first
 // request has reached the server.
 func (l *lab) startProgram() *exec.Cmd {
 	l.Helper()
@@ -432,7 +433,7 @@ func (l *lab) count(rows string) (n int) {
 
 func testDemonstration(l *lab) {
 	args := []string{"-fake", "-database", l.url}
-	for range 2 { // also in a database that has the tables
+	for range 2 { // also in a database with tables
 		ctx, cancel := context.WithTimeout(l.Context(), time.Minute)
 		defer cancel()
 		var out bytes.Buffer

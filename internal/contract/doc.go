@@ -1,3 +1,4 @@
-// Package contract holds openapi.yaml, the API contract in a form that machines
-// read, and the tests that hold the client, the fake and docs/api-contract.md to it.
+// Package contract holds openapi.yaml, the API contract in machine-readable
+// form. Its tests compare the client, the fake and docs/api-contract.md with
+// it.
 package contract

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rows returns what the pattern's groups match in docs/api-contract.md.
+// rows returns the matches of the pattern's groups in docs/api-contract.md.
 func rows(t *testing.T, pattern string) [][]string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/api-contract.md")
@@ -74,7 +74,7 @@ func TestTheFileHasTheErrorsOfSection7(t *testing.T) {
 }
 
 // TestTheFileHasTheDocumentedSamples compares its examples with the golden
-// files, which the root package's tests hold to the document.
+// files. The root package's tests compare those with the document.
 func TestTheFileHasTheDocumentedSamples(t *testing.T) {
 	t.Parallel()
 	examples := spec(t).Components.Examples

@@ -15,8 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// setUp returns a fake that has the documented samples, and a recorder on it
-// which checks every exchange.
+// setUp returns a fake with the documented samples, and a recorder that checks
+// every exchange with it.
 func setUp(t *testing.T, opts ...demeterrrtest.Option) (*demeterrrtest.Server, *recorder) {
 	t.Helper()
 	srv := demeterrrtest.NewServer(opts...)
@@ -87,7 +87,7 @@ func TestContacts(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for _, email := range []string{"new@example.com", "john.doe@example.com"} { // one that is made, one that is changed
+			for _, email := range []string{"new@example.com", "john.doe@example.com"} { // a new one and a changed one
 				if _, _, err := client.Contacts.Upsert(ctx, &demeterrr.ContactParams{Email: email, FirstName: "Changed", Tags: []string{"t"}}); err != nil {
 					t.Error(err)
 				}
@@ -146,7 +146,7 @@ func TestPagingAndFilters(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		var capped any // a limit that the API caps, and that List refuses
+		var capped any // a limit that the API caps and List rejects
 		if err := client.Do(t.Context(), &demeterrr.Request{Method: "GET", Path: "/contacts", Query: url.Values{"limit": {"500"}}}, &capped); err != nil {
 			t.Error(err)
 		}
@@ -177,7 +177,7 @@ func TestExecutions(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		// One that is no address is skipped: the client would not send it.
+		// The API skips an invalid address, and the client would reject it.
 		raw := &demeterrr.Request{Method: "POST", Path: "/sequences/" + surveyID + "/execute", Body: json.RawMessage(`{"contacts":[{"email":"no address"},{"email":"a@example.com"}]}`)}
 		if err := client.Do(ctx, raw, nil); err != nil {
 			t.Error(err)
@@ -192,8 +192,8 @@ func TestExecutions(t *testing.T) {
 	})
 }
 
-// TestWhatTheFileRefusesTheFakeRefuses sends what the client would not; the
-// recorder compares what openapi.yaml and the fake say to each.
+// TestWhatTheFileRefusesTheFakeRefuses sends requests that the client would
+// reject. The recorder compares the reactions of openapi.yaml and the fake.
 func TestWhatTheFileRefusesTheFakeRefuses(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ method, path, body string }{
@@ -308,7 +308,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 	})
 }
 
-// TestRetriesAreValidToo repeats calls after every kind of failure that the API documents, and after lost replies.
+// TestRetriesAreValidToo repeats calls after every kind of documented failure,
+// and after lost replies.
 func TestRetriesAreValidToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,8 +19,8 @@ const (
 	surveyID = "880e8400-e29b-41d4-a716-446655440000"
 )
 
-// operations are the SDK's methods by the operationId of their endpoint. What
-// they return is shaped like the body of the reply.
+// operations are the SDK's methods by the operationId of their endpoint. Their
+// results have the shape of the reply's body.
 var operations = map[string]func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) (any, error){
 	"listContacts": func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) (any, error) {
 		page, err := c.Contacts.List(ctx, &demeterrr.ContactListParams{Page: 1, Limit: 50}, opts...)
@@ -63,8 +63,8 @@ func pageBody[T any](page *demeterrr.Page[T]) any {
 	return map[string]any{"data": page.Items, "meta": meta}
 }
 
-// john is the sample of the contract's section 5; jane and customers are the
-// inputs of section 10.
+// john returns the sample of the contract's section 5; jane and customers
+// return the inputs of section 10.
 func john() demeterrr.Contact {
 	return demeterrr.Contact{
 		ID: johnID, Email: "john.doe@example.com", FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.",
@@ -95,7 +95,7 @@ func survey() demeterrr.Sequence {
 	return demeterrr.Sequence{ID: surveyID, Name: "Post-Purchase Satisfaction Survey", Status: demeterrr.SequenceActive}
 }
 
-// sentinels are what errors.Is finds for each documented code.
+// sentinels are the errors that errors.Is finds for each documented code.
 var sentinels = map[demeterrr.Code]error{
 	demeterrr.CodeMissingAPIKey:           demeterrr.ErrMissingAPIKey,
 	demeterrr.CodeInvalidAPIKeyFormat:     demeterrr.ErrInvalidAPIKeyFormat,
@@ -110,7 +110,7 @@ var sentinels = map[demeterrr.Code]error{
 	demeterrr.CodeInternal:                demeterrr.ErrInternal,
 }
 
-// asError is err as the type that every failed call returns.
+// asError returns err as an *Error, the type that every failed call returns.
 func asError(t *testing.T, err error) *demeterrr.Error {
 	t.Helper()
 	var got *demeterrr.Error
@@ -120,7 +120,8 @@ func asError(t *testing.T, err error) *demeterrr.Error {
 	return got
 }
 
-// isError checks that err is the documented error of this code, and of no other.
+// isError checks that err matches the documented error of this code, and only
+// that.
 func isError(t *testing.T, err error, status int, code demeterrr.Code) {
 	t.Helper()
 	if got := asError(t, err); got.StatusCode != status || got.Code != code {
@@ -133,7 +134,7 @@ func isError(t *testing.T, err error, status int, code demeterrr.Code) {
 	}
 }
 
-// isErrorBody checks that the client has kept all that the body of an error says.
+// isErrorBody checks that the client has kept the whole body of an error.
 func isErrorBody(t *testing.T, got *demeterrr.Error, body any) {
 	t.Helper()
 	want := body.(map[string]any)["error"].(map[string]any)
@@ -149,8 +150,8 @@ func isErrorBody(t *testing.T, got *demeterrr.Error, body any) {
 	}
 }
 
-// isBody checks that the client has kept every member of a reply that is not
-// null, and that it knew them all.
+// isBody checks that the client has kept and known every non-null member of a
+// reply.
 func isBody(t *testing.T, want, got any) {
 	t.Helper()
 	forgetExtra(reflect.ValueOf(got))
@@ -159,7 +160,7 @@ func isBody(t *testing.T, want, got any) {
 	}
 }
 
-// forgetExtra takes away the members that the client has kept without knowing them.
+// forgetExtra removes the unknown members that the client has kept.
 func forgetExtra(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
@@ -184,7 +185,7 @@ func forgetExtra(v reflect.Value) {
 	}
 }
 
-// kept is what got has of the members of want that are not null.
+// kept returns the part of got with the non-null members of want.
 func kept(want, got any) any {
 	switch want := want.(type) {
 	case map[string]any:
@@ -213,7 +214,8 @@ func kept(want, got any) any {
 	return got
 }
 
-// codeOf is the code that an example of an error is named for; empty for a success.
+// codeOf returns the code in the name of an error's example; empty for a
+// success.
 func codeOf(r documentedReply) demeterrr.Code {
 	if r.status < 300 || strings.ToUpper(r.name) != r.name {
 		return ""

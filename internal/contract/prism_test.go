@@ -18,8 +18,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// TestPrism runs every method of the SDK against Stoplight Prism, a mock server
-// that nobody here wrote, on openapi.yaml.
+// TestPrism runs every method of the SDK against an independent mock server,
+// Stoplight Prism, on openapi.yaml.
 func TestPrism(t *testing.T) {
 	t.Parallel()
 	baseURL := startPrism(t)
@@ -105,8 +105,8 @@ func severalCalls(t *testing.T, baseURL string) {
 	}
 }
 
-// prefer returns a client that never repeats a call, and that asks Prism for a
-// reply, where the request has the method, or method is empty.
+// prefer returns a client without retries. It asks Prism for a certain reply to
+// requests of the method; an empty method means every request.
 func prefer(t *testing.T, baseURL, method, preference string) *demeterrr.Client {
 	t.Helper()
 	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -115,7 +115,8 @@ func prefer(t *testing.T, baseURL, method, preference string) *demeterrr.Client 
 			req.Header.Set("Prefer", preference)
 		}
 		resp, err := http.DefaultTransport.RoundTrip(req)
-		// Prism answers as it was asked to, and says here what is wrong with the request or its own reply.
+		// Prism answers as requested, and lists here the faults of the request
+		// or of its own reply.
 		if err == nil && resp.Header.Get("Sl-Violations") != "" {
 			t.Errorf("%s %s: Prism says %s", req.Method, req.URL.Path, resp.Header.Get("Sl-Violations"))
 		}
@@ -129,8 +130,8 @@ func prefer(t *testing.T, baseURL, method, preference string) *demeterrr.Client 
 	return client
 }
 
-// startPrism starts the mock server on a free port of the loopback interface,
-// until the test ends. Where it cannot, the test is skipped; in CI it fails.
+// startPrism starts the mock server on a free loopback port until the test
+// ends. If Prism is not installed, the test is skipped, or fails in CI.
 func startPrism(t *testing.T) (baseURL string) {
 	t.Helper()
 	missing := t.Skip

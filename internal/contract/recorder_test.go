@@ -23,20 +23,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// recorder stands between client and fake, and holds every request and every
-// reply that passes to openapi.yaml, its objects closed.
+// recorder stands between client and fake. It checks every request and reply
+// against openapi.yaml with closed objects.
 type recorder struct {
 	t      *testing.T
 	next   http.RoundTripper
 	router routers.Router
 
 	mu       sync.Mutex
-	injected bool            // what the fake answers says nothing about the request
+	injected bool            // the fake's reply tells nothing about the request
 	seen     map[string]bool // "listContacts 200", "listContacts 401 EXPIRED_API_KEY"
 	queries  []string        // of the last request
 }
 
-// formats are checked only where they are asked for: kin-openapi has no opinion on these two.
+// formats are checked only on request: kin-openapi ignores these two.
 var formats = []openapi3.SchemaValidationOption{
 	openapi3.WithStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562)),
 	openapi3.WithStringFormatValidator("email", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForEmail)),
@@ -55,7 +55,8 @@ func newRecorder(t *testing.T, next http.RoundTripper) *recorder {
 	return &recorder{t: t, next: next, router: router, seen: map[string]bool{}}
 }
 
-// under returns a client of the fake with the recorder beneath it, at the address that the file names.
+// under returns a client of the fake above the recorder, at the address in the
+// file.
 func (r *recorder) under(srv *demeterrrtest.Server) *demeterrr.Client {
 	return srv.Client(demeterrr.WithBaseURL(demeterrr.DefaultBaseURL), demeterrr.WithHTTPClient(&http.Client{Transport: r}))
 }
@@ -97,14 +98,14 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.t.Errorf("%s %s %s: openapi.yaml says %v, the fake says %d %s", req.Method, req.URL.Path, body, refused, resp.StatusCode, reply)
 	}
 	if err := checkReply(ctx, input, resp, reply); err != nil {
-		why, _, _ := strings.Cut(err.Error(), "\n") // what follows is the schema
+		why, _, _ := strings.Cut(err.Error(), "\n") // the schema follows
 		r.t.Errorf("%s: openapi.yaml does not have this reply: %s\n%d %s", input.Route.Operation.OperationID, why, resp.StatusCode, reply)
 	}
 	r.seen[strings.TrimSpace(fmt.Sprint(input.Route.Operation.OperationID, " ", resp.StatusCode, " ", code))] = true
 	return resp, nil
 }
 
-// checkRequest returns what openapi.yaml has against the request.
+// checkRequest returns the violations of openapi.yaml in the request.
 func (r *recorder) checkRequest(ctx context.Context, req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
 	route, params, err := r.router.FindRoute(req)
 	if err != nil {
@@ -127,7 +128,7 @@ func (r *recorder) checkRequest(ctx context.Context, req *http.Request, body []b
 	r.queries = nil
 	for name := range req.URL.Query() {
 		r.queries = append(r.queries, name)
-		// kin-openapi overlooks names that it does not know.
+		// kin-openapi overlooks unknown names.
 		if route.Operation.Parameters.GetByInAndName("query", name) == nil {
 			return input, fmt.Errorf("query %q is not in openapi.yaml", name)
 		}
@@ -136,7 +137,7 @@ func (r *recorder) checkRequest(ctx context.Context, req *http.Request, body []b
 	return input, openapi3filter.ValidateRequest(ctx, input)
 }
 
-// checkReply returns what openapi.yaml has against the reply.
+// checkReply returns the violations of openapi.yaml in the reply.
 func checkReply(ctx context.Context, input *openapi3filter.RequestValidationInput, resp *http.Response, body []byte) error {
 	output := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input,
@@ -152,7 +153,8 @@ func checkReply(ctx context.Context, input *openapi3filter.RequestValidationInpu
 	return err
 }
 
-// checkKey wants a key where the security scheme puts it (contract, section 2).
+// checkKey wants a key in the place of the security scheme (contract, section
+// 2).
 func checkKey(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	header := in.RequestValidationInput.Request.Header
 	key := header.Get("X-API-Key")
@@ -173,7 +175,7 @@ func errorCode(body []byte) demeterrr.Code {
 	return reply.Error.Code
 }
 
-// TestTheStrictFileIsStrict plays replies that the file does not have.
+// TestTheStrictFileIsStrict plays replies beyond the file.
 func TestTheStrictFileIsStrict(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

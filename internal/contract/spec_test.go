@@ -9,7 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// loadSpec reads openapi.yaml, and checks the file as a whole with its examples.
+// loadSpec reads openapi.yaml, and checks the file as a whole with its
+// examples.
 var loadSpec = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
 	if err != nil {
@@ -27,8 +28,8 @@ func spec(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// loadStrict reads the file once more and closes every object: a reply may have
-// members that the contract lacks, but the fake must not send any.
+// loadStrict reads the file and closes every object: a reply may have members
+// beyond the contract, but the fake must not send any.
 var loadStrict = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
 	if err != nil {
@@ -56,7 +57,7 @@ type documentedReply struct {
 	body            any // as encoding/json decodes it
 }
 
-// replies are all examples of replies that the operations have: successes, and
+// replies returns all examples of replies in the operations: successes, and
 // errors by their codes.
 func replies(t *testing.T) []documentedReply {
 	t.Helper()
@@ -79,7 +80,7 @@ func replies(t *testing.T) []documentedReply {
 	return out
 }
 
-// asJSON is v as encoding/json decodes what it encodes to.
+// asJSON encodes v and returns it as encoding/json decodes it.
 func asJSON(t *testing.T, v any) any {
 	t.Helper()
 	encoded, err := json.Marshal(v)

@@ -15,7 +15,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// properties are the names that the schema has, sorted.
+// properties returns the names in the schema, sorted.
 func properties(t *testing.T, schema string) []string {
 	t.Helper()
 	ref := spec(t).Components.Schemas[schema]
@@ -45,8 +45,8 @@ func TestInputTypesHaveTheFieldsOfTheFile(t *testing.T) {
 	}
 }
 
-// TestReplyTypesHaveTheFieldsOfTheFile fills every field of a type: what it
-// encodes to has the schema's members and no others, and all of them come back.
+// TestReplyTypesHaveTheFieldsOfTheFile fills every field of a type. Its JSON
+// has exactly the schema's members, and all of them come back.
 func TestReplyTypesHaveTheFieldsOfTheFile(t *testing.T) {
 	t.Parallel()
 	for schema, reply := range map[string]any{
@@ -75,13 +75,13 @@ func TestReplyTypesHaveTheFieldsOfTheFile(t *testing.T) {
 		if err := json.Unmarshal(encoded, decoded); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(reply, decoded); diff != "" { // a member that is not known is in Extra
+		if diff := cmp.Diff(reply, decoded); diff != "" { // an unknown member is in Extra
 			t.Errorf("%T (-encoded +decoded):\n%s", reply, diff)
 		}
 	}
 }
 
-// fill gives every field but Extra a value that is not zero, and counts them.
+// fill gives every field but Extra a non-zero value, and counts them.
 func fill(v reflect.Value) int {
 	filled := 0
 	for i := range v.NumField() {
@@ -111,8 +111,8 @@ func fill(v reflect.Value) int {
 	return filled
 }
 
-// TestEnvelopesHaveTheFieldsOfTheFile is about types that encode to no JSON of
-// the API's: their fields have the members' names.
+// TestEnvelopesHaveTheFieldsOfTheFile checks types without JSON of the API:
+// their fields have the members' names.
 func TestEnvelopesHaveTheFieldsOfTheFile(t *testing.T) {
 	t.Parallel()
 	var meta []string

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// certificates are those of the lab's servers, and the pool that its clients trust.
+// certificates has the certificates of the lab's servers, and the pool that its
+// clients trust.
 type certificates struct {
 	pool                                      *x509.CertPool
 	good, otherHost, expired, future, unknown tls.Certificate
@@ -48,7 +49,7 @@ func newAuthority() *issuer {
 	return &issuer{cert: must(x509.ParseCertificate(der)), key: key}
 }
 
-// issue makes a certificate that is valid for 10 hours.
+// issue makes a certificate valid for 10 hours.
 func (i *issuer) issue(ip net.IP, from time.Time) tls.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{ip},

@@ -1,10 +1,10 @@
-// Package faults tests the SDK against a network and servers that fail, in real
-// time over the loopback interface. Its faults are made by Toxiproxy where that
-// can make them, else by listeners, handlers and a server of HTTP/2 frames that put
-// the wrong bytes on the wire. What must come back is not taken from the SDK: rules_test.go restates
-// the table of retries, and every cell of the matrix is held to it.
+// Package faults tests the SDK against faulty networks and servers, in real
+// time on the loopback interface. Toxiproxy makes most faults. Listeners,
+// handlers and a server of HTTP/2 frames put the other wrong bytes on the wire.
+// The expected results are independent of the SDK: rules_test.go restates the
+// table of retries, and the tests compare every cell of the matrix with it.
 //
-// The matrix is printed, and written to a file, by
+// This command prints the matrix and writes it to a file:
 //
 //	go test ./internal/faults -run Matrix -args -out ../../docs/reliability.md
 package faults

@@ -21,7 +21,8 @@ import (
 // nobodyListens is a port of the loopback interface that refuses connections.
 const nobodyListens = "127.0.0.1:1"
 
-// connectionFaults are those of TCP and DNS. In the first group nothing is sent.
+// connectionFaults returns the faults of TCP and DNS. In the first group
+// nothing is sent.
 func connectionFaults() []fault {
 	return []fault{
 		{name: "connection refused", by: "closed port", class: noConnection, setup: func(l *lab) { l.faulty = nobodyListens }},
@@ -44,7 +45,7 @@ func connectionFaults() []fault {
 }
 
 // hangingDial is a network that swallows the packets of a handshake. The loopback
-// interface cannot, so the dialler plays it.
+// interface cannot, so the dialer plays it.
 func hangingDial(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 	if l.take() {
 		l.stalled()
@@ -55,7 +56,7 @@ func hangingDial(ctx context.Context, l *lab, network, address string) (net.Conn
 	return d.DialContext(ctx, network, address)
 }
 
-// named gives the server a name that only the lab's DNS server knows.
+// named gives the server a name known only to the lab's DNS server.
 func named(l *lab) {
 	_, port, _ := net.SplitHostPort(l.origin.Listener.Addr().String())
 	l.base = "http://api.lab.test:" + port + "/api/v1"
@@ -64,8 +65,8 @@ func named(l *lab) {
 
 const noAnswer = -1
 
-// dnsDial resolves names through a DNS server of the lab, which answers with the
-// given code (RFC 1035, section 4.1.1) or not at all while the fault is on.
+// dnsDial resolves names through a DNS server of the lab. During the fault, the
+// server answers with the given code (RFC 1035, section 4.1.1) or stays silent.
 func dnsDial(code int) func(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, l *lab, network, address string) (net.Conn, error) {
 		answer := 0
@@ -87,7 +88,8 @@ func dnsDial(code int) func(ctx context.Context, l *lab, network, address string
 	}
 }
 
-// answerDNS answers every question for an IPv4 address with 127.0.0.1, or with an error.
+// answerDNS answers every question for an IPv4 address with 127.0.0.1, or with
+// an error.
 func answerDNS(l *lab, server net.PacketConn, code int) {
 	buf := make([]byte, 1500)
 	for {
@@ -135,7 +137,8 @@ func toxic(stream, spec string) func(*lab) {
 	}
 }
 
-// tlsFaults are those of the handshake, in which nothing is sent, and one just after it.
+// tlsFaults returns the faults during the handshake, with nothing sent, and one
+// just after it.
 func tlsFaults() []fault {
 	handshake := func(serve func(l *lab, conn net.Conn)) func(*lab) {
 		return func(l *lab) {
@@ -174,13 +177,14 @@ func tlsFaults() []fault {
 		{name: "certificate expired", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.expired })},
 		{name: "certificate not yet valid: a clock is off", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.future })},
 		{name: "certificate from an unknown authority", by: "listener", class: badCertificate, tls: true, setup: certificate(func(c *certificates) tls.Certificate { return c.unknown })},
-		// In TLS 1.3 the client has sent its request before it learns this, so that it cannot know.
+		// In TLS 1.3 the client learns this only after it has sent its request,
+		// so the outcome is unknown to it.
 		{name: "TLS: a client certificate is asked for", by: "listener", class: lost, early: true, tls: true, setup: certificate(good, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })},
 	}
 }
 
-// wrappedFaults are those of the handshake once more, behind a transport that
-// wraps http.Transport, as those of OpenTelemetry do.
+// wrappedFaults repeats the faults of the handshake behind a transport that
+// wraps http.Transport, like OpenTelemetry's.
 func wrappedFaults() []fault {
 	var list []fault
 	for _, f := range tlsFaults() {
@@ -202,8 +206,8 @@ func (w wrapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.RoundTripper.RoundTrip(req.Clone(context.WithValue(req.Context(), wrapper{}, "span")))
 }
 
-// proxyFaults are those of an HTTP proxy on the way to an https server. It is
-// asked to CONNECT before anything of the request is sent.
+// proxyFaults returns the faults of an HTTP proxy on the way to an https
+// server. It gets a CONNECT before anything of the request is sent.
 func proxyFaults() []fault {
 	refusing := func(reply string) func(*lab) {
 		return func(l *lab) {
@@ -223,7 +227,8 @@ func proxyFaults() []fault {
 	}
 }
 
-// useProxy sends the client through a proxy, which does refuse to those who meet the fault.
+// useProxy sends the client through a proxy, which calls refuse during the
+// fault.
 func (l *lab) useProxy(refuse func(*lab, net.Conn)) {
 	address := l.listenFor(func(conn net.Conn) {
 		req, err := http.ReadRequest(bufio.NewReader(conn))

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// http2Faults are those that take a server which writes its own frames.
+// http2Faults returns the faults that need a server with its own frames.
 func http2Faults() []fault {
 	list := append(connectionFrames(), goAways()...)
 	list = append(list, resets("before the body", early, onHeaders, func(s *stream, code http2.ErrCode) { s.reset(code) })...)
@@ -32,7 +32,7 @@ func http2Faults() []fault {
 	return list
 }
 
-// What a reset amounts to depends on how far the server is.
+// The effect of a reset depends on the progress of the server.
 var (
 	early      = fault{class: lost, early: true}
 	late       = fault{class: lost}
@@ -40,7 +40,8 @@ var (
 	afterReply = fault{class: noFault}
 )
 
-// resets are a RST_STREAM with each of the error codes, the one that says something first.
+// resets returns a RST_STREAM with each of the error codes, the most meaningful
+// one first.
 func resets(where string, amounts fault, when moment, frames func(s *stream, code http2.ErrCode)) []fault {
 	var list []fault
 	add := func(code http2.ErrCode) *fault {
@@ -64,7 +65,8 @@ func resets(where string, amounts fault, when moment, frames func(s *stream, cod
 	return list
 }
 
-// connectionFrames are the connection's own faults, and one reply that is no fault.
+// connectionFrames returns the connection's own faults, and one slow but
+// correct reply.
 func connectionFrames() []fault {
 	return []fault{
 		{name: "HTTP/2: the connection is dead", class: lost, stalls: true, early: true, pings: true, when: onHeaders, frames: func(s *stream) {
@@ -91,7 +93,7 @@ func connectionFrames() []fault {
 	}
 }
 
-// goAways end the connection, with word of what was processed.
+// goAways end the connection and report the processed streams.
 func goAways() []fault {
 	unprocessed := func(code http2.ErrCode) func(s *stream) {
 		return func(s *stream) {
@@ -125,8 +127,9 @@ func (s *stream) half() {
 	s.data([]byte(body[:len(body)/2]), false)
 }
 
-// leave ends the connection with a GOAWAY that counts the stream as processed. What
-// still arrives is read, as the client would else get a reset in place of the frame.
+// leave ends the connection with a GOAWAY that counts the stream as processed.
+// It reads later arrivals, or the client would get a reset in place of the
+// frame.
 func (s *stream) leave() {
 	_ = s.WriteGoAway(s.id, http2.ErrCodeNo, nil)
 	_ = s.conn.CloseWrite()

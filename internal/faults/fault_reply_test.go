@@ -20,7 +20,8 @@ const (
 	okHead    = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 )
 
-// due is the reply that was due; one of the API's kind if there was none.
+// due returns the reply that was due; a typical one of the API if there was
+// none.
 func due(done *httptest.ResponseRecorder) string {
 	if body := done.Body.String(); body != "" {
 		return body
@@ -37,7 +38,7 @@ func (x *exchange) send(status int, contentType, body string) {
 	_, _ = io.WriteString(x.w, body)
 }
 
-// pass answers as if nothing were wrong.
+// pass answers as without a fault.
 func (x *exchange) pass() {
 	for name, values := range x.done.Header() {
 		x.w.Header()[name] = values
@@ -46,7 +47,8 @@ func (x *exchange) pass() {
 	_, _ = x.w.Write(x.done.Body.Bytes())
 }
 
-// lostReplies reach the client without a status, after the server has done the work.
+// lostReplies reach the client without a status, after the server has done the
+// work.
 func lostReplies() []fault {
 	return []fault{
 		{name: "server closes in place of a reply", by: "handler", class: lost, reply: func(x *exchange) { x.raw(closing) }},
@@ -118,7 +120,7 @@ func brokenBodies() []fault {
 	}
 }
 
-// largeBodies are larger than any that the API sends, or gzip that cannot be read.
+// largeBodies returns bodies larger than any of the API's, and unreadable gzip.
 func largeBodies() []fault {
 	return []fault{
 		{name: "50 MB body, announced", by: "handler", class: tooLarge, status: 200, reply: func(x *exchange) {
@@ -173,7 +175,8 @@ func zip(text string) []byte {
 	return b.Bytes()
 }
 
-// wrongContent is whole, comes with 200, and is not what the API documents.
+// wrongContent returns complete replies with status 200 and undocumented
+// content.
 func wrongContent() []fault {
 	content := func(name, contentType, body string, do misfit) fault {
 		return fault{name: name, by: "handler", class: badBody, status: 200, do: do, reply: func(x *exchange) { x.send(200, contentType, body) }}
@@ -215,7 +218,7 @@ func informational() []fault {
 	}
 }
 
-// statuses are replies that say themselves that something is wrong.
+// statuses returns replies with an error status.
 func statuses() []fault {
 	status := func(c class, code int, contentType, body string) fault {
 		name := fmt.Sprintf("%d %s", code, http.StatusText(code))
@@ -250,7 +253,7 @@ func statuses() []fault {
 	}
 }
 
-// limits are 429s, with every sort of Retry-After, and clocks that are off.
+// limits returns 429s with every sort of Retry-After, and clocks that are off.
 func limits() []fault {
 	const far = 5 * time.Hour
 	at := func(offset time.Duration) string { return time.Now().Add(offset).UTC().Format(http.TimeFormat) }
@@ -287,7 +290,7 @@ func limits() []fault {
 	}
 }
 
-// echoes send back what the client has sent, its key included.
+// echoes returns replies that repeat the request, its key included.
 func echoes() []fault {
 	key := func(x *exchange) string { return x.r.Header.Get("X-Api-Key") }
 	return []fault{

@@ -6,24 +6,26 @@ import (
 	"time"
 )
 
-// fault is one way for a call to go wrong.
+// fault is one way for a call to fail.
 type fault struct {
 	name string
-	by   string // what makes it
+	by   string // the tool that makes it
 
-	// What it amounts to: the row of the table of retries, the status and the retryAfter that the client sees.
+	// Its effect: the row of the table of retries, and the status and the
+	// retryAfter that the client sees.
 	class      class
 	status     int
 	retryAfter time.Duration
 	stalls     bool // somebody must lose patience
-	reused     bool // it happens on connections that have been used before only
-	early      bool // the server has not seen the request, which the client cannot know
+	reused     bool // only on connections used before
+	early      bool // the server has not seen the request, but the client cannot know
 	do         misfit
 	code       string // of HTTP/2: one of several faults of this name
 	warm       bool   // the connection has been used before
 	bodies     bool   // it happens to requests with a body only
 
-	// How it is made. One of dial, setup (which sets lab.faulty, or a proxy), reply and frames.
+	// Its construction. One of dial, setup (which sets lab.faulty, or a proxy),
+	// reply and frames.
 	tls, http2 bool
 	wrapped    bool // the client's transport is another's around http.Transport
 	pings      bool // the client's transport finds dead connections by HTTP/2 pings
@@ -34,7 +36,7 @@ type fault struct {
 	frames     func(s *stream)
 }
 
-// title is the name of the fault, and of the one among those of that name.
+// title returns the name of the fault, with its code if several share the name.
 func (f *fault) title() string {
 	if f.code == "" {
 		return f.name
@@ -42,21 +44,21 @@ func (f *fault) title() string {
 	return f.name + ": " + f.code
 }
 
-// misfit says what Client.Do makes of a body that is JSON, but not the API's: it
-// knows no shape but that of the caller's variable.
+// misfit is the reading of a JSON body from outside the API by Client.Do, which
+// knows only the caller's variable.
 type misfit int
 
 const (
-	asOthers   misfit = iota // Do is as strict as the methods: it is no JSON
+	asOthers   misfit = iota // Do is as strict as the methods: the body is not JSON
 	fits                     // it fits any variable
-	fitsNobody               // it does not fit the lab's, which no repetition changes
+	fitsNobody               // it never fits the lab's variable
 )
 
-// works reports whether the server does the work in spite of the fault: where it
-// may, it does, as that is the worst case.
+// works reports whether the server does the work in spite of the fault. It does
+// if it may: that is the worst case.
 func (f *fault) works() bool { return rules[f.class].effect || f.class == noFault }
 
-// faults are the rows of the matrix.
+// faults returns the rows of the matrix.
 func faults() []*fault {
 	var list []*fault
 	for _, group := range [][]fault{

@@ -14,28 +14,28 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// moment is when the server plays its part in a stream.
+// moment is the point of a stream at which the server acts.
 type moment int
 
 const (
-	onHeaders moment = iota // the headers have come, and of the body nothing was read
+	onHeaders moment = iota // the headers have come; the body is unread
 	inBody                  // a part of the body has come; a request without a body never gets there
 	onRequest               // the whole request has come, and its work is done
 )
 
-// frameWindow is the part of a body that a client may send unasked.
+// frameWindow is the part of a body that a client may send at once.
 const frameWindow = 16
 
-// frameConn is a connection of a server that speaks HTTP/2 frame by frame. Its
-// faults are those that net/http's server cannot make.
+// frameConn is a connection of a server that speaks HTTP/2 frame by frame. It
+// makes the faults that net/http's server cannot make.
 type frameConn struct {
 	*http2.Framer
 
 	lab     *lab
 	conn    *tls.Conn
 	streams map[uint32]*stream
-	pinged  func() // what a PING sets off; nil: the answer
-	dead    bool   // everything that arrives from now on is swallowed
+	pinged  func() // the reaction to a PING; nil: the answer
+	dead    bool   // from now on, everything that arrives is swallowed
 }
 
 // stream is one request on a frameConn.
@@ -111,7 +111,7 @@ func (c *frameConn) handle(f http2.Frame) {
 	}
 }
 
-// open makes a stream of the headers of a request, which counts as arrived.
+// open makes a stream from the headers of a request, and counts it as arrived.
 func (c *frameConn) open(f *http2.MetaHeadersFrame) *stream {
 	r := &http.Request{
 		Method: f.PseudoValue("method"), RequestURI: f.PseudoValue("path"), Host: f.PseudoValue("authority"),
@@ -127,10 +127,10 @@ func (c *frameConn) open(f *http2.MetaHeadersFrame) *stream {
 	return s
 }
 
-// closed reports that the server has nothing more to say on the stream.
+// closed reports whether the server has finished the stream.
 func (s *stream) closed() bool { return s.streams[s.id] == nil || s.dead }
 
-// reach does what is due at that moment: the fault's part, or the reply.
+// reach acts at that moment: it plays the fault, or sends the reply.
 func (s *stream) reach(now moment) {
 	f := s.lab.fault
 	if s.closed() {
@@ -149,14 +149,14 @@ func (s *stream) reach(now moment) {
 	}
 }
 
-// reply answers as if nothing were wrong.
+// reply answers as without a fault.
 func (s *stream) reply() {
 	s.headers(s.done.Code, s.done.Body.Len() == 0)
 	s.data(s.done.Body.Bytes(), true)
 	delete(s.streams, s.id)
 }
 
-// headers writes the head of the reply; end says that it has no body.
+// headers writes the head of the reply; end means that it has no body.
 func (s *stream) headers(status int, end bool) {
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
@@ -170,7 +170,7 @@ func (s *stream) headers(status int, end bool) {
 	_ = s.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
 }
 
-// data writes a part of the reply's body, which may be empty.
+// data writes a part of the reply's body; it may be empty.
 func (s *stream) data(part []byte, end bool) {
 	if len(part) > 0 {
 		_ = s.WriteData(s.id, end, part)

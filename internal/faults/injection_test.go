@@ -26,7 +26,7 @@ var nasty = []string{
 	"\xff", "a\xc3\x28", "\xed\xa0\x80", "\xf8\x88\x80\x80\x80", strings.Repeat("x", 5_000), strings.Repeat("é", 3_000),
 }
 
-// recorder is a server that keeps the last request as it came.
+// recorder is a server that keeps the last request unchanged.
 type recorder struct {
 	mu     sync.Mutex
 	count  int
@@ -44,8 +44,8 @@ func (s *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusTeapot) // no rule repeats it
 }
 
-// place is one place that a text of the caller's can go to. It reports what the
-// server has got there.
+// place is a place for a text of the caller. It returns the text received there
+// by the server.
 type place struct {
 	name string
 	call func(c *demeterrr.Client, text string) error
@@ -53,7 +53,7 @@ type place struct {
 	want func(text string) any
 }
 
-// segment is what has arrived between two parts of the path.
+// segment returns the text received between two parts of the path.
 func segment(before, after string) func(*recorder) (any, error) {
 	return func(s *recorder) (any, error) {
 		rest, ok1 := strings.CutPrefix(s.uri, "/api/v1/"+before+"/")
@@ -65,7 +65,7 @@ func segment(before, after string) func(*recorder) (any, error) {
 	}
 }
 
-// query is what has arrived as the only parameter.
+// query returns the text received as the only parameter.
 func query(name string) func(*recorder) (any, error) {
 	return func(s *recorder) (any, error) {
 		u, err := url.ParseRequestURI(s.uri)
@@ -80,7 +80,7 @@ func query(name string) func(*recorder) (any, error) {
 	}
 }
 
-// member is what has arrived in the body, under these names.
+// member returns the text received in the body, under these names.
 func member(names ...string) func(*recorder) (any, error) {
 	return func(s *recorder) (any, error) {
 		var body any
@@ -158,8 +158,8 @@ func places(t *testing.T) []place {
 	}
 }
 
-// Whatever the caller puts anywhere is refused before anything is sent, or
-// arrives exactly, in its place, with nothing beside it.
+// Any text in any place is rejected before anything is sent, or arrives
+// exactly, in its place, and alone.
 func TestTextsAreRefusedOrCarriedExactly(t *testing.T) {
 	t.Parallel()
 	s := &recorder{}
@@ -207,8 +207,8 @@ func TestTextsAreRefusedOrCarriedExactly(t *testing.T) {
 	t.Logf("%d places, %d texts: %d refused, %d carried exactly", len(places(t)), len(nasty), refused, carried)
 }
 
-// The key and the name of the program are header values: they are refused by New
-// or sent as they are.
+// The key and the name of the program are header values: they are refused by
+// New or sent as they are.
 func TestHeaderValuesAreRefusedOrCarriedExactly(t *testing.T) {
 	t.Parallel()
 	s := &recorder{}

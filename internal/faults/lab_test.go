@@ -26,20 +26,20 @@ import (
 	demeterrrotel "github.com/demeterrr/demeterrr-go/otel"
 )
 
-// The people of the lab. Whatever shows "canary" has shown personal data.
+// The people of the lab. Output with "canary" in it leaks personal data.
 const (
 	knownEmail = "canary.known@example.com"
 	newEmail   = "canary.new@example.com"
 )
 
-// minWait is the wait before a retry, where time is not what the cell is about.
+// minWait is the wait before a retry in cells about other things.
 const minWait = time.Millisecond
 
-// maxRetries is what every client of the matrix has, so that a call which is
-// repeated to the end takes maxRetries+1 attempts.
+// maxRetries is the same for every client of the matrix: a call with every
+// retry takes maxRetries+1 attempts.
 const maxRetries = 2
 
-// maxRetryAfter is the longest retryAfter that the lab's clients wait for.
+// maxRetryAfter is the longest retryAfter for which the lab's clients wait.
 const maxRetryAfter = 50 * time.Millisecond
 
 // lab is one server, one network and one client, for one cell of the matrix.
@@ -49,12 +49,12 @@ type lab struct {
 	sequence demeterrr.Sequence
 	origin   *httptest.Server
 	open     *atomic.Int64 // connections to the origin and to the fault's listeners
-	seen     atomic.Int64  // requests that have arrived at the origin
-	once     atomic.Int64  // of these, those that do harm if they are repeated
+	seen     atomic.Int64  // requests received by the origin
+	once     atomic.Int64  // of these, the ones with a harmful repeat
 	cleanups []func()
 
-	connects syncBuffer   // what a proxy was asked
-	dialled  atomic.Int64 // the client's open connections
+	connects syncBuffer   // requests to a proxy
+	dialed   atomic.Int64 // the client's open connections
 
 	fault  *fault
 	left   atomic.Int64  // how many more requests or connections meet the fault; below 0: all
@@ -64,14 +64,14 @@ type lab struct {
 	base      string
 	options   []demeterrr.Option
 	transport *http.Transport
-	faulty    string // address that connections which meet the fault go to, for faults of the connection
+	faulty    string // address of connections with the fault, for faults of the connection
 	client    *demeterrr.Client
 	log       *syncBuffer
 	spans     *tracetest.SpanRecorder
 	metrics   *sdkmetric.ManualReader
 }
 
-// newLab builds everything that a fault needs, switched off.
+// newLab builds everything for a fault, switched off.
 func newLab(f *fault) *lab {
 	l := &lab{fake: demeterrrtest.NewServer(), fault: f, open: new(atomic.Int64), met: make(chan struct{}, 64), log: new(syncBuffer)}
 	l.cleanups = append(l.cleanups, l.fake.Close)
@@ -111,11 +111,11 @@ func newLab(f *fault) *lab {
 	return l
 }
 
-// nth is the key of the number of requests that a connection has carried.
+// nth is the context key of the number of requests on a connection.
 type nth struct{}
 
-// connect makes the lab's client. It logs at debug level into the lab, and calls
-// waiting when it begins to wait for a retry.
+// connect makes the lab's client. It logs at debug level into the lab, and
+// calls waiting when it begins to wait for a retry.
 func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
 	handler := slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	transport := http.RoundTripper(l.transport)
@@ -138,7 +138,7 @@ func (l *lab) connect(timeout, wait time.Duration, waiting func()) error {
 	return err
 }
 
-// tracer is OpenTelemetry's, which keeps spans and metrics in the lab.
+// tracer returns OpenTelemetry's tracer, with spans and metrics in the lab.
 func (l *lab) tracer() (demeterrr.Tracer, error) {
 	l.spans, l.metrics = tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
 	return demeterrrotel.NewTracer(
@@ -152,7 +152,7 @@ func (l *lab) close() {
 	}
 }
 
-// take reports whether this request, or connection, meets the fault.
+// take reports whether this request or connection meets the fault.
 func (l *lab) take() bool {
 	for {
 		n := l.left.Load()
@@ -167,7 +167,7 @@ func (l *lab) take() bool {
 	}
 }
 
-// stalled says that the fault holds somebody up now.
+// stalled records that the fault delays a request now.
 func (l *lab) stalled() {
 	l.stalls.Add(1)
 	select {
@@ -176,14 +176,14 @@ func (l *lab) stalled() {
 	}
 }
 
-// dial is the client's way out, on which its connections are counted.
+// dial dials for the client and counts its connections.
 func (l *lab) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := l.connection(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	l.dialled.Add(1)
-	return &countedConn{Conn: conn, open: &l.dialled}, nil
+	l.dialed.Add(1)
+	return &countedConn{Conn: conn, open: &l.dialed}, nil
 }
 
 // connection dials. A fault of the connection leads it astray.
@@ -198,7 +198,7 @@ func (l *lab) connection(ctx context.Context, network, address string) (net.Conn
 	return d.DialContext(ctx, network, address)
 }
 
-// arrived counts a request of which the origin has read the head.
+// arrived counts a request when the origin has read its head.
 func (l *lab) arrived(method, path string) {
 	l.seen.Add(1)
 	if method == http.MethodPut || method == http.MethodPost && !strings.HasSuffix(path, "/contacts") {
@@ -206,7 +206,7 @@ func (l *lab) arrived(method, path string) {
 	}
 }
 
-// answer is the API: the fake, and a PUT, which the API does not have so far.
+// answer is the API: the fake, and a PUT, which the API lacks so far.
 func (l *lab) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut {
 		l.fake.Handler().ServeHTTP(w, r)
@@ -217,14 +217,14 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, sample)
 }
 
-// serve is the origin: the API, unless the request meets a fault of the reply.
+// serve is the origin: the API, or a fault of the reply.
 func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
 	l.arrived(r.Method, r.URL.Path)
 	n := r.Context().Value(nth{}).(*atomic.Int64).Add(1)
 	if l.fault.reply == nil || !l.take() {
 		l.answer(w, r)
 		if l.fault.stalls && l.left.Load() != 0 {
-			l.stalled() // what is between the origin and the client holds the reply back
+			l.stalled() // a part between the origin and the client holds the reply back
 		}
 		return
 	}
@@ -247,7 +247,7 @@ type exchange struct {
 	done *httptest.ResponseRecorder
 }
 
-// work lets the API do what was asked for, and keeps its reply.
+// work lets the API do its work, and keeps its reply.
 func (x *exchange) work() {
 	x.done = httptest.NewRecorder()
 	x.lab.answer(x.done, x.r)
@@ -260,8 +260,8 @@ func (x *exchange) hold() {
 	panic(http.ErrAbortHandler)
 }
 
-// raw takes the connection over and writes to it what a good server would not.
-// Then it does what end says.
+// raw takes over the connection and writes bytes that a good server would never
+// send. Then it calls end.
 func (x *exchange) raw(end func(*lab, net.Conn), parts ...string) {
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
@@ -292,7 +292,7 @@ func holding(l *lab, conn net.Conn) {
 	_, _ = io.Copy(io.Discard, conn)
 }
 
-// listen opens a port on the loopback interface, whose connections are counted.
+// listen opens a port on the loopback interface and counts its connections.
 func (l *lab) listen() net.Listener {
 	port, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
@@ -301,7 +301,8 @@ func (l *lab) listen() net.Listener {
 	return &countingListener{Listener: port, open: l.open}
 }
 
-// listenFor serves every connection to a new port with serve, until the lab closes.
+// listenFor serves every connection to a new port with serve, until the lab
+// closes.
 func (l *lab) listenFor(serve func(net.Conn)) (address string) {
 	port := l.listen()
 	var group sync.WaitGroup
@@ -346,7 +347,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// settled waits, for up to 5 seconds, for something that others are about to finish.
+// settled waits up to 5 seconds until other goroutines are done.
 func settled(done func() bool) bool {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
@@ -356,8 +357,8 @@ func settled(done func() bool) bool {
 	return done()
 }
 
-// dump is the request as it came, as a server shows it that shows too much. Its
-// body can be read again.
+// dump returns the request as a careless server would show it. Its body stays
+// readable.
 func dump(r *http.Request) string {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -399,7 +400,8 @@ func (w watchLog) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func TestMain(m *testing.M) {
-	// net/http writes to the standard logger what it finds on idle connections, which no client can stop.
+	// net/http writes findings on idle connections to the standard logger, and
+	// a client cannot stop that.
 	log.SetOutput(io.Discard)
 	m.Run()
 }

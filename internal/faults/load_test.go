@@ -31,10 +31,11 @@ var (
 
 const workers = 256
 
-// maxCalls is how many calls a run can keep account of.
+// maxCalls is the largest number of calls that a run can record.
 const maxCalls = 1 << 24
 
-// load is one client under 256 goroutines, and a server that fails one time in ten.
+// load is one client under 256 goroutines, and a server that fails one time in
+// ten.
 type load struct {
 	t        *testing.T
 	fake     *demeterrrtest.Server
@@ -43,11 +44,12 @@ type load struct {
 
 	served, faulty, open, peak                     atomic.Int64
 	calls, repeated, sent, doubled, unknown, wrong atomic.Int64
-	performed                                      [maxCalls / 64]atomic.Uint64 // a bit for each execution that the server has performed
+	performed                                      [maxCalls / 64]atomic.Uint64 // a bit for each execution performed by the server
 }
 
-// TestLoad makes many calls at once. Every call must have its own result, once: a
-// read the contact that it asked for, a write its own change, an execution one sending.
+// TestLoad makes many calls at once. Every call must have its own result, once:
+// a read the requested contact, a write its own change, an execution one
+// sending.
 func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 	l := newLoad(t)
 	begin, before := time.Now(), memory()
@@ -86,7 +88,8 @@ func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 	if l.doubled.Load() != 0 || l.wrong.Load() != 0 {
 		t.Errorf("%d executions were performed twice, %d results were wrong", l.doubled.Load(), l.wrong.Load())
 	}
-	// The server notices late that a connection was closed, and net/http dials before it knows that one becomes free.
+	// The server is late to notice a closed connection, and net/http dials
+	// before it knows of a free one.
 	if l.peak.Load() > 3*workers {
 		t.Errorf("%d connections were open for %d goroutines", l.peak.Load(), workers)
 	}
@@ -195,7 +198,8 @@ func (l *load) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// work is the fake's, but for executions, of which it would keep every one.
+// work passes requests to the fake, apart from executions: the fake would keep
+// every one.
 func (l *load) work(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/execute") {
 		l.fake.Handler().ServeHTTP(w, r)
@@ -252,7 +256,7 @@ func (l *load) createAndDelete(ctx context.Context, n int64, with demeterrr.Call
 	email := fmt.Sprintf("new%d@example.com", n)
 	c, err := l.client.Contacts.Create(ctx, &demeterrr.ContactParams{Email: email, FirstName: "N"}, with)
 	if errors.Is(err, demeterrr.ErrContactExists) && errors.Is(err, demeterrr.ErrUnknownOutcome) {
-		c, err = l.client.Contacts.FindByEmail(ctx, email) // its own, whose reply was lost
+		c, err = l.client.Contacts.FindByEmail(ctx, email) // its own, after a lost reply
 	}
 	if err != nil || c.Email != email {
 		return false, err
@@ -262,7 +266,8 @@ func (l *load) createAndDelete(ctx context.Context, n int64, with demeterrr.Call
 	return err == nil, err
 }
 
-// execute has the number of the call carried by what the lab's server can read it from.
+// execute carries the number of the call in a form that the lab's server can
+// read.
 func (l *load) execute(ctx context.Context, n uint64, with demeterrr.CallOption) (bool, error) {
 	email := fmt.Sprintf("%d@example.com", n)
 	l.sent.Add(1)
@@ -279,7 +284,7 @@ func (l *load) execute(ctx context.Context, n uint64, with demeterrr.CallOption)
 	return false, err
 }
 
-// memory is the size of the heap that is in use.
+// memory returns the size of the heap in use.
 func memory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -20,21 +20,22 @@ import (
 
 var out = flag.String("out", "", "write the matrix into this file, between its marks")
 
-// patient and impatient are time limits: one that is never reached, and the
-// first that is tried where the fault is that nothing comes.
+// patient is a time limit that is never reached. impatient is the first one
+// tried for a fault that stalls.
 const (
 	patient   = 30 * time.Second
 	impatient = 40 * time.Millisecond
 )
 
-// tally counts what the matrix did.
+// tally counts the work of the matrix.
 type tally struct{ cells, requests, again atomic.Int64 }
 
 // TestMatrix calls every method under every fault in every situation.
 func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	var counts tally
 	for i, f := range faults() {
-		// The faults come one after another, so that what one leaves behind is found.
+		// The faults come one after another, so that leftovers of one are
+		// found.
 		var group sync.WaitGroup
 		tickets := make(chan struct{}, 12)
 		for j, m := range methods() {
@@ -46,7 +47,7 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 				group.Go(func() {
 					defer func() { <-tickets }()
 					counts.cells.Add(1)
-					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.title(), m.name, s, labelled(f.title()))) })
+					hangs := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("%s | %s | %s hangs:\n%s", f.title(), m.name, s, labeled(f.title()))) })
 					defer hangs.Stop()
 					for _, problem := range repeatCell(f, m, s, &counts) {
 						t.Errorf("%s | %s | %s: %s", f.title(), m.name, s, problem)
@@ -55,7 +56,7 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 			}
 		}
 		group.Wait()
-		if left := ""; !settled(func() bool { left = labelled(f.title()); return left == "" }) {
+		if left := ""; !settled(func() bool { left = labeled(f.title()); return left == "" }) {
 			t.Errorf("%s: goroutines are left:\n%s", f.title(), left)
 		}
 	}
@@ -65,9 +66,9 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	}
 }
 
-// repeatCell runs a cell. Where a fault is that nothing comes, somebody must lose
-// patience, and on a busy machine that can be before the fault was met: then it
-// is tried again with more patience.
+// repeatCell runs a cell. A stalling fault ends by the cell's time limit. On a
+// busy machine the limit can come before the fault: repeatCell then tries again
+// with a longer one.
 func repeatCell(f *fault, m method, s situation, counts *tally) (problems []string) {
 	for patience := impatient; ; patience *= 3 {
 		problems = runCell(f, m, s, patience, counts)
@@ -78,7 +79,8 @@ func repeatCell(f *fault, m method, s situation, counts *tally) (problems []stri
 	}
 }
 
-// runCell makes one call in a lab of its own and compares what comes back with the rules.
+// runCell makes one call in its own lab and compares the outcome with the
+// rules.
 func runCell(f *fault, m method, s situation, patience time.Duration, counts *tally) (problems []string) {
 	l := newLab(f)
 	defer l.close()
@@ -92,7 +94,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 			go func() {
 				select {
 				case <-l.met:
-					time.Sleep(patience / 4) // so that the client has read what there is
+					time.Sleep(patience / 4) // so that the client has read everything sent
 				case <-ctx.Done():
 				}
 				cancel()
@@ -136,7 +138,7 @@ func runCell(f *fault, m method, s situation, patience time.Duration, counts *ta
 	return problems
 }
 
-// cell makes the call, and all that is looked at afterwards.
+// cell makes the call and collects everything that the checks need.
 func (l *lab) cell(ctx context.Context, m method, s situation) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if l.fault.reused || l.fault.warm {
@@ -170,17 +172,17 @@ func (l *lab) cell(ctx context.Context, m method, s situation) (problems []strin
 		wrong("the gate is open: %v", err)
 	}
 	closed := func() bool {
-		l.transport.CloseIdleConnections() // a stream that was just cancelled may still keep its connection from being idle
-		return l.dialled.Load() == 0
+		l.transport.CloseIdleConnections() // a stream that was just canceled may still keep its connection from being idle
+		return l.dialed.Load() == 0
 	}
 	if !settled(closed) {
-		wrong("the client has %d connections open", l.dialled.Load())
+		wrong("the client has %d connections open", l.dialed.Load())
 	}
 	return problems
 }
 
-// plain is a call that works if the client does. It is tried again by hand, as the
-// client's own wait can be an hour, and its time limit very short.
+// plain makes a call that succeeds with a healthy client. It retries by hand:
+// the client's own wait can be an hour, and its time limit very short.
 func (l *lab) plain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
@@ -194,7 +196,8 @@ func (l *lab) plain() error {
 	return err
 }
 
-// expectOf is expect, for methods that are laxer than others of their kind.
+// expectOf is expect with the exceptions for Do, which is laxer than other
+// methods.
 func expectOf(f *fault, m method, s situation) want {
 	w := expect(f, m.kind, s)
 	if !strings.HasPrefix(m.name, "Do ") || f.do == asOthers {
@@ -210,7 +213,7 @@ func expectOf(f *fault, m method, s situation) want {
 	return w
 }
 
-// compare says in what the outcome differs from the expectation.
+// compare returns the differences between the outcome and the expectation.
 func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (differences []string) {
 	wrong := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
 	attempts := resp.Attempts
@@ -254,8 +257,8 @@ func (l *lab) compare(w want, m method, err error, resp *demeterrr.Response) (di
 	return differences
 }
 
-// labelled is the stacks of the goroutines that were started by calls under the fault.
-func labelled(name string) string {
+// labeled returns the stacks of goroutines started by calls under the fault.
+func labeled(name string) string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
 	var stacks []string

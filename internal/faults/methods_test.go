@@ -13,19 +13,21 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// method is one exported method, called as a user would. Its call returns an
-// error of its own if it succeeded with a wrong value.
+// method is one exported method, called as a user would. If it succeeds with a
+// wrong value, its call returns an error.
 type method struct {
 	name string
 	kind kind
-	// several is set if one call takes several requests, so that the attempts of one tell nothing.
+	// several is set if one call takes several requests. The attempts of one
+	// request are then meaningless.
 	several bool
-	// finishes is set if a request that is on its way is let finish when the context ends.
+	// finishes is set if a request in flight is allowed to finish when the
+	// context ends.
 	finishes bool
 	call     func(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error
 }
 
-// errWrongValue is a success that is none.
+// errWrongValue marks a success with a wrong value.
 var errWrongValue = errors.New("succeeded with a wrong value")
 
 func right(err error, ok bool, got any) error {
@@ -142,12 +144,12 @@ func execute(ctx context.Context, l *lab, opts ...demeterrr.CallOption) error {
 	return right(err, err != nil || e.SendingsCreated == 2 && len(e.Results) == 2, e)
 }
 
-// syncNothing syncs what is there already, so that it only reads.
+// syncNothing syncs contacts that already match, so that it only reads.
 func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known"}), nil)
 	adds := report.Read == 1 && report.Unchanged+len(report.Failed)+len(report.NotTried) == 1
 	if adds && len(report.Failed) == 1 {
-		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
+		return report.Failed[0].Err // a failed lookup is the contact's own error, and the others go on
 	}
 	return right(err, adds && report.Unchanged == 1, report)
 }

@@ -18,8 +18,8 @@ import (
 
 var kinds = []kind{reads, updates, deletes, creates, upserts, executes, sendOnce}
 
-// render is the matrix as tables, one for each situation. All cells have been
-// held to the rules, so that what the rules say is what came back.
+// render returns the matrix as tables, one for each situation. All cells have
+// passed the rules, so the rules stand for the outcomes.
 func render(counts *tally) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Made on %s with %s, %s/%s, Toxiproxy %s, by\n\n", time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, version("github.com/Shopify/toxiproxy/v2"))
@@ -54,7 +54,7 @@ func render(counts *tally) string {
 	return b.String()
 }
 
-// row is what stands in a table behind the name of a fault.
+// row returns the cells behind the name of a fault.
 func row(f *fault, s situation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s | %s |", f.by, f.class)
@@ -72,7 +72,8 @@ func row(f *fault, s situation) string {
 	return b.String()
 }
 
-// cell is an outcome in a few characters; the legend is in docs/reliability.md.
+// cell returns an outcome in a few characters; the legend is in
+// docs/reliability.md.
 func (w want) cell() string {
 	if w.ok {
 		return "ok" + times(w.attempts)
@@ -95,7 +96,7 @@ func times(attempts int) string {
 	return " ×" + strconv.Itoa(attempts)
 }
 
-// name is how a user writes the sentinel.
+// name returns the sentinel as a user writes it.
 func name(target error) string {
 	for text, sentinel := range map[string]error{
 		"ErrRateLimited": demeterrr.ErrRateLimited, "ErrServer": demeterrr.ErrServer, "ErrInternal": demeterrr.ErrInternal,
@@ -119,7 +120,7 @@ func version(module string) string {
 	return "(unknown)"
 }
 
-// writeSection replaces what stands in a file between the marks of that name.
+// writeSection replaces the text between the marks of that name in a file.
 func writeSection(t *testing.T, file, mark, text string) {
 	t.Helper()
 	old, err := os.ReadFile(file)

@@ -8,7 +8,7 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// class is what a fault amounts to, as far as the rules are concerned.
+// class is the effect of a fault under the rules.
 type class string
 
 // The rows of the table of retries.
@@ -29,7 +29,7 @@ const (
 	refusal        class = "any other status"
 )
 
-// kind is what a method does, as far as the rules are concerned.
+// kind is the effect of a method under the rules.
 type kind string
 
 // The columns of the table of retries.
@@ -43,13 +43,13 @@ const (
 	sendOnce kind = "Execute, at most once"
 )
 
-// repeat says whose calls are repeated.
+// repeat selects the calls that are retried.
 type repeat int
 
 const (
 	nobody   repeat = iota
-	harmless        // what reads, sets what has an id, or creates what its email keeps unique
-	willing         // all but those who asked for at most once
+	harmless        // reads, writes by id, and creates with a unique email
+	willing         // all but calls with at most once
 	everybody
 )
 
@@ -90,7 +90,7 @@ func (r rule) repeats(k kind) bool {
 	return false
 }
 
-// situation is what the caller does meanwhile, and how long the fault lasts.
+// situation is the caller's behavior and the duration of the fault.
 type situation string
 
 const (
@@ -100,7 +100,7 @@ const (
 	deadline situation = "the caller's deadline passes"
 )
 
-// want is what must come back.
+// want is the required outcome.
 type want struct {
 	ok         bool
 	status     int
@@ -114,7 +114,7 @@ type want struct {
 // expect applies the rules.
 func expect(f *fault, k kind, s situation) want {
 	r := rules[f.class]
-	bare := k == deletes && (f.class == badBody || f.class == tooLarge) // a status is all that Delete needs
+	bare := k == deletes && (f.class == badBody || f.class == tooLarge) // Delete needs only a status
 	spared := f.bodies && (k == reads || k == deletes)
 	if f.class == noFault || bare || spared {
 		return want{ok: true, attempts: 1}
@@ -131,7 +131,8 @@ func expect(f *fault, k kind, s situation) want {
 	case s == cancels && again:
 		w.is = append(w.is, context.Canceled) // while it waits for the next attempt
 	case s == deadline && again:
-		// The wait would pass the deadline: the call returns at once, with what the attempt met.
+		// The wait would outlast the deadline: the call returns at once, with
+		// the outcome of the attempt.
 	case s == passes && again, f.reused && again:
 		return afterwards(k, r.effect && !f.early)
 	case s == stays && again:
@@ -146,10 +147,10 @@ func expect(f *fault, k kind, s situation) want {
 	return w
 }
 
-// afterwards is what the second attempt brings, when nothing is wrong any more.
+// afterwards returns the outcome of the second attempt, without a fault.
 func afterwards(k kind, done bool) want {
 	if k == creates && done {
-		// It meets the contact that the first attempt has made.
+		// It meets the contact of the first attempt.
 		return want{
 			status: http.StatusConflict, attempts: 2, unknown: true,
 			is: []error{demeterrr.ErrConflict, demeterrr.ErrContactExists, demeterrr.ErrUnknownOutcome},
@@ -158,7 +159,8 @@ func afterwards(k kind, done bool) want {
 	return want{ok: true, attempts: 2}
 }
 
-// sentinels are those that a status answers to, and its code where the body is the API's.
+// sentinels returns the sentinels for a status, and for its code if the body is
+// the API's.
 func sentinels(status int, c class) []error {
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -173,7 +175,7 @@ func sentinels(status int, c class) []error {
 	return nil
 }
 
-// all are the errors that a test may look for.
+// all are the sentinels that the tests check.
 var all = []error{
 	demeterrr.ErrMissingAPIKey, demeterrr.ErrInvalidAPIKeyFormat, demeterrr.ErrInvalidAPIKey, demeterrr.ErrExpiredAPIKey,
 	demeterrr.ErrInsufficientPermissions, demeterrr.ErrValidation, demeterrr.ErrSequenceInactive, demeterrr.ErrContactExists,

@@ -18,8 +18,8 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// leaks says where the key or a person has come to light: in what was returned,
-// however it is printed, in what was logged, or in spans and metrics.
+// leaks returns the places with the key or a person in them: returned values,
+// printed in any way, logs, spans and metrics.
 func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	shown := map[string]string{"the log": l.log.String(), "CONNECT": l.connects.String()}
 	for depth := 0; err != nil; depth++ {
@@ -48,7 +48,7 @@ func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	return nil
 }
 
-// observed is everything that the spans and the metrics hold.
+// observed returns the whole content of the spans and the metrics.
 func (l *lab) observed() (spans, metrics string) {
 	var all metricdata.ResourceMetrics
 	if err := l.metrics.Collect(context.Background(), &all); err != nil {
@@ -79,7 +79,7 @@ func show(shown map[string]string, what string, v any) {
 	shown[what+" in slog"] = b.String()
 }
 
-// inspect collects every text that can be reached from v, unexported fields included.
+// inspect collects every text reachable from v, also in unexported fields.
 func inspect(shown map[string]string, what string, v any) {
 	var texts []string
 	seen := map[any]bool{}

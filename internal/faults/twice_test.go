@@ -14,14 +14,15 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// An Execute is sent to everybody at most once under every fault, unless the API
-// said itself that the request should be repeated; with WithAtMostOnce, always.
+// Under every fault, an Execute messages each person at most once. The
+// exception is a repeat that the API itself asks for. WithAtMostOnce has no
+// exception.
 func TestNobodyIsMessagedTwice(t *testing.T) {
 	t.Parallel()
 	executions, sent := 0, 0
 	for _, f := range faults() {
 		if f.stalls {
-			continue // the matrix has them; here nobody loses patience
+			continue // the matrix has them; this test has no time limit
 		}
 		for _, once := range []bool{false, true} {
 			l := newLab(f)
@@ -57,8 +58,8 @@ func TestNobodyIsMessagedTwice(t *testing.T) {
 	t.Logf("%d executions under a fault, %d sendings", executions, sent)
 }
 
-// What an http.Client does by itself with a header of one's own, and what the SDK
-// does: docs/reliability.md tells it.
+// The default behavior of http.Client with a custom header, beside the SDK's.
+// docs/reliability.md reports it.
 func TestTheKeyGoesToTheConfiguredHostOnly(t *testing.T) {
 	t.Parallel()
 	const key = "dem_canary0000000000000000000000000000000000001"

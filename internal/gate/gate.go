@@ -1,5 +1,5 @@
-// Package gate is a gate that one reply closes for everybody: after a 429 that
-// names a time, no request of the client leaves before it.
+// Package gate blocks the requests of a client after a 429, until the time named
+// in the 429.
 package gate
 
 import (
@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// MaxClosed is the longest that a gate stays closed: a server cannot lock a
-// client out for longer by one wrong number.
+// MaxClosed bounds the closed time of a gate. One wrong number of a server can
+// lock a client out for an hour at most.
 const MaxClosed = time.Hour
 
-// Gate is open until somebody closes it. The zero value is an open gate.
+// Gate is open until a call of Close. The zero value is open.
 type Gate struct {
 	mu    sync.Mutex
 	until time.Time
 }
 
-// Close closes the gate for d from now on, at most for MaxClosed. A gate that
-// is closed for longer already stays as it is.
+// Close closes the gate for d from now, at most for MaxClosed. It never
+// shortens an earlier Close.
 func (g *Gate) Close(d time.Duration) {
 	if d <= 0 {
 		return
@@ -31,7 +31,7 @@ func (g *Gate) Close(d time.Duration) {
 	}
 }
 
-// Left is how long the gate stays closed from now; 0 or less means that it is open.
+// Left returns the time until the gate opens; 0 or less for an open gate.
 func (g *Gate) Left() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

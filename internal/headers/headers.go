@@ -1,5 +1,5 @@
-// Package headers reads what a reply's headers say about the quota. It trusts
-// none of them: what is not plainly a number or a date is as good as absent.
+// Package headers reads the quota and the waits in a reply's headers. It
+// distrusts them: anything but a plain number or date counts as absent.
 package headers
 
 import (
@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// maxSeconds is what still fits a time.Duration.
+// maxSeconds is the largest number of seconds in a time.Duration.
 const maxSeconds = float64(math.MaxInt64/int64(time.Second)) - 1
 
 // Seconds reads a non-negative decimal number of seconds, such as "60" or
-// "0.5". Anything else, and what overflows a time.Duration, is refused.
+// "0.5". ok is false for anything else, and for a number that overflows a
+// time.Duration.
 func Seconds(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, false
@@ -30,10 +31,10 @@ func Seconds(text string) (time.Duration, bool) {
 	return time.Duration(seconds * float64(time.Second)), true
 }
 
-// RetryAfter is the longest wait that the Retry-After headers ask for: seconds,
-// or an HTTP date, which is read against the reply's own Date so that a wrong
-// clock on either side does no harm. The Date is cut to the second, which makes
-// the wait too long rather than too short. It is 0 if they ask for none.
+// RetryAfter returns the longest wait in the Retry-After headers; 0 if they ask
+// for none. A header has seconds or an HTTP date. A date is compared with the
+// reply's own Date, so that a wrong clock on either side is harmless. Date is
+// cut to the second, so the wait can be too long but never too short.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	var longest time.Duration
 	for _, value := range h["Retry-After"] {
@@ -50,8 +51,9 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return longest
 }
 
-// RateLimit reads X-RateLimit-Limit, -Remaining and -Reset (Unix seconds). ok is
-// false unless the first two are there. The reset is given by the local clock.
+// RateLimit reads X-RateLimit-Limit, -Remaining and -Reset (Unix seconds). ok
+// is true if the first two are present. The reset is returned on the local
+// clock.
 func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.Time, ok bool) {
 	most, ok1 := count(h, "X-Ratelimit-Limit", math.MaxInt)
 	left, ok2 := count(h, "X-Ratelimit-Remaining", math.MaxInt)
@@ -64,10 +66,11 @@ func RateLimit(h http.Header, now time.Time) (limit, remaining int, reset time.T
 	return int(most), int(left), reset, true
 }
 
-// maxUnix is the year 9999: later is a mistake, and overflows what is done with it.
+// maxUnix is the year 9999. A later time is a mistake, and would overflow.
 const maxUnix = 253402300799
 
-// count is the header's number, if it has one that is at most most.
+// count returns the number in a header. ok is false if the header has no
+// number, or one above most.
 func count(h http.Header, name string, most int64) (n int64, ok bool) {
 	values := h[name]
 	if len(values) != 1 || values[0] == "" || len(values[0]) > 19 { // 19 digits fit an uint64
@@ -83,8 +86,8 @@ func count(h http.Header, name string, most int64) (n int64, ok bool) {
 	return int64(sum), sum <= uint64(most) //nolint:gosec // most is positive, and sum at most most
 }
 
-// serverNow is the time by the server's clock. A Date is cut to the second and
-// has travelled, so that a difference below two seconds is none.
+// serverNow returns the time on the server's clock. A Date is cut to the second
+// and takes time to arrive, so a difference below two seconds counts as none.
 func serverNow(h http.Header, now time.Time) time.Time {
 	server := date(h, now)
 	if now.Sub(server).Abs() < 2*time.Second {
@@ -93,7 +96,7 @@ func serverNow(h http.Header, now time.Time) time.Time {
 	return server
 }
 
-// date is the reply's Date; now if it has none.
+// date returns the reply's Date; now if it has none.
 func date(h http.Header, now time.Time) time.Time {
 	if values := h["Date"]; len(values) > 0 {
 		if server, err := parseTime(values[0]); err == nil {
@@ -103,8 +106,8 @@ func date(h http.Header, now time.Time) time.Time {
 	return now
 }
 
-// parseTime is http.ParseTime, at a fifth of the time for the one form that servers send:
-// "Tue, 10 Feb 2026 14:20:00 GMT". Every reply has one.
+// parseTime is a faster http.ParseTime. It takes a fifth of the time for "Tue,
+// 10 Feb 2026 14:20:00 GMT", the form that servers send with every reply.
 func parseTime(s string) (time.Time, error) {
 	if len(s) != len(http.TimeFormat) || s[3:5] != ", " || s[7] != ' ' || s[11] != ' ' || s[16] != ' ' || s[19] != ':' || s[22] != ':' || s[25:] != " GMT" {
 		return http.ParseTime(s)
@@ -122,7 +125,8 @@ func parseTime(s string) (time.Time, error) {
 	return t, nil
 }
 
-// nameIn is the place of a name of three letters in a list of them; -1 if it is not there.
+// nameIn returns the index of a three-letter name in a list of names; -1 if it
+// is missing.
 func nameIn(names, name string) int {
 	for i := 0; i < len(names); i += 3 {
 		if names[i:i+3] == name {
@@ -132,7 +136,7 @@ func nameIn(names, name string) int {
 	return -1
 }
 
-// digits is the value of two digits; far below zero if they are none.
+// digits returns the value of two digits; far below zero for other characters.
 func digits(s string) int {
 	a, b := s[0]-'0', s[1]-'0'
 	if a > 9 || b > 9 {

@@ -48,7 +48,7 @@ func TestRetryAfterIsTheLongestWaitAsked(t *testing.T) {
 		{[]string{at(time.Minute)}, "", time.Minute},
 		{[]string{at(-time.Minute)}, "", 0},
 		{[]string{at(time.Minute), "90"}, "", 90 * time.Second},
-		// The reply's own Date is the clock that its Retry-After was made with.
+		// The Retry-After was made with the clock of the reply's own Date.
 		{[]string{at(time.Hour + time.Minute)}, at(time.Hour), time.Minute},
 		{[]string{at(-time.Hour + time.Minute)}, at(-time.Hour), time.Minute},
 		{[]string{at(time.Hour)}, at(time.Hour), 0},

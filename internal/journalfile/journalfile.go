@@ -1,7 +1,6 @@
-// Package journalfile keeps an append-only file of lines that survives crashes:
-// a line that was appended is on the disk, one that was being appended when the
-// machine or the process died is as if it had never been. Only one process has
-// the file open at a time.
+// Package journalfile keeps an append-only file of lines that survives crashes.
+// A line is durable when Append returns. A line torn by a crash is dropped. One
+// process has the file open at a time.
 package journalfile
 
 import (
@@ -19,44 +18,46 @@ import (
 	"unicode/utf8"
 )
 
-// ErrLocked means that the file is open already, here or in another process.
+// ErrLocked means that the file is already open, here or in another process.
 var ErrLocked = errors.New("it is open already, in this process or in another run")
 
-// errNoLocks means that nothing keeps two processes from writing to one file.
+// errNoLocks means that the system has no locks to keep two processes from
+// writing to one file.
 var errNoLocks = errors.New("files cannot be locked on this system; use a database in place of the file")
 
-// ErrForeign means that the file does not begin as it should.
+// ErrForeign means that the file has the wrong beginning.
 var ErrForeign = errors.New("it is not a journal")
 
 // File is a journal that is open for appending. It is safe for concurrent use.
 type File struct {
-	restore string // what to do about a file that has changed behind our back
+	restore string // advice for a file that another program has changed
 
 	mu     sync.Mutex
 	path   string
 	file   *os.File
 	sync   func() error // the file's
-	size   int64        // of the lines that are whole
-	broken error        // why nothing can be appended any more
+	size   int64        // of the complete lines
+	broken error        // why appends fail from now on
 }
 
 const restoreJournal = "put the original back before the next run, or contacts may be messaged twice"
 
-// maxLine is the length of a line with its newline, in bytes.
+// maxLine is the longest line with its newline, in bytes.
 const maxLine = 1 << 20
 
-// Open opens the file, or creates it with the header as its first line, and hands
-// every further line to read. A line is a JSON object. A last line that a crash
-// cut short is cut off, be it the first, of which there may be a part only. One
-// that lacks nothing but its newline is somebody's, and is read. Any other line
-// that is no JSON object is damaged, and the file is left as it is. A file that
-// Open creates is removed again if Open fails.
+// Open opens the file, or creates it with the header as its first line. It
+// passes every further line, a JSON object, to read.
+//
+// A last line cut short by a crash is removed. It can be the header. A last
+// line that lacks only its newline is complete, and is read. Any other line
+// that is not a JSON object is damage: Open fails and leaves the file
+// unchanged. If Open fails, it removes a file that it created.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
 	return OpenRestored(path, restoreJournal, header, check, read)
 }
 
-// OpenRestored is Open for a file that is no journal. restore is what its errors
-// tell to do about a file that has changed behind our back.
+// OpenRestored is Open for a file other than a journal. restore is the advice
+// in its errors for a file that another program has changed.
 func OpenRestored(path, restore string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
 	if !locks {
 		return nil, errNoLocks
@@ -101,9 +102,9 @@ func (f *File) acquire() (empty bool, err error) {
 	return info.Size() == 0, unlocked
 }
 
-// remove closes and removes an empty file that Open created. It removes first, as
-// nobody else can write to the file while it is locked. Windows removes no file
-// that is open, here or elsewhere, so it closes first there.
+// remove closes and removes an empty file that Open created. It removes the
+// file before the close, while the lock still keeps others from writing.
+// Windows cannot remove an open file, so there the close comes first.
 func remove(file *os.File) error {
 	removed := os.Remove(file.Name())
 	closed := file.Close()
@@ -113,7 +114,8 @@ func remove(file *os.File) error {
 	return errors.Join(removed, closed)
 }
 
-// named fails unless the path still leads to the open file, and describes that.
+// named fails unless the path still leads to the open file. It describes that
+// file.
 func (f *File) named() (os.FileInfo, error) {
 	info, err := f.file.Stat()
 	if err != nil {
@@ -147,13 +149,13 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 		switch {
 		case err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull):
 			return err
-		case err == io.EOF && !json.Valid(line): // torn, or nothing
+		case err == io.EOF && !json.Valid(line): // torn, or empty
 			return f.mend(number, line, header)
 		case errors.Is(err, bufio.ErrBufferFull) || !object(line):
 			if number == 1 {
 				return ErrForeign
 			}
-			if err == nil && bytes.IndexByte(line, 0) >= 0 && atEnd(in) { // what a file system leaves of a line after a crash
+			if err == nil && bytes.IndexByte(line, 0) >= 0 && atEnd(in) { // some file systems leave zeros after a crash
 				return f.mend(number, nil, nil)
 			}
 			return fmt.Errorf("line %d is damaged; put it right by hand", number)
@@ -179,8 +181,8 @@ func atEnd(in *bufio.Reader) bool {
 	return err == io.EOF
 }
 
-// mend cuts off what follows the last whole line. A file that has none gets
-// its header, if nothing says that it is somebody else's file.
+// mend cuts the file after its last complete line. A file without complete
+// lines gets its header, unless its beginning belongs to another kind of file.
 func (f *File) mend(number int, torn, header []byte) error {
 	if number == 1 && !bytes.HasPrefix(header, torn) {
 		return ErrForeign
@@ -197,9 +199,9 @@ func (f *File) mend(number int, torn, header []byte) error {
 	return syncDir(filepath.Dir(f.path))
 }
 
-// Append adds a line, which has no newline in it, and returns when it is on the
-// disk, in the file that the path leads to. A file that another program has
-// changed meanwhile is left alone, and nothing can be appended to it any more.
+// Append adds a line without a newline, and returns when it is durable in the
+// file at the path. If another program has changed the file meanwhile, Append
+// leaves it unchanged and fails, and so do all later appends.
 func (f *File) Append(line []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -218,7 +220,8 @@ func (f *File) Append(line []byte) error {
 		err = f.sync()
 	}
 	if err != nil {
-		// After a failed sync nobody knows what the disk holds, so that the file must be read again.
+		// After a failed sync the content of the disk is unknown, so the file
+		// must be read again.
 		f.broken = fmt.Errorf("an earlier write failed: %w", err)
 		return errors.Join(err, f.file.Truncate(f.size))
 	}
@@ -227,7 +230,7 @@ func (f *File) Append(line []byte) error {
 	return f.broken
 }
 
-// Close closes the file and lets others open it. It may be called twice.
+// Close closes and unlocks the file. It is safe to call twice.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

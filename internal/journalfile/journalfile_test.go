@@ -13,7 +13,7 @@ import (
 
 const header = `{"header":1}`
 
-// open opens a file that holds content, and returns the lines behind its header.
+// open opens a file and returns the lines after its header.
 func open(t *testing.T, path string) (*File, []string, error) {
 	t.Helper()
 	var lines []string
@@ -137,7 +137,7 @@ func TestNothingIsAppendedToAFileThatAnotherProgramChanged(t *testing.T) {
 	}
 }
 
-// A line is safe only in the file that the next run opens, so that is looked at
+// A line is safe only in the file that the next run opens. Append checks this
 // when the line is on the disk.
 func TestALineIsLostIfTheFileChangesWhileItIsWritten(t *testing.T) {
 	t.Parallel()
@@ -210,14 +210,14 @@ func TestOpenLeavesNoFileBehindWhenItFails(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it left a file behind (%v)", err)
 	}
-	// One that was there before stays, as does the link that leads to a new one.
+	// An earlier file stays, and so does the link to a new one.
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	link := path + ".link"
 	linked := os.Symlink(path+".target", link) == nil // Windows asks for a privilege
 	if _, err := os.Lstat(link); err != nil {
-		linked = false // Wine shows no link that leads nowhere
+		linked = false // Wine hides links without a target
 	}
 	for _, name := range []string{path, link} {
 		_, err := Open(name, endless, nil, nil)
@@ -261,7 +261,7 @@ func TestALineThatIsTooLongIsNotWritten(t *testing.T) {
 func TestWhatIsLeftOfALastLine(t *testing.T) {
 	t.Parallel()
 	const whole = header + "\n" + `{"a":1}` + "\n"
-	for _, tt := range []struct{ name, content, left string }{ // left is empty if the file is refused
+	for _, tt := range []struct{ name, content, left string }{ // left is empty if the file is rejected
 		{"nothing", "", header + "\n"},
 		{"part of the header", header[:5], header + "\n"},
 		{"the header without its newline", header, header + "\n"},

@@ -10,8 +10,8 @@ import (
 
 const locks = true
 
-// lock takes the file for this process until it is closed. The system lets go of
-// it when the process ends, however it ends.
+// lock takes the file for this process until it is closed. The system releases
+// the lock when the process ends, also after a crash.
 func lock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -25,13 +25,13 @@ func lock(f *os.File) error {
 	}
 }
 
-// unlock lets go before the file is closed: a child that this process is just
+// unlock releases the lock before the close: a child process that is just
 // starting may hold a copy of the file for a moment longer.
 func unlock(f *os.File) error {
 	return os.NewSyscallError("flock", syscall.Flock(int(f.Fd()), syscall.LOCK_UN))
 }
 
-// syncDir makes the name of a new file last.
+// syncDir makes the name of a new file durable.
 func syncDir(path string) error {
 	dir, err := os.Open(path) //nolint:gosec // the caller names it
 	if err != nil {
@@ -39,7 +39,7 @@ func syncDir(path string) error {
 	}
 	//nolint:errcheck // nothing was written through it
 	defer dir.Close()
-	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some file systems cannot, and need not
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some file systems cannot sync a directory, and need no sync
 		return err
 	}
 	return nil

@@ -18,9 +18,9 @@ const (
 
 const locks = true
 
-// lock takes the file for this process until it is closed. The system lets go of
-// it when the process ends, however it ends. Locks keep others from reading on
-// Windows, so that a byte far behind the end is locked.
+// lock takes the file for this process until it is closed. The system releases
+// the lock when the process ends, also after a crash. On Windows a lock also
+// blocks readers, so lock takes a byte far behind the end.
 func lock(f *os.File) error {
 	at := syscall.Overlapped{OffsetHigh: 0x40000000}
 	ok, _, err := lockFileEx.Call(f.Fd(), exclusive|failImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
@@ -33,8 +33,8 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("LockFileEx", err)
 }
 
-// unlock has nothing to do: closing the file lets go.
+// unlock does nothing: the close releases the lock.
 func unlock(*os.File) error { return nil }
 
-// syncDir has nothing to do: directories cannot be synced, NTFS journals them.
+// syncDir does nothing: Windows cannot sync a directory, and NTFS journals it.
 func syncDir(string) error { return nil }

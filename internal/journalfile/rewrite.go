@@ -11,16 +11,17 @@ import (
 	"path/filepath"
 )
 
-// Size is the number of bytes in the file.
+// Size returns the number of bytes in the file.
 func (f *File) Size() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.size
 }
 
-// Rewrite replaces all lines of the file by the header and those that write hands
-// to add, so that it becomes shorter. After a crash the file has the old lines or
-// the new ones. If Rewrite fails, the file stays as it was, and can be appended to.
+// Rewrite replaces all lines of the file by the header and the lines that write
+// passes to add. It makes the file shorter. After a crash the file has either
+// the old lines or the new ones. If Rewrite fails, the file stays as it was,
+// and Append still works.
 func (f *File) Rewrite(header []byte, write func(add func(line []byte) error) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -41,11 +42,11 @@ func (f *File) Rewrite(header []byte, write func(add func(line []byte) error) er
 	return f.replace(draft, target)
 }
 
-// draftSuffix names the draft of a file, beside it.
+// draftSuffix is the suffix of the draft, a file beside the file.
 const draftSuffix = ".rewrite"
 
-// takeDraft locks a draft and empties it, if it is new or a crash has left it. A
-// file of somebody else's with its name stays as it is.
+// takeDraft locks a new draft, or one left by a crash, and empties it. A file
+// of another program with the same name stays unchanged.
 func takeDraft(draft *os.File, header []byte) error {
 	if info, err := draft.Stat(); err != nil || !info.Mode().IsRegular() {
 		return cmp.Or(err, errors.New("it is not a regular file"))
@@ -58,7 +59,7 @@ func takeDraft(draft *os.File, header []byte) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if !bytes.HasPrefix(header, bytes.TrimRight(start[:n], "\x00")) { // zeros are what a crash of the machine leaves
+	if !bytes.HasPrefix(header, bytes.TrimRight(start[:n], "\x00")) { // zeros are left by a crash of the machine
 		return ErrForeign
 	}
 	return draft.Truncate(0)
@@ -99,7 +100,7 @@ func (f *File) draft(path string, header []byte, write func(add func(line []byte
 	return draft, nil
 }
 
-// adopt makes a file that was renamed to the path the open one.
+// adopt makes the file renamed to the path the open one.
 func (f *File) adopt(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {

@@ -98,7 +98,7 @@ func TestARewriteThatFailsLeavesTheFile(t *testing.T) {
 	}
 }
 
-// The path may lead to the file by a link, which stays.
+// The path may be a link to the file, and the link stays.
 func TestRewriteKeepsLinkAndMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -144,8 +144,8 @@ func TestAFileThatIsNotOursIsNotRewritten(t *testing.T) {
 	}
 }
 
-// A file that has the name of the draft may be another journal, open or not. Its
-// lines are not lost.
+// A file with the name of the draft may be another journal, open or not. Its
+// lines stay.
 func TestRewriteLeavesTheFilesOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, content string }{

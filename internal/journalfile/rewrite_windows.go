@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// replace puts the draft in place of the file. Windows renames no file that is
-// open, here or elsewhere, so both are closed first. Whoever opens the file in
-// between keeps it from being replaced, and has it then.
+// replace puts the draft in place of the file. Windows cannot rename an open
+// file, so both are closed first. A process that opens the file in between
+// stops the replacement, and has the file then.
 func (f *File) replace(draft *os.File, target string) error {
 	err := errors.Join(draft.Close(), f.file.Close())
 	if renamed := os.Rename(draft.Name(), target); renamed != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
-// page returns a page of 100 contacts whose strings differ in length, as they do in a list of the API's.
+// page returns a page of 100 contacts with strings of different lengths, as in
+// a list of the API.
 func page() []byte {
 	contacts := make([]string, 100)
 	for i := range contacts {
@@ -20,7 +21,8 @@ func page() []byte {
 	return []byte(`{"data":[` + strings.Join(contacts, ",") + `],"meta":{"page":1,"perPage":100,"total":247,"totalPages":3}}`)
 }
 
-// TestAllocationsStayAsStated is not parallel: AllocsPerRun counts everybody's.
+// TestAllocationsStayAsStated is not parallel: AllocsPerRun counts the
+// allocations of all tests.
 func TestAllocationsStayAsStated(t *testing.T) { //nolint:paralleltest // as said
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -50,8 +52,9 @@ func TestAllocationsStayAsStated(t *testing.T) { //nolint:paralleltest // as sai
 	}
 }
 
-// against runs ours and theirs by turns, ten at a time, and reports how many times longer theirs takes.
-// Only ours is in the usual columns, and ten of it are one operation.
+// against runs ours and theirs by turns, ten at a time, and reports how many
+// times longer theirs takes. Only ours is in the usual columns, and ten of it
+// are one operation.
 func against(b *testing.B, doc []byte, ours, theirs func([]byte) error) {
 	b.Helper()
 	b.SetBytes(10 * int64(len(doc)))

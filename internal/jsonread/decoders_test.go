@@ -7,8 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
-// The types and decoders here are written as the root package writes its own. The JSON tags serve the
-// comparison with encoding/json.
+// The types and decoders here are written as the root package writes its own.
+// The JSON tags serve the comparison with encoding/json.
 
 // contactLike is the contact of docs/api-contract.md, section 5.
 type contactLike struct {
@@ -29,8 +29,8 @@ type contactLike struct {
 	Extra                 map[string]json.RawMessage `json:"-"`
 }
 
-// read decodes over c: a null resets its field, an absent member leaves it, and a value of another type
-// resets it and is kept raw. The id is strict.
+// read decodes over c: a null resets its field, an absent member leaves it, and
+// a value of another type resets it and is kept raw. The id is strict.
 func (c *contactLike) read(r *jsonread.Reader) {
 	for r.Record(); r.Member(); {
 		member := r.Place()
@@ -77,7 +77,7 @@ func (c *contactLike) read(r *jsonread.Reader) {
 	}
 }
 
-// readExtra keeps a member that does not fit the type.
+// readExtra keeps a member of another type than the field's.
 func readExtra(extra *map[string]json.RawMessage, r *jsonread.Reader) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}

@@ -14,7 +14,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
-// edges are documents at the edges of the grammar; the tables of grammar_test.go read them too.
+// edges are documents at the edges of the grammar; the tables of
+// grammar_test.go read them too.
 var edges = []string{
 	``, ` `, `null`, ` true `, "\tfalse\r\n", `nul`, `nulll`, `truE`, `tru e`, `"`, `""`, `"a`, `"\`, `"\"`, `"\\"`, `"\u`, `"\u12"`, `"\u12G4"`, `"\x"`, `"\'"`,
 	`"\"\\\/\b\f\n\r\t"`, `"\u00e9\u00E9é"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\ude00\ud83d"`, `"\ud83d\ud83d\ude00"`, `"\ud83dA"`, `"\ud83d\n"`, `"\ud83d\u`,
@@ -45,7 +46,8 @@ func addSeeds(f *testing.F) {
 	f.Add([]byte(`{"data":[{"id":7,"email":"a"}],"meta":{"page":1}}`))
 }
 
-// tooDeep reports whether err is the depth limit's, which encoding/json sets at 10,000.
+// tooDeep reports whether err is the error of the depth limit. encoding/json
+// has a limit of 10,000.
 func tooDeep(t *testing.T, doc []byte, err error) bool {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), "nested deeper") {
@@ -57,7 +59,8 @@ func tooDeep(t *testing.T, doc []byte, err error) bool {
 	return true
 }
 
-// compare fails the test unless both refused the document or both read the same value.
+// compare fails the test unless both refused the document or both read the same
+// value.
 func compare(t *testing.T, doc []byte, got, want any, gotErr, wantErr error) {
 	t.Helper()
 	if tooDeep(t, doc, gotErr) {
@@ -82,11 +85,12 @@ func compareAny(t *testing.T, doc []byte) {
 	t.Helper()
 	var want any
 	wantErr := unmarshal(doc, &want)
-	got, err := readAny(slices.Clip(doc)) // so that a read beyond the end cannot hide in spare capacity
+	got, err := readAny(slices.Clip(doc)) // a read beyond the end cannot hide in spare capacity
 	compare(t, doc, got, want, err, wantErr)
 }
 
-// unmarshal is json.Unmarshal with the numbers that a float64 cannot hold as they are written.
+// unmarshal is json.Unmarshal, except for numbers too large or too long for a
+// float64: they keep their text.
 func unmarshal(doc []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
@@ -168,8 +172,9 @@ func compareList(t *testing.T, doc []byte) {
 	compare(t, doc, got, want, err, wantErr)
 }
 
-// members calls f with each member of the object doc, duplicates too, in order. It does what
-// json.Unmarshal cannot: match keys by their exact case, and let the last of equal keys win whole.
+// members calls f with each member of the object doc, duplicates too, in order.
+// Unlike json.Unmarshal, it matches keys by their exact case, and the last of
+// equal keys wins whole.
 func members(doc []byte, f func(key string, value json.RawMessage) error) error {
 	if !json.Valid(doc) {
 		return errors.New("not JSON")
@@ -269,7 +274,8 @@ func referenceContact(doc []byte) (contactLike, error) {
 	return c, err
 }
 
-// fresh decodes into a new zero value, which a null and a value of another type leave as it is.
+// fresh decodes into a new zero value, which stays unchanged for a null and for
+// a value of another type.
 func fresh[T any](field *T, value json.RawMessage) func() error {
 	return func() error {
 		var v, zero T

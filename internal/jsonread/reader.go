@@ -1,9 +1,10 @@
-// Package jsonread reads a JSON document in one pass, each value as the type its caller asks for, and
-// lets the strings of one object share one allocation.
+// Package jsonread reads a JSON document in one pass, each value as the type
+// that the caller asks for. The strings of one object share one allocation.
 //
-// A decoder is straight-line code without error checks: the first error sticks, ends every loop and
-// gives every later read nothing to read, and [Reader.End] reports it. A decoder that tolerates a member
-// of another type goes back to it with [Reader.Rewind].
+// A decoder is straight-line code without error checks. The first error sticks:
+// it ends every loop, every later read returns a zero value, and [Reader.End]
+// returns the error. To tolerate a member of another type, a decoder goes back
+// to it with [Reader.Rewind].
 //
 //	r := jsonread.New(body)
 //	for r.Record(); r.Member(); {
@@ -16,10 +17,11 @@
 //	}
 //	return r.End()
 //
-// The grammar is RFC 8259 as encoding/json reads it, and everything is checked, skipped values too.
-// A null reads as the zero value of the type asked for; only [Reader.Object], [Reader.Record] and
-// [Reader.Array] refuse it. A read that fails returns the zero value too. Nothing that a Reader returns
-// aliases the document, except [Reader.Key].
+// The grammar is RFC 8259 as encoding/json reads it. Skipped values are checked
+// too. A null reads as the zero value of the requested type. Only
+// [Reader.Object], [Reader.Record] and [Reader.Array] reject it. A failed read
+// returns the zero value too. Returned values are copies of the document; only
+// [Reader.Key] and [Reader.Since] alias it.
 package jsonread
 
 import (
@@ -31,10 +33,11 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
-// MaxDepth is how deep arrays and objects may nest.
+// MaxDepth is the deepest nesting of arrays and objects.
 const MaxDepth = 100
 
-// Error says why a document was refused. It never quotes the document, which may hold personal data.
+// Error says why a document was rejected. It never quotes the document, which
+// may hold personal data.
 type Error struct {
 	Message string
 	Offset  int // in bytes from the start of the document; its length if the document ended too early
@@ -43,25 +46,26 @@ type Error struct {
 // Error returns the message and the offset in one line.
 func (e *Error) Error() string { return e.Message + " at byte " + strconv.Itoa(e.Offset) }
 
-// Reader reads one document from its start to its end. It must not be copied after its first use.
+// Reader reads one document from start to end. Do not copy it after its first
+// use.
 type Reader struct {
 	data  []byte // the document; nil after an error
 	pos   int
 	depth int
-	first bool // the innermost array or object was opened just now, so no comma is due
+	first bool // the innermost array or object has just been opened, so no comma is due
 	key   []byte
 	err   *Error
 
 	unescaped []byte // reused by strings with escapes
-	keyBuffer []byte // the same for keys, which must outlive the reading of their value
+	keyBuffer []byte // the same for keys, which outlive the reading of their value
 	arena     arena
 
-	whole []byte // the document, after an error too
-	name  int    // where the member that Member read last starts
+	whole []byte // the document, also after an error
+	name  int    // the start of the member that Member read last
 }
 
-// New returns a Reader at the start of data, which must hold one whole document and stay unchanged
-// until the reading ends.
+// New returns a Reader at the start of data. data is one whole document, and
+// must stay unchanged until the reading ends.
 func New(data []byte) Reader {
 	return Reader{whole: data, data: data, arena: arena{size: min(firstChunk, len(data))}}
 }
@@ -74,7 +78,8 @@ func (r *Reader) Err() error {
 	return r.err
 }
 
-// End checks that nothing but white space is left, and returns the first error of the whole reading.
+// End checks that only white space is left, and returns the first error of the
+// whole reading.
 func (r *Reader) End() error {
 	r.peek()
 	if r.pos < len(r.data) {
@@ -83,19 +88,19 @@ func (r *Reader) End() error {
 	return r.Err()
 }
 
-// Object opens an object. [Reader.Member] then leads through it, and the body of that loop reads or
-// skips exactly one value each time.
+// Object opens an object. Loop over its members with [Reader.Member]; the body
+// of the loop reads or skips exactly one value.
 func (r *Reader) Object() { r.open('{', "an object") }
 
-// Record opens an object that the caller may keep while its neighbours are dropped: its strings share
-// memory with one another, not with strings read before it.
+// Record opens an object that the caller may keep while others are dropped. Its
+// strings share memory with one another only.
 func (r *Reader) Record() {
 	r.arena.next()
 	r.Object()
 }
 
-// Array opens an array. [Reader.Element] then leads through it, and the body of that loop reads or
-// skips exactly one value each time.
+// Array opens an array. Loop over its elements with [Reader.Element]; the body
+// of the loop reads or skips exactly one value.
 func (r *Reader) Array() { r.open('[', "an array") }
 
 func (r *Reader) open(bracket byte, want string) {
@@ -111,8 +116,9 @@ func (r *Reader) open(bracket byte, want string) {
 	}
 }
 
-// Member moves to the next member of the innermost object and reads its key. At the object's end it
-// closes the object and returns false, as it does after an error.
+// Member moves to the next member of the innermost object and reads its key. At
+// the end of the object it closes the object and returns false. It also returns
+// false after an error.
 func (r *Reader) Member() bool {
 	if !r.more('}', "a comma or the end of the object") {
 		return false
@@ -136,8 +142,9 @@ func (r *Reader) Member() bool {
 	return true
 }
 
-// Element moves to the next element of the innermost array. At the array's end it closes the array
-// and returns false, as it does after an error.
+// Element moves to the next element of the innermost array. At the end of the
+// array it closes the array and returns false. It also returns false after an
+// error.
 func (r *Reader) Element() bool { return r.more(']', "a comma or the end of the array") }
 
 func (r *Reader) more(bracket byte, want string) bool {
@@ -158,18 +165,21 @@ func (r *Reader) more(bracket byte, want string) bool {
 	return false
 }
 
-// Key returns the key that Member read last. It may alias the document and is good until the next
-// call of Member, by whatever method; in `switch string(r.Key())` it costs no allocation.
+// Key returns the key that Member read last. It may alias the document, and is
+// valid until the next call of Member. In `switch string(r.Key())` it allocates
+// nothing.
 func (r *Reader) Key() []byte { return r.key }
 
-// KeyText returns a copy of the key that Member read last, to be kept like the result of Text.
+// KeyText returns a copy of the key that Member read last. Keep it like the
+// result of Text.
 func (r *Reader) KeyText() string { return r.arena.keep(r.key) }
 
-// Left returns how many bytes are left to read, from which a caller can guess how many elements are to come.
+// Left returns the number of bytes left to read. It helps to guess the number
+// of remaining elements.
 func (r *Reader) Left() int { return len(r.data) - r.pos }
 
-// Kind returns what the next value is, without reading it: '{', '[', '"', '0' for any number, 't' for
-// either boolean, 'n' for null; 0 if there is no value.
+// Kind returns the kind of the next value without reading it: '{', '[', '"',
+// '0' for any number, 't' for either boolean, 'n' for null; 0 without a value.
 func (r *Reader) Kind() byte {
 	switch c := r.peek(); c {
 	case '{', '[', '"', 't', 'n':
@@ -182,7 +192,7 @@ func (r *Reader) Kind() byte {
 	return 0
 }
 
-// Null reads a null if the next value is one, and reports whether it did.
+// Null reads the next value if it is a null, and reports whether it was.
 func (r *Reader) Null() bool {
 	return r.peek() == 'n' && r.literal("null")
 }
@@ -201,7 +211,8 @@ func (r *Reader) Text() string {
 	return r.arena.keep(raw)
 }
 
-// Strings reads an array of strings: nil for null, empty and not nil for an empty array.
+// Strings reads an array of strings: nil for null, empty and non-nil for an
+// empty array.
 func (r *Reader) Strings() []string {
 	if r.Null() {
 		return nil
@@ -232,7 +243,8 @@ func (r *Reader) Bool() bool {
 	return false
 }
 
-// Int reads a number written as an integer: 5.0 and 1e2 are refused, as is what does not fit.
+// Int reads a number written as an integer. It rejects 5.0, 1e2 and an
+// overflow.
 func (r *Reader) Int() int {
 	if r.Kind() != '0' {
 		r.orNull("an integer")
@@ -251,7 +263,8 @@ func (r *Reader) Int() int {
 	return int(n)
 }
 
-// Number reads a number: a float64, or a [json.Number] where a float64 cannot hold it.
+// Number reads a number: a float64, or a [json.Number] if a float64 cannot hold
+// it.
 func (r *Reader) Number() any {
 	if r.Kind() != '0' {
 		r.orNull("a number")
@@ -267,7 +280,8 @@ func (r *Reader) Number() any {
 	return json.Number(digits)
 }
 
-// Time reads a string that holds an RFC 3339 time, taking what [time.Time.UnmarshalJSON] takes.
+// Time reads a string with an RFC 3339 time, as [time.Time.UnmarshalJSON]
+// accepts it.
 func (r *Reader) Time() time.Time {
 	var t time.Time
 	if r.peek() != '"' {
@@ -283,7 +297,8 @@ func (r *Reader) Time() time.Time {
 	return t
 }
 
-// Any reads any value as encoding/json decodes into an empty interface, except for numbers: see [Reader.Number].
+// Any reads any value as encoding/json decodes into an empty interface. Numbers
+// are the exception: see [Reader.Number].
 func (r *Reader) Any() any {
 	switch r.Kind() {
 	case '{':
@@ -309,8 +324,8 @@ func (r *Reader) Any() any {
 	return nil
 }
 
-// Map reads an object with values as Any reads them; the last of several equal keys wins. It is nil
-// for null, empty and not nil for an empty object.
+// Map reads an object with values like Any. Of equal keys the last one wins.
+// Map is nil for null, empty and non-nil for an empty object.
 func (r *Reader) Map() map[string]any {
 	if r.Null() {
 		return nil
@@ -326,14 +341,14 @@ func (r *Reader) Map() map[string]any {
 	return m
 }
 
-// Mark returns where the next value starts, for Since.
+// Mark returns the start of the next value, for Since.
 func (r *Reader) Mark() int {
 	r.peek()
 	return r.pos
 }
 
-// Since returns what has been read since mark, as it stands in the document; nil after an error. It
-// aliases the document.
+// Since returns the part of the document read since mark; nil after an error.
+// It aliases the document.
 func (r *Reader) Since(mark int) []byte {
 	if r.err != nil {
 		return nil
@@ -344,25 +359,26 @@ func (r *Reader) Since(mark int) []byte {
 // Place is a member in the document.
 type Place struct{ name, depth int }
 
-// Place returns the member that Member has moved to just now, for Rewind.
+// Place returns the member that Member has just moved to, for Rewind.
 func (r *Reader) Place() Place { return Place{r.name, r.depth} }
 
-// Rewind goes back to the member at p, and forgets an error met since. Its key is read, its value can be
-// read once more: with [Reader.Raw], say, which fails again where the error was one of the grammar.
+// Rewind goes back to the member at p, and drops an error found since. Its key
+// is read, and its value can be read once more, for example with [Reader.Raw].
+// Raw fails again after an error of grammar.
 func (r *Reader) Rewind(p Place) {
 	r.data, r.err = r.whole, nil
 	r.pos, r.depth, r.first = p.name, p.depth, true // no comma is due
 	r.Member()
 }
 
-// Raw reads any value and returns a copy of its bytes, those of a null too.
+// Raw reads any value, also null, and returns a copy of its bytes.
 func (r *Reader) Raw() []byte {
 	start := r.Mark()
 	r.Skip()
 	return bytes.Clone(r.Since(start))
 }
 
-// Skip reads any value for its grammar only.
+// Skip reads any value and checks only its grammar.
 func (r *Reader) Skip() {
 	switch r.Kind() {
 	case '{':

@@ -71,7 +71,8 @@ func TestGrammarIsThatOfEncodingJSON(t *testing.T) {
 	}
 }
 
-// TestStringsAgreeAtEveryAlignment puts each kind of byte at each place of the eight that are looked at together.
+// TestStringsAgreeAtEveryAlignment puts each kind of byte at each of the eight
+// places that SkipPlain compares together.
 func TestStringsAgreeAtEveryAlignment(t *testing.T) {
 	t.Parallel()
 	for before := range 17 {
@@ -132,7 +133,7 @@ func raw(members ...string) map[string]json.RawMessage {
 	return extra
 }
 
-// What is not JSON is refused, whatever reads it: only a type is tolerated.
+// Every read rejects invalid JSON: Rewind tolerates only a wrong type.
 func TestRewindForgivesNoGrammar(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("[", jsonread.MaxDepth) + strings.Repeat("]", jsonread.MaxDepth)
@@ -300,7 +301,7 @@ func TestFirstErrorSticks(t *testing.T) {
 	t.Parallel()
 	r := jsonread.New([]byte(`[1,"a",{"k":[2]}]`))
 	r.Array()
-	r.Text() // where Element was due, so that the array is still at its start
+	r.Text() // in place of Element, so that the array is still at its start
 	want := r.Err()
 	if want == nil {
 		t.Fatal("an element was read as a string")
@@ -347,8 +348,9 @@ func TestResultsDoNotAliasTheDocument(t *testing.T) {
 	}
 }
 
-// TestRecordPinsNoOtherRecord is not parallel, and its sizes are far apart, since it looks at the whole
-// heap. The long string leaves room in its allocation, where the next record's strings must not go.
+// TestRecordPinsNoOtherRecord is not parallel, and its sizes are far apart,
+// because it measures the whole heap. The long string leaves room in its
+// allocation: the next record's strings must stay out of it.
 func TestRecordPinsNoOtherRecord(t *testing.T) { //nolint:paralleltest // as said
 	const big = 8<<20 - 4000
 	doc := []byte(`{"data":[{"id":"first","title":"` + strings.Repeat("x", big) + `"},` + updateSample + `]}`)

@@ -7,7 +7,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
-// peek skips white space and returns the byte after it, 0 at the end.
+// peek skips white space and returns the byte after it; 0 at the end.
 func (r *Reader) peek() byte {
 	for ; r.pos < len(r.data); r.pos++ {
 		if c := r.data[r.pos]; c > ' ' || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -17,8 +17,8 @@ func (r *Reader) peek() byte {
 	return 0
 }
 
-// fail keeps the error if it is the first, and leaves nothing to read, so that no later read needs to
-// look for an error before it starts.
+// fail keeps the first error and drops the rest of the document, so that later
+// reads need no check for an error.
 func (r *Reader) fail(offset int, message string) {
 	if r.err != nil {
 		return
@@ -30,7 +30,7 @@ func (r *Reader) fail(offset int, message string) {
 	r.data, r.first = nil, false
 }
 
-// unexpected fails with what was wanted and the kind of value that is there instead.
+// unexpected fails with the wanted kind and the kind of the value found.
 func (r *Reader) unexpected(want string) {
 	message := "expected " + want
 	switch r.Kind() {
@@ -50,7 +50,7 @@ func (r *Reader) unexpected(want string) {
 	r.fail(r.pos, message)
 }
 
-// orNull reads a null, and fails on anything else.
+// orNull reads a null, and fails for anything else.
 func (r *Reader) orNull(want string) {
 	if r.peek() != 'n' {
 		r.unexpected(want)
@@ -71,7 +71,8 @@ func (r *Reader) literal(word string) bool {
 	return true
 }
 
-// number reads a number and returns its bytes; after an error they mean nothing.
+// number reads a number and returns its bytes; after an error they are
+// meaningless.
 func (r *Reader) number() []byte {
 	data, start := r.data, r.pos
 	i := start
@@ -79,7 +80,7 @@ func (r *Reader) number() []byte {
 		i++
 	}
 	if i < len(data) && data[i] == '0' {
-		i++ // what follows a leading zero is no digit of this number
+		i++ // digits after a leading zero belong to no number
 	} else {
 		i = r.digits(i)
 	}
@@ -111,8 +112,8 @@ func (r *Reader) digits(i int) int {
 	return i
 }
 
-// quoted reads a string and returns what is between its quotes. It is plain if it means itself:
-// without escapes, and valid UTF-8.
+// quoted reads a string and returns the text between its quotes. It is plain if
+// it is valid UTF-8 without escapes.
 func (r *Reader) quoted() (raw []byte, plain bool) {
 	data, start := r.data, r.pos+1
 	ascii, escaped := true, false
@@ -142,7 +143,8 @@ func (r *Reader) quoted() (raw []byte, plain bool) {
 	}
 }
 
-// escape checks the escape sequence that starts with the backslash at i, and returns the index after it.
+// escape checks the escape sequence at i, which starts with a backslash, and
+// returns the index after it.
 func (r *Reader) escape(i int) int {
 	i++
 	if i < len(r.data) {
@@ -164,8 +166,9 @@ func (r *Reader) escape(i int) int {
 	return i
 }
 
-// unescape appends to b what raw means; its escapes have been checked. Invalid UTF-8 and lone
-// surrogates become U+FFFD, one for each byte and each surrogate.
+// unescape appends the text of raw to b. The escapes in raw are checked.
+// Invalid UTF-8 and lone surrogates become U+FFFD, one for each byte and each
+// surrogate.
 func unescape(b, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]
@@ -195,7 +198,7 @@ func unescape(b, raw []byte) []byte {
 	return b
 }
 
-// control returns the byte that a backslash and c stand for.
+// control returns the byte for a backslash and c.
 func control(c byte) byte {
 	switch c {
 	case 'b':
@@ -212,7 +215,7 @@ func control(c byte) byte {
 	return c // a quote, a backslash or a slash
 }
 
-// hexRune returns the value of the four hexadecimal digits that b starts with.
+// hexRune returns the value of the first four hexadecimal digits of b.
 func hexRune(b []byte) rune {
 	var char rune
 	for _, c := range b[:4] {
@@ -221,7 +224,8 @@ func hexRune(b []byte) rune {
 	return char
 }
 
-// hexDigit returns the value of c as a hexadecimal digit, -1 if it is none.
+// hexDigit returns the value of the hexadecimal digit c; -1 for any other
+// character.
 func hexDigit(c byte) rune {
 	switch {
 	case '0' <= c && c <= '9':

@@ -1,5 +1,5 @@
-// Package jsontext knows the texts that JSON is made of, for its reader and its
-// writer: what a string cannot hold as it is, and which number a number is.
+// Package jsontext has the rules for JSON text that its reader and writer
+// share: characters that a string must escape, and values of numbers.
 package jsontext
 
 import (
@@ -8,10 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// SkipPlain returns the index of the first byte from i on that is a quote, a backslash, a control
-// character or not ASCII; len(data) if there is none. It looks at eight bytes at a time: in each lane a
-// subtraction sets the top bit where the byte is too small, and the lowest such bit is always true,
-// since only a lane that has it set borrows from the next.
+// SkipPlain returns the index of the first quote, backslash, control character
+// or non-ASCII byte from i on; len(data) if there is none. It looks at eight
+// bytes at a time. In each lane a subtraction sets the top bit if the byte is
+// too small. A lane borrows from the next only if its own bit is set, so the
+// lowest set bit is always right.
 func SkipPlain(data []byte, i int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(data); i += 8 {

@@ -7,7 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
-// FuzzSkipPlain holds SkipPlain to looking at one byte after the other, from every index.
+// FuzzSkipPlain holds SkipPlain to looking at one byte after the other, from
+// every index.
 func FuzzSkipPlain(f *testing.F) {
 	for _, c := range []string{"", `"`, `\`, "\x00", "\x1f", " ", "!", "#", "[", "]", "\x7f", "\x80", "\xff", "é", "\x00\x01\"\\"} {
 		for i := range 17 {

@@ -6,7 +6,7 @@ import (
 )
 
 // Float64 returns the float64 of a JSON number. ok is false if a float64 cannot
-// hold the number: written with as many digits, it would be another one.
+// hold the number: written with as many digits, it would differ.
 func Float64(number string) (f float64, ok bool) {
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil {
@@ -23,16 +23,16 @@ func Float64(number string) (f float64, ok bool) {
 	return f, got == want
 }
 
-// SameNumber reports whether two JSON numbers have the same value: 1e2 is 100.0,
-// and -0 is 0. The exponent is only compared, however large it is.
+// SameNumber reports whether two JSON numbers have the same value: 1e2 is
+// 100.0, and -0 is 0. It only compares exponents, so their size is harmless.
 func SameNumber(a, b string) bool {
 	x, ok := decimalOf(a)
 	y, too := decimalOf(b)
 	return a == b || ok && too && x == y
 }
 
-// decimal is the number of its digits, with no zero at either end, times ten to
-// the exponent.
+// decimal is the number of its digits times ten to the exponent. The digits
+// have no zero at either end.
 type decimal struct {
 	negative bool
 	digits   string

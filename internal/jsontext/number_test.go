@@ -54,7 +54,7 @@ func TestAFloat64HoldsWhatItCanWriteAgain(t *testing.T) {
 	}
 }
 
-// FuzzSameNumber holds the comparison to that of exact fractions.
+// FuzzSameNumber compares it with exact fractions.
 func FuzzSameNumber(f *testing.F) {
 	f.Add("19.90", "1.99e1")
 	f.Add("-0", "0e5")

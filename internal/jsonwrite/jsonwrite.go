@@ -1,5 +1,6 @@
-// Package jsonwrite appends JSON to a slice of bytes; it means what encoding/json would write.
-// It writes what the API's requests are made of; for the rest there is [Any].
+// Package jsonwrite appends JSON to a slice of bytes, with the meaning of
+// encoding/json. It has the types of the API's requests; [Any] writes all
+// others.
 package jsonwrite
 
 import (
@@ -10,7 +11,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsontext"
 )
 
-// Member appends the name of a member, given with its quotes and colon, and a comma before it where one is due.
+// Member appends a comma if one is due, and the name of a member, given with
+// its quotes and colon.
 func Member(b []byte, name string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
@@ -28,18 +30,19 @@ func NonEmpty(b []byte, name, text string) []byte {
 
 const hex = "0123456789abcdef"
 
-// Text appends a string. Invalid UTF-8 becomes U+FFFD: package validate refuses it before.
+// Text appends a string. Invalid UTF-8 would become U+FFFD; package validate
+// rejects it before.
 func Text(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := len(b)
 	b = append(b, s...)
-	if at := jsontext.SkipPlain(b, start); at < len(b) { // not nearly always
+	if at := jsontext.SkipPlain(b, start); at < len(b) { // rare
 		b = special(b[:at], s[at-start:])
 	}
 	return append(b, '"')
 }
 
-// special appends a text of which not everything means itself.
+// special appends a text with characters to escape.
 func special(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
@@ -90,7 +93,7 @@ func Texts(b []byte, list []string) []byte {
 	return append(b, ']')
 }
 
-// Any appends whatever encoding/json can encode.
+// Any appends any value that encoding/json can encode.
 func Any(b []byte, v any) ([]byte, error) {
 	buf := bytes.NewBuffer(b)
 	enc := json.NewEncoder(buf)

@@ -10,16 +10,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonwrite"
 )
 
-// FuzzText holds the encoded text to its meaning, for texts that are not UTF-8 too.
+// FuzzText compares the encoded text with its meaning, also for invalid UTF-8.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "plain", `"`, `\`, `"\/`, "\b\f\n\r\t\x00\x1f\x7f", "é€😀", "\u2028\u2029", "\xff", "a\xc3", "\xed\xa0\x80", "\uFFFD", "<>&"} {
 		f.Add(s)
-		for i := range 17 { // at every offset of the eight bytes that are looked at together
+		for i := range 17 { // at every offset of the eight bytes compared together
 			f.Add(strings.Repeat("a", i) + s + strings.Repeat("a", 16-i))
 		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		want := string([]rune(s)) // each byte that is not UTF-8 is U+FFFD
+		want := string([]rune(s)) // each byte of invalid UTF-8 becomes U+FFFD
 		b := jsonwrite.Text([]byte("{"), s)
 		var got string
 		if err := json.Unmarshal(b[1:], &got); err != nil || got != want || !utf8.Valid(b) || b[0] != '{' {

@@ -1,5 +1,5 @@
-// Package mailbox compares emails: those of an account with one another, and those
-// of a caller.
+// Package mailbox compares emails: an email of the account with a given one,
+// and the caller's emails with one another.
 package mailbox
 
 import (
@@ -9,16 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Same reports whether a contact of the account is the one that an email
-// means. Only ASCII letters are folded: to Unicode the Kelvin sign is a k, and
-// whoever signs up with it must not become the contact with a k.
+// Same reports whether the two emails mean the same contact of the account. It
+// folds only ASCII letters. In Unicode the Kelvin sign folds to a k, and a
+// contact that signs up with it must stay apart from the contact with a k.
 func Same(a, b string) bool {
 	return a == b || asciiLower(a) == asciiLower(b)
 }
 
-// Spellings are the forms of an email to ask the API for, one after the other
-// until somebody has it. The API compares emails exactly, and an account may keep
-// them in lower case.
+// Spellings returns the forms of an email to ask the API for, in order, until
+// one is found. The API compares emails exactly, and an account may keep them
+// in lower case.
 func Spellings(email string) []string {
 	return slices.Compact([]string{email, asciiLower(email)})
 }
@@ -32,8 +32,8 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// Rank returns how well a contact's email fits the one asked for: 0 for the same
-// spelling, more for others, -1 if it belongs to somebody else.
+// Rank returns how well a contact's email fits the requested one: 0 for the
+// same spelling, more for others, -1 for another contact.
 func Rank(email, have string) int {
 	if !Same(email, have) {
 		return -1
@@ -41,8 +41,9 @@ func Rank(email, have string) int {
 	return slices.Index(append(Spellings(email), have), have)
 }
 
-// Key is the same for two emails of a caller's that strings.EqualFold calls
-// equal, as they are one person's: rather too few are sent to than somebody twice.
+// Key returns the same key for two emails of a caller that strings.EqualFold
+// calls equal. They count as one person: one sending too few is better than a
+// person messaged twice.
 func Key(email string) string {
 	key := strings.ToLower(email)
 	for i := range len(key) {
@@ -53,7 +54,8 @@ func Key(email string) string {
 	return key
 }
 
-// foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.
+// foldCase maps the lower-case forms of a letter, such as σ and ς, to one of
+// them.
 func foldCase(r rune) rune {
 	if unicode.SimpleFold(r) == r {
 		return r

@@ -46,7 +46,8 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
-// A contact with a Kelvin sign is not the one with a k, whom an update would change.
+// A contact with a Kelvin sign stays apart from the one with a k, which an
+// update would change.
 func TestAnAccountsContactIsTheSameInASCIICasesOnly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/svg"
 )
 
-// The chart has its panels above each other, with one axis of time.
+// The chart has its panels above each other, with one time axis.
 const (
 	width, left, right = 880, 66, 24
 	top, panelHeight   = 116, 110
@@ -22,7 +22,7 @@ type panel struct {
 }
 
 // line is one series: its legend, its color, and its value at each reading; NaN
-// where there is none.
+// without a value.
 type line struct {
 	name, color string
 	value       func(n *night, i int) float64
@@ -62,12 +62,12 @@ func panels() []panel {
 	}
 }
 
-// total is a counter, in units.
+// total returns a counter in units.
 func total(series string, unit float64) func(*night, int) float64 {
 	return func(n *night, i int) float64 { return n.minutes[i][series] / unit }
 }
 
-// perMinute is how much a counter has grown in the minute before.
+// perMinute returns the growth of a counter in the minute before.
 func perMinute(series string) func(*night, int) float64 {
 	return func(n *night, i int) float64 { return n.minutes[i][series] - n.minutes[max(i-1, 0)][series] }
 }
@@ -90,7 +90,7 @@ func draw(n *night) string {
 	return b.End()
 }
 
-// clock is the time of day, so long after the night begins.
+// clock returns the time of day at d after the start of the night.
 func clock(d time.Duration) string {
 	return time.Date(2026, 1, 1, begins, 0, 0, 0, time.UTC).Add(d).Format("15:04")
 }
@@ -127,7 +127,7 @@ func (p panel) draw(b *svg.Picture, n *night, upper float64) {
 	}
 }
 
-// draw draws a line in steps, with a gap where there is no value.
+// draw draws a line in steps, with a gap for each missing value.
 func (l line) draw(b *svg.Picture, n *night, y func(float64) float64) {
 	fmt.Fprintf(b, `<path class="line" stroke="%s" d="`, l.color)
 	before := math.NaN()

@@ -1,5 +1,6 @@
 // Command nightsim runs a night on the fake API and draws the metrics of module
-// otel. Time is virtual: the night takes seconds. From the root of the repository:
+// otel. Time is virtual: the night takes seconds. From the root of the
+// repository:
 //
 //	go run ./internal/nightsim -svg docs/observability.svg
 package main
@@ -13,7 +14,8 @@ import (
 
 const command = "go run ./internal/nightsim -svg docs/observability.svg"
 
-// main runs as a test, because testing/synctest gives virtual time to tests only.
+// main runs as a test, because testing/synctest gives virtual time only to
+// tests.
 func main() {
 	testing.Init()
 	svg := flag.String("svg", "", "the `file` to draw the chart into")
@@ -22,7 +24,7 @@ func main() {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{night}, nil, nil)
 }
 
-// report prints how the night ended, and draws the chart if there is a file for it.
+// report prints the outcome of the night. With a file name, it draws the chart.
 func report(t *testing.T, svg string) {
 	t.Helper()
 	n := simulate(t)

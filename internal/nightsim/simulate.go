@@ -19,7 +19,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// The night: the shop runs all the time, the job and the others in between.
+// The night: the shop runs all the time, the job and the others for a part of
+// it.
 const (
 	length      = 8 * time.Hour
 	begins      = 22 // o'clock
@@ -32,13 +33,13 @@ const (
 	outageLasts = 10 * time.Minute
 )
 
-// night is the metrics of both programs, read once a minute.
+// night has the metrics of both programs, read once a minute.
 type night struct {
 	minutes []reading
 	failed  int // calls
 }
 
-// reading is one value for each series, named by its metric and one attribute.
+// reading has one value for each series, named by its metric and one attribute.
 type reading map[string]float64
 
 // simulate runs the night in virtual time.
@@ -93,7 +94,7 @@ func shop(ctx context.Context, client *demeterrr.Client, count func(error)) {
 	}
 }
 
-// job updates all contacts, with a Pacer and the patience of a nightly job.
+// job updates all contacts, with a Pacer and the retries of a nightly job.
 func job(ctx context.Context, srv *demeterrrtest.Server, tracer demeterrr.Tracer, count func(error)) {
 	policy := demeterrr.RetryPolicy{MaxRetries: 10, MaxRetryAfter: time.Hour}
 	client := srv.Client(demeterrr.WithTracer(tracer), demeterrr.WithLimiter(demeterrr.NewPacer()), demeterrr.WithRetryPolicy(policy))
@@ -118,7 +119,8 @@ func job(ctx context.Context, srv *demeterrrtest.Server, tracer demeterrr.Tracer
 	workers.Wait()
 }
 
-// others in the organization use up the quota: as fast as they can, and unseen.
+// others use up the quota of the organization: as fast as they can, and without
+// tracing.
 func others(ctx context.Context, srv *demeterrrtest.Server) {
 	client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{}))
 	if !pause(ctx, othersStart) {
@@ -132,7 +134,7 @@ func others(ctx context.Context, srv *demeterrrtest.Server) {
 	}
 }
 
-// fail makes the API answer 503 for a while.
+// fail makes the API answer 503 for some minutes.
 func fail(ctx context.Context, srv *demeterrrtest.Server) {
 	if pause(ctx, outage) {
 		srv.Inject(demeterrrtest.Fault{Status: http.StatusServiceUnavailable, Times: demeterrrtest.Always})
@@ -142,7 +144,7 @@ func fail(ctx context.Context, srv *demeterrrtest.Server) {
 	}
 }
 
-// pause reports whether the night goes on after d.
+// pause sleeps for d and reports whether the night goes on.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -152,7 +154,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// read collects the metrics, as a scrape does.
+// read collects the metrics like a scrape.
 func (n *night) read(t *testing.T, reader *sdkmetric.ManualReader) {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -185,7 +187,7 @@ func (n *night) read(t *testing.T, reader *sdkmetric.ManualReader) {
 	n.minutes = append(n.minutes, now)
 }
 
-// summary is the last value of every series.
+// summary returns the last value of every series.
 func (n *night) summary() string {
 	var lines []string
 	for name, value := range n.minutes[len(n.minutes)-1] {

@@ -1,5 +1,5 @@
-// Package paging holds the rules by which a list is read page by page, so that it
-// ends neither early nor never.
+// Package paging has the rules for reading a list page by page. They detect a
+// list that would end early or never.
 package paging
 
 import (
@@ -7,28 +7,29 @@ import (
 	"hash/maphash"
 )
 
-// maxEmpty is how many pages in a row may be empty before the end of a list.
+// maxEmpty is the number of empty pages in a row after which a list fails.
 const maxEmpty = 3
 
-// Pages checks the pages of a list. It is shown every page that is read, in any
-// order, and refuses those that would make the list end early or never.
+// Pages checks the pages of a list, in any order. Show it every page. It fails
+// for a page that would make the list end early or never.
 type Pages struct {
 	seen map[int]Mark
-	last Mark // that of the highest number
+	last Mark // of the page with the highest number
 }
 
-// Follow reports whether there are pages after the one with the number. The list
-// may grow and shrink while it is read: the highest page that was read counts.
+// Follow reports whether there are pages after the one with the number. The
+// list may grow and shrink during the reading, so the highest page so far
+// decides.
 func (p *Pages) Follow(number int) bool { return number < p.last.totalPages }
 
-// Total is the number of pages, as the highest page that was read has it.
+// Total returns the number of pages, as the highest page so far reports it.
 func (p *Pages) Total() int { return p.last.totalPages }
 
-// Forget drops what no rule needs any more if every page up to the number was
-// read in order.
+// Forget drops marks that the rules have finished with. Call it if every page up
+// to the number was read in order.
 func (p *Pages) Forget(number int) { delete(p.seen, number-maxEmpty) }
 
-// Check looks at a page that was asked for, and at those beside it.
+// Check compares a requested page with the pages beside it.
 func (p *Pages) Check(asked int, m Mark) error {
 	if p.seen == nil {
 		p.seen = map[int]Mark{}
@@ -53,17 +54,17 @@ func (p *Pages) Check(asked int, m Mark) error {
 	return nil
 }
 
-// Mark is what the rules need to know of a page.
+// Mark is the part of a page that the rules need.
 type Mark struct {
 	number, total, totalPages int
 	items                     int
-	ids                       uint64 // a hash of the items' ids, which would keep the page
+	ids                       uint64 // a hash of the items' ids, which would keep the page in memory
 }
 
 var seed = maphash.MakeSeed()
 
-// NewMark returns the mark of a page with its number, the totals that it reports,
-// and so many items, whose ids are id(0), id(1), ….
+// NewMark returns the mark of a page: its number, the totals that it reports,
+// and its number of items, with the ids id(0), id(1), ….
 func NewMark(number, total, totalPages, items int, id func(i int) string) Mark {
 	var ids maphash.Hash
 	ids.SetSeed(seed)
@@ -74,11 +75,11 @@ func NewMark(number, total, totalPages, items int, id func(i int) string) Mark {
 	return Mark{number, total, totalPages, items, ids.Sum64()}
 }
 
-// empty reports whether a page has no items, although more pages follow.
+// empty reports whether a page has no items although more pages follow.
 func (m Mark) empty() bool { return m.items == 0 && m.number < m.totalPages }
 
-// repeats reports whether a page has the items of the page before it, and nothing
-// says that they have shifted.
+// repeats reports whether a page has the items of the page before it, without a
+// sign that they have shifted.
 func (m Mark) repeats(before Mark) bool {
 	return m.items > 0 && m.items == before.items && m.ids == before.ids && m.total == before.total
 }

@@ -27,7 +27,7 @@ func TestAListIsReadToItsEndOrRefused(t *testing.T) {
 	}
 }
 
-// Pages that are read at once come in any order.
+// Concurrent reads return pages in any order.
 func TestEmptyPagesAreFoundInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]int{{2, 3, 4}, {4, 3, 2}, {2, 4, 3}} {

@@ -1,9 +1,11 @@
-// Command peers measures this SDK beside what its users would pick instead, and writes docs/performance.md:
+// Command peers compares this SDK with the alternatives of its users, and
+// writes docs/performance.md:
 //
 //	cd internal/peers && GOWORK=off go run . -out ../../docs/performance.md
 //
-// It compares; it prints no times. The clients do the same work by turns, and each is divided by net/http with
-// encoding/json in the same round, so that what else the machine does falls on both.
+// It prints ratios in place of times. The clients do the same work by turns.
+// The time of each is divided by the time of net/http with encoding/json in the
+// same round, so that other load on the machine falls on both.
 package main
 
 import (
@@ -30,7 +32,7 @@ import (
 type candidate struct {
 	name    string
 	folder  string // in by/
-	modules string // a pattern of those whose versions are printed
+	modules string // a pattern of the modules whose versions are printed
 	make    work.Maker
 }
 
@@ -44,7 +46,7 @@ var candidates = []candidate{
 	{"nothing decoded: http.Client + io.ReadAll", "undecoded", "", undecoded.New},
 }
 
-// shown is this SDK as its documentation shows it.
+// shown is this SDK with its documented setup.
 func shown(base string, rt http.RoundTripper, retry bool) work.Peer { return sdk.New(base, rt, retry) }
 
 // tracers are this SDK without and with a tracer.
@@ -55,7 +57,7 @@ var tracers = []candidate{
 	{name: "module otel: metrics, spans recorded", make: traced.Spans},
 }
 
-// baseline is the index of what the others are divided by.
+// baseline is the index of the divisor.
 const baseline = 1
 
 func main() {

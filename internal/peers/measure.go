@@ -28,7 +28,8 @@ type task struct {
 	do     func(context.Context, work.Peer) error
 }
 
-// get is the first of the tasks; those of H are all this one, and I is it without a deadline.
+// get is the first task. Work H consists of it, and work I is it without a
+// deadline.
 func get(ctx context.Context, p work.Peer) error { return second(p.Get(ctx)) }
 
 var tasks = []task{
@@ -45,7 +46,7 @@ var tasks = []task{
 	{"E", "a 409 matched by its code", serve.Conflict, false, func(ctx context.Context, p work.Peer) error {
 		_, err := p.Create(ctx)
 		if !p.Taken(err) {
-			return fmt.Errorf("not recognised: %w", err)
+			return fmt.Errorf("not recognized: %w", err)
 		}
 		return nil
 	}},
@@ -66,7 +67,7 @@ type cell struct {
 	task       task
 	place      string
 	candidates []candidate
-	baseline   int // the index of what the others are divided by
+	baseline   int // the index of the divisor
 	peers      []work.Peer
 	size       []int       // runs in a batch, by candidate
 	times      [][]float64 // nanoseconds a run, by candidate and round
@@ -85,9 +86,11 @@ type results struct {
 	sizes   []size  // by candidate; nil if not measured
 }
 
-// measure fills the cells: it warms up, counts allocations, then times round by round.
+// measure fills the cells: it warms up, counts allocations, then times round by
+// round.
 func (r *results) measure(only string, batch time.Duration) error {
-	// A service has a heap, with which the collector works seldom; without one, it would work all the time.
+	// A service has a heap, so its collector works rarely. Without this heap,
+	// the collector would work all the time.
 	heap := make([]byte, 64<<20)
 	defer runtime.KeepAlive(heap)
 	replies := serve.NewReplies()
@@ -136,11 +139,11 @@ func newCell(t task, place, url string, rt http.RoundTripper, candidates []candi
 	return c
 }
 
-// prepare finds out how many runs make a batch, and what a run allocates.
+// prepare determines the runs in a batch and the allocations of a run.
 func (c *cell) prepare(batch time.Duration) error {
 	for i := range c.peers {
 		for n := 1; ; n *= 2 {
-			took := time.Duration(math.MaxInt64) // the least of three, as something may have come between
+			took := time.Duration(math.MaxInt64) // the least of three: other processes disturb some runs
 			for range 3 {
 				again, err := c.run(i, n)
 				if err != nil {
@@ -166,10 +169,10 @@ func (c *cell) prepare(batch time.Duration) error {
 	return nil
 }
 
-// round times all the candidates once, in random order.
+// round times all candidates once, in random order.
 func (c *cell) round() error {
 	for _, i := range rand.Perm(len(c.peers)) { //nolint:gosec // nobody gains by guessing the order
-		runtime.GC() // nobody pays for another's garbage
+		runtime.GC() // each candidate pays for its own garbage only
 		took, err := c.run(i, c.size[i])
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", c.candidates[i].name, c.task.title, err)
@@ -189,7 +192,7 @@ func (c *cell) run(i, n int) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// call does a task once, with a deadline as the context of a service's request has one.
+// call does a task once. It has a deadline, like a request in a service.
 func call(t task, p work.Peer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -199,7 +202,8 @@ func call(t task, p work.Peer) error {
 // spread is a median with its quartiles.
 type spread struct{ low, median, high float64 }
 
-// ratio is what candidate i takes in times of the baseline, pair by pair.
+// ratio returns the time of candidate i as a multiple of the baseline, pair by
+// pair.
 func (c *cell) ratio(i int) spread {
 	ratios := make([]float64, len(c.times[i]))
 	for round, t := range c.times[i] {
@@ -234,7 +238,8 @@ const (
 )
 
 func (r *results) measureCrowds(replies *serve.Replies) error {
-	// The API is https, so this is too. The clients trust the certificate as they would one of the system's.
+	// The API is https, so this is too. The clients trust the certificate like
+	// one of the system's.
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err
@@ -267,7 +272,7 @@ func (c *crowd) run(one candidate, replies *serve.Replies, config *tls.Config) e
 	return err
 }
 
-// runCrowd has a server and a transport to itself, so that no connection is inherited.
+// runCrowd uses a new server and transport, so that it inherits no connection.
 func runCrowd(c candidate, replies *serve.Replies, config *tls.Config) (connections int, took time.Duration, err error) {
 	server, err := serve.Listen(replies, config)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/serve"
 )
 
-// recorder keeps what a client sends, in a form that does not depend on how it is written.
+// recorder keeps a client's requests in one form for all clients.
 type recorder struct {
 	next http.RoundTripper
 	sent []request
@@ -46,7 +46,8 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(req)
 }
 
-// plain is a value of any client's types as its JSON, without what is empty, and with times in one form.
+// plain returns a value of any client's types as JSON, without empty members,
+// and with times in one form.
 func plain(t *testing.T, v any) any {
 	t.Helper()
 	encoded, err := json.Marshal(v)
@@ -80,7 +81,8 @@ func simple(v any) any {
 	return v
 }
 
-// TestAllClientsDoTheSameWork compares requests and values with those of net/http and encoding/json.
+// TestAllClientsDoTheSameWork compares requests and values with those of
+// net/http and encoding/json.
 func TestAllClientsDoTheSameWork(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()
@@ -107,7 +109,7 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 			values = append(values, plain(t, value))
 		}
 		list, ok := values[3].(map[string]any)
-		for _, name := range []string{"data", "Items"} { // what a page is called differs; what is in it must not
+		for _, name := range []string{"data", "Items"} { // the names in a page differ; the content must not
 			if items, found := list[name]; ok && found {
 				values[3] = items
 			}
@@ -132,7 +134,8 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 	}
 }
 
-// TestTheServersAgree holds the loopback server to what the one in memory answers.
+// TestTheServersAgree compares the replies of the loopback server with those in
+// memory.
 func TestTheServersAgree(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()

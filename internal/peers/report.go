@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// size is what a program carries that gets one contact.
+// size describes a program that gets one contact.
 type size struct {
 	modules int
 	bytes   int64
@@ -48,7 +48,7 @@ func (r *results) measureSizes() error {
 	return nil
 }
 
-// markdown is the whole document.
+// markdown returns the whole document.
 func (r *results) markdown() string {
 	var b strings.Builder
 	fmt.Fprint(&b, "# Performance\n\nThis file is written by a command; change the command, not the file.\n\n")
@@ -97,7 +97,7 @@ work for the processor and the collector.
 
 `
 
-// transportsOwn says what else is in the allocations.
+// transportsOwn describes the other allocations in the tables.
 var transportsOwn = map[string]string{
 	memory:   "The transport's own two or so are in them.",
 	loopback: "Those of http.Transport are in them. This SDK has it tell what left on which connection, and stops its repeats: that takes some more.",
@@ -152,7 +152,8 @@ func (r *results) crowdTable(b *strings.Builder) {
 	fmt.Fprintln(b)
 }
 
-// crowdText is the connections of candidate i, and its rate in times of the baseline's.
+// crowdText returns the connections of candidate i, and its rate as a multiple
+// of the baseline's.
 func crowdText(crowds []crowd, i int) string {
 	rates := make([]float64, crowdRounds)
 	for round := range rates {
@@ -172,7 +173,8 @@ func (r *results) sizeTable(b *strings.Builder) {
 	}
 }
 
-// versions are those of Go and of the peers' modules, as this program was built with them.
+// versions returns the versions of Go and of the peers' modules in this
+// program.
 func versions() string {
 	list := []string{runtime.Version()}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output() //nolint:noctx // to be waited for
@@ -190,7 +192,7 @@ func versions() string {
 	return strings.Join(list, ", ")
 }
 
-// machine is what little is worth knowing of it.
+// machine returns a short description of the machine.
 func machine() string {
 	text := fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	f, err := os.Open("/proc/cpuinfo")

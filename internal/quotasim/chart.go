@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/svg"
 )
 
-// The chart has two panels above each other, with one axis of time.
+// The chart has two panels above each other, with one time axis.
 const (
 	width, height, left, right = 880, 580, 66, 24
 
@@ -23,20 +23,20 @@ const (
 
 var colours = []string{svg.Orange, svg.Purple, svg.Gray, svg.Blue, svg.Green}
 
-// chart is what one picture shows.
+// chart is the content of one picture.
 type chart struct {
 	title, note  string
-	top, bottom  string // what the panels count
+	top, bottom  string // counted things
 	highest      int    // of the upper panel
 	hours        float64
 	lines        []curve
 	best         []time.Duration // the soonest schedule, in the upper panel
 	bestFinish   time.Duration
 	bestName     string
-	legendByLine bool // each entry has a line of its own
+	legendByLine bool // each entry on its own line
 }
 
-// curve is what came of one way to keep to the quota.
+// curve is the outcome of one strategy.
 type curve struct {
 	colour      string
 	name        string
@@ -44,7 +44,7 @@ type curve struct {
 	finish      time.Duration
 }
 
-// jobChart shows a job alone: its requests, against the limits, and its 429s.
+// jobChart shows a job alone: its requests beside the limits, and its 429s.
 func jobChart(rows []row) chart {
 	s := rows[0].setting
 	c := chart{
@@ -93,8 +93,7 @@ func (c chart) draw() string {
 	return p.End()
 }
 
-// panel is a plot: where it is, up to which count it reaches, and how far its
-// lines are apart.
+// panel is a plot: its place, its highest count, and the distance of its lines.
 type panel struct {
 	top, height   float64
 	highest, step float64
@@ -111,8 +110,8 @@ func (p panel) axes(b *svg.Picture, title string) {
 	}
 }
 
-// line draws how many of the times have passed, at every pixel where that
-// changes, until the finish.
+// line draws the number of past times at every pixel with a change, until the
+// finish.
 func (p panel) line(b *svg.Picture, class, colour string, times []time.Duration, finish time.Duration) {
 	fmt.Fprintf(b, `<path%s d="M%d %.1f`, attributes("line "+class, colour), left, p.y(0))
 	before, last := 0, int(math.Ceil(finish.Hours()*p.pixelsHour))

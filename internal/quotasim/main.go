@@ -1,9 +1,9 @@
-// Command quotasim measures in virtual time what keeping to the quota costs:
-// days pass in seconds. It sends 5,000 requests to the fake API, under both
-// kinds of window, with several latencies, and with several ways to keep to the
-// quota. Then it runs a website beside a job, in one process and in a fleet on
-// Redis. It prints both tables, and writes docs/quota.md with its charts. From
-// the root of the repository:
+// Command quotasim measures in virtual time the cost of staying within the
+// quota: days pass in seconds. It sends 5,000 requests to the fake API with
+// several strategies, under both kinds of window and with several latencies.
+// Then it runs a website beside a job, in one process and in a fleet on Redis.
+// It prints both tables, and writes docs/quota.md with its charts. From the
+// root of the repository:
 //
 //	go run ./internal/quotasim -docs docs
 package main
@@ -20,8 +20,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// main runs as a test, because testing/synctest gives virtual time to tests
-// only.
+// main runs as a test, because testing/synctest gives virtual time only to
+// tests.
 func main() {
 	testing.Init()
 	docs := flag.String("docs", "", "the `folder` to write quota.md and its charts into")
@@ -30,8 +30,7 @@ func main() {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{simulation}, nil, nil)
 }
 
-// report prints the tables, and writes the page and its charts if there is a
-// folder for them.
+// report prints the tables. With a folder, it writes the page and its charts.
 func report(t *testing.T, docs string) {
 	t.Helper()
 	rows, mixedRows := runAll(t), runMixed(t)

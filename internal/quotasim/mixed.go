@@ -15,19 +15,19 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// The mixed load is a job, and a website that calls all the time.
+// The mixed load is a job beside a website with steady calls.
 const (
-	mixedContacts = 2000             // that the job syncs
+	mixedContacts = 2000             // in the job's sync
 	webEvery      = time.Minute      // one call
-	burstEvery    = 15 * time.Minute // and so many at once
+	burstEvery    = 15 * time.Minute // calls at once
 	burst         = 20
 	webDeadline   = 20 * time.Second
 	mixedLatency  = 200 * time.Millisecond
 	mixedWorkers  = 4 // of bulk.Sync
 )
 
-// reserved are the default limits with a Reserve for what the website calls in
-// a minute and in an hour, and one more call.
+// reserved are the default limits. Their Reserve covers the website's calls of
+// a minute and of an hour, and one more call.
 var reserved = []demeterrr.Limit{
 	{Requests: 100, Window: time.Minute, Reserve: 21},
 	{Requests: 1000, Window: time.Hour, Reserve: 141},
@@ -71,7 +71,7 @@ func share(percent int) []demeterrr.Limit {
 	return limits
 }
 
-// noClasses is a limiter for which all calls are the same.
+// noClasses is a limiter that treats all calls alike.
 type noClasses struct{ demeterrr.Limiter }
 
 func (l noClasses) Acquire(ctx context.Context) (demeterrr.Release, error) {
@@ -82,9 +82,9 @@ type withoutValues struct{ context.Context }
 
 func (withoutValues) Value(any) any { return nil }
 
-// mixedSetting is where the mixed load runs.
+// mixedSetting is the environment of the mixed load.
 type mixedSetting struct {
-	processes int           // the job is in one, and the web calls go round
+	processes int           // one has the job; the web calls take turns
 	fleet     bool          // they share the quota on Redis
 	phase     time.Duration // of the bursts, from the start of the job
 }
@@ -100,18 +100,18 @@ func mixedSettings() []mixedSetting {
 	return []mixedSetting{{processes: 1, phase: 5 * time.Minute}, {processes: 4, fleet: true, phase: 5 * time.Minute}}
 }
 
-// mixedResult is what the job and the website met.
+// mixedResult is the outcome for the job and the website.
 type mixedResult struct {
 	result                   // of the job
-	web      []time.Duration // when the web calls reached the server
-	failed   []time.Duration // when web calls failed
-	waits    []time.Duration // of those that did not, sorted
-	minimum  time.Duration   // when the job could have finished
-	soonest  []time.Duration // and when its requests could have been sent
+	web      []time.Duration // arrivals of the web calls at the server
+	failed   []time.Duration // times of failed web calls
+	waits    []time.Duration // of the successful ones, sorted
+	minimum  time.Duration   // the job's earliest possible finish
+	soonest  []time.Duration // the earliest possible times of its requests
 	webCalls int
 }
 
-// wait returns the wait that so many of a hundred web calls did not exceed.
+// wait returns a percentile of the waits of the web calls.
 func (r *mixedResult) wait(percent int) time.Duration {
 	if len(r.waits) == 0 {
 		return 0
@@ -119,7 +119,7 @@ func (r *mixedResult) wait(percent int) time.Duration {
 	return r.waits[(len(r.waits)*percent+99)/100-1]
 }
 
-// ratio is the job's finish as a multiple of the minimum.
+// ratio returns the job's finish as a multiple of the minimum.
 func (r *mixedResult) ratio() float64 { return float64(r.finish) / float64(r.minimum) }
 
 // mixed runs the load in virtual time.
@@ -176,7 +176,7 @@ func newContacts() []demeterrr.ContactParams {
 	return contacts
 }
 
-// callWeb calls as the website does until the job is over.
+// callWeb makes the website's calls until the job is over.
 func callWeb(t *testing.T, s mixedSetting, website []*demeterrr.Client, start time.Time, over <-chan struct{}, r *mixedResult) {
 	t.Helper()
 	var mu sync.Mutex
@@ -214,12 +214,11 @@ func callWeb(t *testing.T, s mixedSetting, website []*demeterrr.Client, start ti
 	}
 }
 
-// soonest is when the n requests of the job can reach the server at the
-// soonest, with the limits of the organization less the requests of the
-// website, each at the time at which it really came. Every request goes as soon
-// as all those before it have gone, a worker is free, and it leaves every
-// window room for the website's: none can go sooner in any schedule that keeps
-// every limit in every interval.
+// soonest returns the earliest times at which the n requests of the job can
+// reach the server. They have the limits of the organization less the requests
+// of the website, each at its real time. A request goes as soon as all earlier
+// ones have gone, a worker is free, and every window keeps room for the
+// website. No schedule within every limit in every interval is earlier.
 func soonest(limits []demeterrr.Limit, n, workers int, latency time.Duration, web []time.Duration) []time.Duration {
 	web = slices.Sorted(slices.Values(web))
 	var job []time.Duration
@@ -244,11 +243,11 @@ func soonest(limits []demeterrr.Limit, n, workers int, latency time.Duration, we
 	return job
 }
 
-// room returns the soonest time from at on when one more request leaves every
-// window that it is in within the limit, as far as that window tells.
+// room returns the earliest time from at on when one more request keeps every
+// window around it within the limit l.
 func room(l demeterrr.Limit, at time.Duration, job, web []time.Duration) time.Duration {
-	// The windows that hold at begin with a request, or with at itself, and end
-	// before another one that they leave out.
+	// The windows around at begin with a request, or with at itself. They end
+	// just before another request.
 	for _, begin := range slices.Concat(between(web, at-l.Window+1, at), between(job, at-l.Window+1, at), []time.Duration{at}) {
 		if len(between(web, begin, begin+l.Window-1))+len(between(job, begin, begin+l.Window-1)) >= l.Requests {
 			return begin + l.Window

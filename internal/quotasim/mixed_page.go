@@ -9,7 +9,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/svg"
 )
 
-// mixedRow is one way to share the quota in one setting, and what came of it.
+// mixedRow is one way to share the quota in one setting, and the outcome.
 type mixedRow struct {
 	mixedSetting
 	way
@@ -25,7 +25,7 @@ func runMixed(t *testing.T) []mixedRow {
 			rows = append(rows, mixedRow{mixedSetting: s, way: by})
 		}
 	}
-	t.Run("mixed", func(t *testing.T) { // returns when its parallel parts have
+	t.Run("mixed", func(t *testing.T) { // returns after its parallel parts
 		for i := range rows {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
@@ -36,7 +36,7 @@ func runMixed(t *testing.T) []mixedRow {
 	return rows
 }
 
-// mixedTable is the rows as a table of Markdown.
+// mixedTable returns the rows as a Markdown table.
 func mixedTable(rows []mixedRow) string {
 	var b strings.Builder
 	b.WriteString("| where | limiter | web calls | failed | wait, median | wait, 99 % | job finished after | minimum | 429s |\n")
@@ -74,7 +74,7 @@ func mixedChart(rows []mixedRow) chart {
 	return c
 }
 
-// page is docs/quota.md.
+// page returns docs/quota.md.
 func page(job []row, rows []mixedRow) string {
 	last := &job[len(job)-1]
 	return fmt.Sprintf(`<!-- Made by: %s -->

@@ -40,8 +40,8 @@ func TestWithClassesNoWebCallFailsAndTheJobIsNearItsMinimum(t *testing.T) {
 	}
 }
 
-// What the classes are compared with fails, or is slow: else the load shows
-// nothing.
+// The alternatives to the classes fail or are slow. Otherwise the load would
+// show nothing.
 func TestWithoutClassesWebCallsFailAndSharesAreSlow(t *testing.T) {
 	t.Parallel()
 	for _, s := range mixedSettings() {
@@ -72,7 +72,7 @@ func within(limits []demeterrr.Limit, requests []time.Duration) bool {
 
 func TestTheMixedMinimumKeepsTheLimitsAndCannotBeSooner(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(15, 0)) // so that a failure comes again
+	rng := rand.New(rand.NewPCG(15, 0)) // a failure can be repeated
 	for range 200 {
 		limits := []demeterrr.Limit{{Requests: 3 + rng.IntN(4), Window: 10}, {Requests: 8 + rng.IntN(8), Window: 50}}
 		var web []time.Duration

@@ -32,7 +32,7 @@ func TestThePacerMeetsNo429AndIsWithinOnePercentOfTheMinimum(t *testing.T) {
 	}
 }
 
-// The latency of each request is another one here, so that requests and replies
+// The latency of each request differs here, so that requests and replies
 // overtake each other.
 func TestThePacerMeetsNo429UnderMixedLatencies(t *testing.T) {
 	t.Parallel()
@@ -44,7 +44,7 @@ func TestThePacerMeetsNo429UnderMixedLatencies(t *testing.T) {
 			if len(r.refused) > 0 || r.lost > 0 {
 				t.Errorf("refused %d, lost %d", len(r.refused), r.lost)
 			}
-			s.latency[0] = time.Second // the mean, which the minimum is taken for
+			s.latency[0] = time.Second // the mean, used for the minimum
 			if ratio := float64(r.finish) / float64(minimum(s)); ratio > 1.01 {
 				t.Errorf("finished in %v, %.4f times the minimum", r.finish, ratio)
 			}
@@ -52,24 +52,23 @@ func TestThePacerMeetsNo429UnderMixedLatencies(t *testing.T) {
 	}
 }
 
-// The fake's headers describe the longest window only, so that a shorter one
-// runs out unseen. The other consumer takes what it can get, so that chance
-// alone decides who gets the place that becomes free: a request may be refused
-// more than the three times of the default policy (one in some 400,000 was),
-// hence ten.
+// The fake's headers describe only the longest window, so that a shorter one
+// runs out unseen. The other consumer takes every place it can get, and chance
+// decides who gets a freed place. A request may be refused more often than the
+// three times of the default policy (one in some 400,000 was), hence ten.
 func TestAnotherConsumerCostsOne429ForEachRequestInFlightAndLosesNone(t *testing.T) {
 	t.Parallel()
 	minute, hour := demeterrr.Limit{Requests: 100, Window: time.Minute}, demeterrr.Limit{Requests: 1000, Window: time.Hour}
 	plans := map[string]struct {
 		limits []demeterrr.Limit
-		others time.Duration // 30 % of what binds
+		others time.Duration // 30 % of the tightest limit
 	}{
 		"the default plan":    {[]demeterrr.Limit{minute, hour}, 12 * time.Second},
 		"a minute, reported":  {[]demeterrr.Limit{minute}, 2 * time.Second},
 		"a minute, unseen":    {[]demeterrr.Limit{minute, {Requests: 10_000, Window: time.Hour}}, 2 * time.Second},
 		"an hour of its size": {[]demeterrr.Limit{hour}, 12 * time.Second},
 	}
-	rng := rand.New(rand.NewPCG(4, 1)) // so that a failure comes again
+	rng := rand.New(rand.NewPCG(4, 1)) // a failure can be repeated
 	for name, plan := range plans {
 		for _, s := range settings() {
 			s.limits, s.others, s.requests, s.retries = plan.limits, plan.others, 3000, 10

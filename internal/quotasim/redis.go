@@ -12,14 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// roundTrip is how long a command of Redis takes.
+// roundTrip is the time that a Redis command takes.
 const roundTrip = time.Millisecond
 
-// redisDouble plays a Redis whose clock is virtual. It runs outside of the
-// virtual time, which stands still while a command is on its way.
+// redisDouble is a Redis with a virtual clock. It runs outside of the virtual
+// time, which stands still while a command is in flight.
 type redisDouble struct{ server *miniredis.Miniredis }
 
-// newRedisDouble starts the double, if there is need of one.
+// newRedisDouble starts the double if it is needed.
 func newRedisDouble(t *testing.T, needed bool) *redisDouble {
 	t.Helper()
 	if !needed {
@@ -28,8 +28,7 @@ func newRedisDouble(t *testing.T, needed bool) *redisDouble {
 	return &redisDouble{server: miniredis.RunT(t)}
 }
 
-// process returns how one process makes its limiters, with a connection of its
-// own.
+// process returns the limiters of one process, with its own connection.
 func (d *redisDouble) process(t *testing.T) newLimiter {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: d.server.Addr(), DisableIdentity: true})
@@ -44,17 +43,17 @@ func (d *redisDouble) process(t *testing.T) newLimiter {
 	}
 }
 
-// DialHook is of redis.Hook.
+// DialHook implements redis.Hook.
 func (d *redisDouble) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
 
 // ProcessHook takes the time of a round trip, and sets the server's clock
 // half-way. The virtual time stands still while a command is on the network, so
-// that several at once have the same.
+// several commands at once have the same time.
 func (d *redisDouble) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() != "evalsha" { // of the connection; it is within another command
+		if cmd.Name() != "evalsha" { // a command of the connection, within another command
 			return next(ctx, cmd)
 		}
 		time.Sleep(roundTrip / 2)
@@ -65,7 +64,7 @@ func (d *redisDouble) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook is of redis.Hook; no limiter needs a pipeline.
+// ProcessPipelineHook implements redis.Hook; limiters need no pipeline.
 func (d *redisDouble) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// setting is the world that a job runs in.
+// setting is the environment of a job.
 type setting struct {
 	kind     demeterrrtest.WindowKind
 	phase    time.Duration // of fixed windows
@@ -22,20 +22,20 @@ type setting struct {
 	latency  [2]time.Duration // the shortest and the longest
 	workers  int
 	requests int
-	others   time.Duration // another consumer sends a request so often; 0 if there is none
+	others   time.Duration // the interval of another consumer's requests; 0 without one
 	retries  int           // for each request; 0 means without end
 }
 
-// strategy is how a job keeps to the quota: what its client asks before each
-// attempt, and for how long each goroutine sleeps between two calls.
+// strategy is a job's way to stay within the quota: its client's limiter, and
+// the pause of each goroutine between two calls.
 type strategy struct {
 	name    string
 	limiter func([]demeterrr.Limit) demeterrr.Limiter // nil for none
 	pause   time.Duration
 }
 
-// strategies are what a job can do. All use the same client, which waits for
-// the retryAfter of a 429 with all of its calls, as the API documents.
+// strategies returns the strategies of a job. All use the same client. After a
+// 429, all calls of that client wait for the retryAfter, as the API documents.
 func strategies() []strategy {
 	return []strategy{
 		{name: "no pacing"},
@@ -54,13 +54,13 @@ func pacer() strategy {
 	}}
 }
 
-// result is what a job met. Times are counted from its start, when a request
-// reached the server.
+// result is the outcome of a job. Times are counted from its start to the
+// arrival of a request at the server.
 type result struct {
 	accepted, refused []time.Duration
 	finish            time.Duration // of the last reply
 	lost              int           // requests that failed for good
-	worstRunOut       int           // the most 429s of ours while the quota was used up once
+	worstRunOut       int           // the most 429s of ours in one period of used-up quota
 }
 
 // simulate runs the job in virtual time.
@@ -72,7 +72,7 @@ func simulate(t *testing.T, s setting, by strategy) (r result) {
 		defer srv.Close()
 		contact := srv.AddContact(demeterrr.Contact{Email: "jane.smith@example.com"})
 		client := srv.Client(by.options(s)...)
-		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour) // else one that starves would run for ever
+		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour) // a starved job would run forever
 		go consume(ctx, srv, s.others)
 
 		var next, lost atomic.Int64
@@ -108,11 +108,11 @@ func (by strategy) options(s setting) []demeterrr.Option {
 	return options
 }
 
-// notes are taken of what reaches the server.
+// notes are the server's record of requests.
 type notes struct {
 	mu     sync.Mutex
 	result result
-	others []time.Duration // when requests of others were accepted
+	others []time.Duration // times of accepted requests of others
 	runOut int
 }
 
@@ -129,7 +129,7 @@ func newServer(s setting, start time.Time) (*demeterrrtest.Server, *notes) {
 	return demeterrrtest.NewServer(options...), note
 }
 
-// othersPath is what the other consumer asks for, and the job never does.
+// othersPath is the path of the other consumer, and never of the job.
 const othersPath = "/sequences"
 
 func (n *notes) take(r demeterrrtest.Request, start time.Time) {
@@ -138,7 +138,7 @@ func (n *notes) take(r demeterrrtest.Request, start time.Time) {
 	at := r.At.Sub(start)
 	switch ours := r.Path != othersPath; {
 	case r.Status != http.StatusTooManyRequests:
-		n.runOut = 0 // there was a place, for somebody
+		n.runOut = 0 // a place was free, for some request
 		if ours {
 			n.result.accepted = append(n.result.accepted, at)
 		} else {
@@ -151,8 +151,8 @@ func (n *notes) take(r demeterrrtest.Request, start time.Time) {
 	}
 }
 
-// consume is somebody else in the organization, who asks once in every interval
-// whatever comes back.
+// consume is another consumer in the organization. It sends a request in every
+// interval, whatever the reply.
 func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration) {
 	if every == 0 {
 		return
@@ -167,14 +167,12 @@ func consume(ctx context.Context, srv *demeterrrtest.Server, every time.Duration
 	}
 }
 
-// schedule is when the requests of the soonest schedule begin that has the same
-// concurrency and latency, and keeps every limit in every interval of its
-// length. All requests take the same time and are counted at the same moment of
-// it (the fake counts half-way), so that the limits bind the starts. Each
-// request begins as soon as those before it allow: none can begin sooner in any
-// schedule. Around the edge of a fixed window a server lets twice the limit
-// through, so that a job which does not keep the limits in every interval may
-// be quicker.
+// schedule returns the start times of the earliest schedule with the same
+// concurrency and latency that keeps every limit in every interval. All
+// requests take the same time and are counted half-way, so the limits apply to
+// the starts. Each request begins as soon as those before it allow. No such
+// schedule is earlier. Around the edge of a fixed window, a server lets twice
+// the limit through. A job that uses this edge can therefore be faster.
 func schedule(s setting) []time.Duration {
 	starts := make([]time.Duration, s.requests)
 	for i := range starts {
@@ -190,7 +188,7 @@ func schedule(s setting) []time.Duration {
 	return starts
 }
 
-// minimum is when the last reply of that schedule comes.
+// minimum returns the time of the last reply in that schedule.
 func minimum(s setting) time.Duration {
 	starts := schedule(s)
 	return starts[len(starts)-1] + s.latency[0]

@@ -13,15 +13,15 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// row is one strategy in one setting, and what came of it.
+// row is one strategy in one setting, and the outcome.
 type row struct {
 	setting
 	strategy
 	result
 }
 
-// settings are both kinds of window, with the fixed ones at random phases, each
-// latency, and 1 and 8 goroutines.
+// settings returns both kinds of window, each latency, and 1 and 8 goroutines.
+// Fixed windows have random phases.
 func settings() (all []setting) {
 	rng := rand.New(rand.NewPCG(4, 0)) //nolint:gosec // every run has the same phases
 	for _, kind := range []demeterrrtest.WindowKind{demeterrrtest.FixedWindow, demeterrrtest.SlidingWindow} {
@@ -38,8 +38,8 @@ func settings() (all []setting) {
 	return all
 }
 
-// runAll runs every strategy in every setting, two at a time or as many as
-// there are processors.
+// runAll runs every strategy in every setting, in parallel: two at a time, or
+// one for each processor.
 func runAll(t *testing.T) []row {
 	t.Helper()
 	var rows []row
@@ -48,7 +48,7 @@ func runAll(t *testing.T) []row {
 			rows = append(rows, row{setting: s, strategy: by})
 		}
 	}
-	t.Run("all", func(t *testing.T) { // returns when its parallel parts have
+	t.Run("all", func(t *testing.T) { // returns after its parallel parts
 		for i := range rows {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
@@ -59,8 +59,8 @@ func runAll(t *testing.T) []row {
 	return rows
 }
 
-// typical is the middle one of three runs, by their 429s: the client's waits
-// have chance in them, and a little of it can change a run much.
+// typical returns the median of three runs by their 429s. The client's waits
+// are random, and a small difference can change a run much.
 func typical(t *testing.T, s setting, by strategy) result {
 	t.Helper()
 	runs := []result{simulate(t, s, by), simulate(t, s, by), simulate(t, s, by)}
@@ -75,10 +75,10 @@ func (r *row) kindName() string {
 	return "sliding"
 }
 
-// ratio is the finish as a multiple of the minimum.
+// ratio returns the finish as a multiple of the minimum.
 func (r *row) ratio() float64 { return float64(r.finish) / float64(minimum(r.setting)) }
 
-// table prints the rows, one a line.
+// table returns the rows, one on each line.
 func table(rows []row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d requests, limits %v, virtual time; ratio: finish to the soonest schedule that keeps every limit in every interval; the middle one of three runs, by 429s\n\n", rows[0].requests, rows[0].limits)
@@ -89,6 +89,6 @@ func table(rows []row) string {
 		_, _ = fmt.Fprintf(tw, "%s\t%v\t%d\t%s\t%d\t%d\t%v\t%.4f\t\n", r.kindName(), r.latency[0], r.workers, r.name,
 			len(r.accepted)+len(r.refused), len(r.refused), r.finish.Round(time.Second), r.ratio())
 	}
-	_ = tw.Flush() // a strings.Builder takes everything
+	_ = tw.Flush() // a strings.Builder never fails
 	return b.String()
 }

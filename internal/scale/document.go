@@ -38,7 +38,7 @@ func document(table [][]step, docs string) error {
 	return os.WriteFile(path, bytes.Join([][]byte{before, []byte(begin + "\n\n" + section(table) + "\n" + end), after}, nil), 0o600) //nolint:gosec // the caller names it
 }
 
-// section is the text between the marks.
+// section returns the text between the marks.
 func section(table [][]step) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `Made on %s with %s, %s/%s, %d CPUs, by
@@ -65,7 +65,7 @@ heap in use, garbage included, so it steps with the collector.
 	return b.String()
 }
 
-// The chart has three panels in a row.
+// The chart has three panels side by side.
 const (
 	width, height, left, right = 880, 330, 60, 20
 	upper, lower, gap          = 130, 280, 66
@@ -79,7 +79,6 @@ var curves = []struct{ name, color string }{
 	{"Execute, a new journal", svg.Orange},
 }
 
-// draw draws the chart.
 func draw(table [][]step) string {
 	p := svg.New(command, width, height, "Requests, processor time and heap of a contact at each number of contacts")
 	p.Text(left, 28, "title", "", "The cost of a contact, by number of contacts")

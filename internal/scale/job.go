@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// job is one piece of work over all contacts, in a process of its own.
+// job is one task over all contacts, in its own process.
 type job struct {
 	Work     string // sync, execute or all
 	URL      string
@@ -20,7 +20,7 @@ type job struct {
 	Every    int    // sync changes the last name of one contact in so many; 0 changes none
 	LastName string // the changed name
 	State    string // the file of sync's state; empty for none
-	Verify   bool   // sync reads the account although there is a state
+	Verify   bool   // sync reads the account in spite of the state
 	Journal  string // the file of execute's journal; empty for none
 }
 
@@ -43,7 +43,7 @@ type result struct {
 	PeakBytes                           uint64 // of heap in use
 }
 
-// contacts is the number of contacts with a good outcome.
+// contacts returns the number of contacts with a good outcome.
 func (r result) contacts() int {
 	return r.Created + r.Updated + r.Unchanged + r.Sent + r.AlreadySent + r.Read
 }
@@ -123,7 +123,7 @@ func (j *job) all(client *demeterrr.Client) (r result, err error) {
 	return r, nil
 }
 
-// params is sync's input.
+// params yields sync's input.
 func (j *job) params(yield func(demeterrr.ContactParams, error) bool) {
 	for i := range j.Contacts {
 		c := customer(i)
@@ -136,7 +136,7 @@ func (j *job) params(yield func(demeterrr.ContactParams, error) bool) {
 	}
 }
 
-// people is execute's input.
+// people yields execute's input.
 func (j *job) people(yield func(demeterrr.ExecuteContact, error) bool) {
 	for i := range j.Contacts {
 		c := customer(i)
@@ -146,7 +146,8 @@ func (j *job) people(yield func(demeterrr.ExecuteContact, error) bool) {
 	}
 }
 
-// watchHeap samples the heap in use. Peak ends that and returns the largest sample.
+// watchHeap samples the heap in use. peak ends the sampling and returns the
+// largest sample.
 func watchHeap() (peak func() uint64) {
 	done, largest := make(chan struct{}), make(chan uint64)
 	go func() {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestMain makes the test's own program the processes that it starts.
+// TestMain makes the test binary each of the processes that it starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-role" {
 		main()
@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// scale is the number of contacts: SCALE, or few enough for every run of CI.
+// scale returns the number of contacts: SCALE, or few enough for every run of
+// CI.
 func scale(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("SCALE"); text != "" {
@@ -34,8 +35,9 @@ func scale(t *testing.T) int {
 	return 20_000
 }
 
-// TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points and
-// starts it again: each change arrives, and only what was in flight is sent again.
+// TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points
+// and starts it again. Each change arrives, and only requests in flight are
+// sent again.
 func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	n := scale(t)
@@ -85,7 +87,7 @@ func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	}
 }
 
-// victim is a job that is killed and started again.
+// victim is a job under repeated kills.
 type victim struct {
 	t      *testing.T
 	url    string
@@ -94,14 +96,15 @@ type victim struct {
 	sent   map[string]int // how often each write was sent
 }
 
-// note takes in what the server process has seen.
+// note adds the server's record to the victim's.
 func (v *victim) note() {
 	for what, times := range ask[counts](v.t, v.url+"/counts").Writes {
 		v.sent[what] += times
 	}
 }
 
-// kill starts the job, and kills it when it is time, unless it has ended before.
+// kill starts the job, and kills it when it is time, unless it has ended
+// before.
 func (v *victim) kill(isTime func() bool) {
 	cmd := exec.CommandContext(v.t.Context(), os.Args[0], append([]string{"-role", "work"}, v.args...)...)
 	if err := cmd.Start(); err != nil {
@@ -119,7 +122,7 @@ func (v *victim) kill(isTime func() bool) {
 	v.note()
 }
 
-// finish lets the job come to its end.
+// finish lets the job finish.
 func (v *victim) finish(n int) result {
 	r, _, err := runJob(v.args...)
 	if err != nil || r.Failed > 0 || r.Updated+r.Unchanged != n {

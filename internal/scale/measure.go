@@ -18,7 +18,7 @@ import (
 
 var background = context.Background()
 
-// sizes are numbers of contacts, a flag.
+// sizes is a flag: numbers of contacts.
 type sizes []int
 
 func (s *sizes) String() string {
@@ -58,8 +58,8 @@ type step struct {
 
 func (s step) bytesAContact() float64 { return float64(s.PeakBytes) / float64(s.contacts) }
 
-// steps runs the jobs over an account of n contacts. One contact in 1,000
-// differs from a Sync to the next.
+// steps runs the jobs over an account of n contacts. From one Sync to the next,
+// one contact in 1,000 differs.
 func steps(n int, dir string) ([]step, error) {
 	url, stop, err := startServer(n, 0)
 	if err != nil {
@@ -148,8 +148,8 @@ func startServer(n int, writeTime time.Duration) (url string, stop func(), err e
 	return strings.TrimSpace(line), stop, nil
 }
 
-// runJob runs a job in a process of its own and returns its result and the
-// processor time of the process.
+// runJob runs a job in its own process. It returns the result and the processor
+// time.
 func runJob(args ...string) (r result, cpu time.Duration, err error) {
 	cmd := exec.Command(os.Args[0], append([]string{"-role", "work"}, args...)...) //nolint:noctx,gosec // this program
 	cmd.Stderr = os.Stderr

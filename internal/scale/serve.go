@@ -15,13 +15,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// apiKey is the one that demeterrrtest gives out; it is the same in every run.
+// apiKey is the key of demeterrrtest, the same in every run.
 var apiKey = demeterrrtest.NewServer().APIKey()
 
 // sequenceID is the sequence of every account.
 const sequenceID = "survey"
 
-// counts is what the server process has seen since it was last asked.
+// counts is the server's record since the last question.
 type counts struct {
 	Reads  int
 	Writes map[string]int // by method and path, or email for a POST
@@ -36,7 +36,8 @@ func (c counts) requests() int {
 }
 
 // serve plays an account with the customers 0 to n-1 until standard input ends.
-// Each write takes writeTime, so that a kill can meet it. It prints its address.
+// Each write takes writeTime, so that a kill can interrupt it. serve prints its
+// address.
 func serve(n int, writeTime time.Duration) error {
 	var mu sync.Mutex
 	seen := counts{Writes: map[string]int{}}
@@ -72,7 +73,7 @@ func serve(n int, writeTime time.Duration) error {
 		_ = json.NewEncoder(w).Encode(seen)
 		seen = counts{Writes: map[string]int{}}
 	})
-	mux.HandleFunc("/lastnames", func(w http.ResponseWriter, r *http.Request) { // how many are as the query has it
+	mux.HandleFunc("/lastnames", func(w http.ResponseWriter, r *http.Request) { // how many names match the query
 		have := 0
 		for _, c := range srv.Contacts() {
 			if strings.EqualFold(c.LastName, r.URL.Query().Get("is")) {

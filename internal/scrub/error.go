@@ -9,7 +9,7 @@ import (
 var errNone = errors.New("matches nothing")
 
 // Readable returns err, or a plain error in its place if reading err panics. A
-// typed nil and a *net.OpError without an error do that.
+// typed nil and a *net.OpError without an error panic.
 func Readable(err error) (safe error) {
 	if err == nil {
 		return nil
@@ -24,7 +24,7 @@ func Readable(err error) (safe error) {
 	return err
 }
 
-// WithoutURL takes off every *url.Error: it carries the URL, and with it emails.
+// WithoutURL removes every *url.Error: it carries the URL, and with it emails.
 func WithoutURL(err error) error {
 	var u *url.Error
 	for err = Readable(err); errors.As(err, &u); err = Readable(u.Err) {
@@ -35,7 +35,7 @@ func WithoutURL(err error) error {
 	return err
 }
 
-// Panic makes a panic the error of the function that defers it.
+// Panic turns a panic into the error of the function that defers it.
 func Panic(err *error) {
 	switch v := recover().(type) {
 	case nil:

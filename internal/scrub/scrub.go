@@ -1,5 +1,5 @@
-// Package scrub makes text from outside fit to be shown: short, on one line, and
-// without the caller's secrets.
+// Package scrub prepares text from outside for display: short, on one line, and
+// without secrets of the caller.
 package scrub
 
 import (
@@ -13,24 +13,24 @@ import (
 	"strings"
 )
 
-// Gone stands where something was taken out.
+// Gone replaces removed text.
 const Gone = "[removed]"
 
-// address matches what looks like an email, also when it is percent-encoded. The
-// part before the @ may end with a quote, as in "jane doe"@example.com.
+// address matches an email, also in percent-encoding. The part before the @ may
+// end with a quote, as in "jane doe"@example.com.
 var address = regexp.MustCompile(`(?i)[^\s"'<>()=,;:]*[^\s](?:@|%40|&#64;)[^\s"'<>(),;:]+`)
 
-// asciiEscape matches what JSON may write for an ASCII character that can be shown.
+// asciiEscape matches JSON's escapes of printable ASCII characters.
 var asciiEscape = regexp.MustCompile(`\\u00(?:[2-6][0-9a-fA-F]|7[0-9a-eA-E])`)
 
-// unescape is the character that a match of asciiEscape stands for.
+// unescape returns the character of a match of asciiEscape.
 func unescape(escape string) string {
-	code, _ := strconv.ParseUint(escape[len(`\u`):], 16, 8) // the pattern has seen to it
+	code, _ := strconv.ParseUint(escape[len(`\u`):], 16, 8) // the pattern matches only digits
 	return string(rune(code))
 }
 
-// JSON is a JSON document without the key: itself, unless the key is in it. It is
-// nil if the key is in it in a form that cannot be taken out.
+// JSON returns a JSON document without the key. A document without the key is
+// returned unchanged. JSON returns nil if the key cannot be removed.
 func JSON(document []byte, key string) []byte {
 	start := []byte(key[:min(len(key), 8)]) // short enough for the stack: nearly every document ends here
 	escaped := bytes.Contains(document, []byte(`\u00`))
@@ -44,15 +44,16 @@ func JSON(document []byte, key string) []byte {
 	return document
 }
 
-// Emails takes out of text what looks like an email.
+// Emails removes everything like an email from text.
 func Emails(text string) string { return address.ReplaceAllString(text, Gone) }
 
-// Key takes the API key out of text.
+// Key removes the API key from text.
 func Key(text, key string) string {
 	return strings.ReplaceAll(text, key, Gone)
 }
 
-// Header is h without the key: itself, unless the key is in it.
+// Header returns h without the key. A header without the key is returned
+// unchanged.
 func Header(h http.Header, key string) http.Header {
 	var clean http.Header
 	for name, values := range h {
@@ -76,16 +77,16 @@ func Header(h http.Header, key string) http.Header {
 	return clean
 }
 
-// Excerpt is the beginning of a body that is not the API's: at most limit bytes,
-// on one line, without the key, the query's values and anything like an email.
+// Excerpt returns the beginning of a foreign body: at most limit bytes, on one
+// line, without the key, the query's values and anything like an email.
 func Excerpt(body []byte, limit int, key string, query url.Values) string {
 	const enough = 16 << 10 // far more than is shown
 	text := Key(asciiEscape.ReplaceAllStringFunc(string(body[:min(len(body), enough)]), unescape), key)
 	var secrets []string
-	longest := max(len(key), 320) // an email has at most 254 bytes, and some more where it is escaped
+	longest := max(len(key), 320) // an email has at most 254 bytes, and some more with escapes
 	for name, values := range query {
 		if name == "page" || name == "limit" {
-			continue // plain numbers, which stand everywhere
+			continue // plain numbers can stand anywhere
 		}
 		for _, value := range values {
 			for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value)} {
@@ -96,10 +97,10 @@ func Excerpt(body []byte, limit int, key string, query url.Values) string {
 			}
 		}
 	}
-	if len(body) > enough { // what was cut in two there would not be found
+	if len(body) > enough { // a secret cut in two would stay hidden from the search
 		text = text[:max(0, len(text)-longest)]
 	}
-	// In one pass, so that nothing is looked for in what stands for another; the longest first.
+	// One pass, longest secret first: a replacement is never searched again.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	pairs := make([]string, 0, 2*len(secrets))
 	for _, secret := range secrets {
@@ -110,7 +111,8 @@ func Excerpt(body []byte, limit int, key string, query url.Values) string {
 	return Cut(strings.Join(strings.Fields(text), " "), limit)
 }
 
-// Cut shortens text to at most limit bytes, at a character's end, and shows that it did.
+// Cut shortens text to at most limit bytes, at the end of a character, and
+// marks the cut.
 func Cut(text string, limit int) string {
 	const more = "…"
 	if len(text) <= limit {

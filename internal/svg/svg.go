@@ -1,5 +1,5 @@
-// Package svg draws the charts of the documents: the frame, text, grid steps and
-// colors that they share. The charts follow the reader's light or dark theme.
+// Package svg draws the charts of the documents: their frame, text, grid steps
+// and colors. The charts follow the reader's light or dark theme.
 package svg
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The colors stay apart for color-blind readers, on white and on black.
+// The colors differ for color-blind readers too, on white and on black.
 const (
 	Blue   = "#3b8fd0"
 	Orange = "#d55e00"
@@ -36,11 +36,11 @@ text { fill: #e6edf3; }
 </style>
 `
 
-// Picture is an SVG file in the making. Write further elements to it.
+// Picture is an unfinished SVG file. Write further elements to it.
 type Picture struct{ strings.Builder }
 
-// New begins a picture of so many pixels. Its first line names the command that
-// makes it; label describes it to a screen reader.
+// New begins a picture of width by height pixels. Its first line names the
+// command that makes it. label describes it to a screen reader.
 func New(command string, width, height int, label string) *Picture {
 	p := new(Picture)
 	fmt.Fprintf(p, "<!-- Made by: %s -->\n", command)
@@ -50,7 +50,7 @@ func New(command string, width, height int, label string) *Picture {
 	return p
 }
 
-// Text writes a line of text. The anchor is start if it is empty.
+// Text writes a line of text. An empty anchor means start.
 func (p *Picture) Text(x, y float64, class, anchor, content string) {
 	fmt.Fprintf(p, `<text x="%.1f" y="%.1f"`, x, y)
 	if class != "" {
@@ -80,7 +80,7 @@ func NiceStep(highest float64) float64 {
 	}
 }
 
-// Thousands writes a count with a comma between thousands.
+// Thousands returns a count with a comma between thousands.
 func Thousands(count int) string {
 	text := strconv.Itoa(count)
 	for at := len(text) - 3; at > 0; at -= 3 {

@@ -15,12 +15,12 @@ var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
 
 var errTooDeep = errors.New("lists, maps and pointers are nested deeper than 100 levels; does one hold itself?")
 
-// maxDepth is how deep lists and maps may nest. It is what a reply may have, and
-// what ends the search in a map that holds itself.
+// maxDepth is the deepest nesting of lists and maps, the same as in a reply. It
+// also ends the search in a map that contains itself.
 const maxDepth = 100
 
-// Text refuses a v that holds a string which is not valid UTF-8. JSON cannot
-// carry other bytes: the encoder would replace them silently.
+// Text rejects a v with a string of invalid UTF-8. JSON cannot carry other
+// bytes: the encoder would replace them silently.
 func Text(v any) error { return text(v, 0) }
 
 func text(v any, depth int) error {
@@ -58,8 +58,8 @@ func text(v any, depth int) error {
 	return nil
 }
 
-// endless reports whether v is a pointer that leads to another, and so on without
-// end. On Go 1.27 encoding/json follows it until the stack overflows.
+// endless reports whether v is a pointer to a pointer, and so on without end.
+// On Go 1.27 encoding/json follows it until the stack overflows.
 func endless(v reflect.Value) bool {
 	for range maxDepth {
 		if v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
@@ -81,9 +81,9 @@ func Texts(texts []string) error {
 }
 
 // altered reports whether encoding v changes a text in it. encoding/json
-// documents that it replaces bytes that are not UTF-8 with U+FFFD: output
-// without that character is faithful. Otherwise the value itself tells whether
-// the character is the caller's own.
+// replaces bytes of invalid UTF-8 with U+FFFD, as it documents. Output without
+// that character is faithful. Otherwise, broken decides whether the character
+// is the caller's own.
 func altered(v any) bool {
 	encoded, err := json.Marshal(v)
 	switch {
@@ -98,8 +98,8 @@ func altered(v any) bool {
 // replacement matches U+FFFD in JSON, in each of its spellings.
 var replacement = regexp.MustCompile("\uFFFD|" + `(?i:\\ufffd)`)
 
-// search holds the pointers, maps and slices that were searched already, so
-// that it ends in a value that holds itself.
+// search holds the pointers, maps and slices already searched, so that it ends
+// in a value that contains itself.
 type search map[place]bool
 
 type place struct {
@@ -118,9 +118,9 @@ func (s search) entered(v reflect.Value) bool {
 	return seen
 }
 
-// broken reports whether v holds a text that is not UTF-8, among what
-// encoding/json encodes of it. Inside of a value with an encoding of its own
-// that can be anything.
+// broken reports whether v has a text of invalid UTF-8 among the parts that
+// encoding/json encodes. inside is true in a value with its own encoding, which
+// can use any part.
 func (s search) broken(v reflect.Value, inside bool) bool {
 	if !inside && v.IsValid() && v.CanInterface() {
 		switch encoded, own := encodedByItself(v); {
@@ -171,7 +171,7 @@ func (s search) brokenEntry(v reflect.Value, inside bool) bool {
 		return false // an unexported map may be another goroutine's: reading it could crash
 	}
 	for key, e := range v.Seq2() {
-		// A key that is a string is used as it is, whatever methods it has.
+		// A string key is used unchanged, whatever its methods.
 		if s.broken(key, inside || key.Kind() == reflect.String) || s.broken(e, inside) {
 			return true
 		}
@@ -188,7 +188,7 @@ func (s search) brokenElement(v reflect.Value, inside bool) bool {
 	return false
 }
 
-// encodedByItself returns what v's own method encodes it to, if it has one.
+// encodedByItself returns the encoding of v by its own method, if v has one.
 func encodedByItself(v reflect.Value) (encoded []byte, own bool) {
 	switch {
 	case v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer && v.IsNil():
@@ -196,7 +196,7 @@ func encodedByItself(v reflect.Value) (encoded []byte, own bool) {
 	case v.Kind() != reflect.Pointer && v.CanAddr():
 		v = v.Addr()
 	}
-	if _, own := v.Type().MethodByName("MarshalJSONTo"); own { // of encoding/json/v2, which Go 1.26 does not have
+	if _, own := v.Type().MethodByName("MarshalJSONTo"); own { // a method of encoding/json/v2, missing in Go 1.26
 		encoded, err := json.Marshal(v.Interface())
 		return encoded, err == nil
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// streams encodes itself as encoding/json/v2 lets it.
+// streams encodes itself by the interface of encoding/json/v2.
 type streams struct{ text string }
 
 func (s streams) MarshalJSONTo(e *jsontext.Encoder) error {

@@ -8,19 +8,19 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// bad is not UTF-8, and mark is what encoders replace it with.
+// bad is invalid UTF-8, and mark replaces it in an encoder.
 const bad, mark = "\xff", "\uFFFD"
 
 type named string
 
 // The types below encode themselves, each in its own way.
 type (
-	reencodes struct{ text string } // as most do: by encoding something else
-	spells    string                // bytes that are not UTF-8, in JSON
+	reencodes struct{ text string } // the usual way: by encoding something else
+	spells    string                // invalid UTF-8 in JSON
 	says      string                // the same, as a text
-	hides     struct{ Hash string } // what it holds is not what it encodes to
+	hides     struct{ Hash string } // its content differs from its JSON
 	byPointer struct{ text string }
-	keyed     string // a key, whose method is not used on every release
+	keyed     string // a key; only some releases use its method
 )
 
 func (r reencodes) MarshalJSON() ([]byte, error)  { return json.Marshal(r.text) }
@@ -32,7 +32,8 @@ func (k keyed) MarshalText() ([]byte, error)      { return []byte("k" + k), nil 
 
 type embedded struct{ Name string }
 
-// A parent and its child hold each other, which only a method of theirs can encode.
+// A parent and its child hold each other: only their own method can encode
+// them.
 type parent struct {
 	name  string
 	child *parent
@@ -65,7 +66,8 @@ func TestTextThatIsUTF8IsAccepted(t *testing.T) {
 		struct{ A []string }{[]string{`\ufffd`, `\\ufffd`}},
 		reencodes{mark},
 		spells(mark), says(mark), &byPointer{mark}, family(mark),
-		// What is not encoded may be anything, also beside the replacement character.
+		// Fields that are not encoded may hold anything, also beside the
+		// replacement character.
 		struct {
 			Name    string
 			Ignored string `json:"-"`

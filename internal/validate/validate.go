@@ -1,5 +1,5 @@
-// Package validate decides whether a text from the caller may go on the wire.
-// Every reason it gives says what to do, and none repeats the text.
+// Package validate checks texts of the caller before they go on the wire. Its
+// errors never repeat the text, which may be private.
 package validate
 
 import (
@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// keyPrefix is what every API key starts with.
+// keyPrefix starts every API key.
 const keyPrefix = "dem_"
 
-// APIKey checks what the contract (section 2) lets a client check: the prefix,
-// and that the key can be sent as a header value. The length is the server's
-// business.
+// APIKey checks the parts of a key that the contract (section 2) lets a client
+// check: the prefix, and that it can be sent as a header value. The server
+// checks the length.
 func APIKey(key string) error {
 	if !strings.HasPrefix(key, keyPrefix) {
 		return errors.New("the API key must start with " + keyPrefix + "; copy it whole from the dashboard")
@@ -30,9 +30,9 @@ func APIKey(key string) error {
 	return nil
 }
 
-// BaseURL parses the address of the API. Plain http is for loopback hosts,
-// unless insecure is true, so that the key is never sent in the clear by
-// accident.
+// BaseURL parses the address of the API. Plain http is for loopback hosts, so
+// that the key is never sent in the clear by accident. With insecure, every
+// host may use it.
 func BaseURL(raw string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -67,7 +67,7 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// ID checks an opaque id that will be one segment of a path.
+// ID checks an opaque id for use as one segment of a path.
 func ID(id string) error {
 	switch {
 	case id == "":
@@ -86,8 +86,8 @@ func ID(id string) error {
 	return nil
 }
 
-// Path checks an escaped path below the base URL: no host, query, fragment or
-// dot segment, escaped or not.
+// Path checks an escaped path below the base URL. It rejects a host, a query, a
+// fragment and dot segments, escaped or not.
 func Path(path string) error {
 	if path == "" || path == "/" {
 		return errors.New("the path is empty; it looks like /surveys")
@@ -104,7 +104,8 @@ func Path(path string) error {
 	if err != nil {
 		return errors.New("the path holds a % that is not an escape; use url.PathEscape for ids")
 	}
-	// An escaped slash is one to many a server, so that dot segments between them count too.
+	// Many servers treat an escaped slash as a slash, so dot segments between
+	// escaped slashes count too.
 	for segment := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
 		if segment == "." || segment == ".." {
 			return errors.New("the path must not have dot segments")
@@ -113,11 +114,12 @@ func Path(path string) error {
 	return nil
 }
 
-// maxEmail is the longest email, in bytes: 64 for the name, @, and 255 for the host.
+// maxEmail is the longest email, in bytes: 64 for the name, @, and 255 for the
+// host.
 const maxEmail = 320
 
-// Email refuses only what cannot be an email, so that no request is spent on
-// it; the API decides about the rest.
+// Email rejects only texts that cannot be an email, which saves a request. The
+// API decides about the rest.
 func Email(email string) error {
 	at := strings.LastIndexByte(email, '@')
 	switch {
@@ -142,15 +144,16 @@ func Email(email string) error {
 }
 
 // invisible reports whether r shows nothing: two emails that differ in it look
-// the same. IDNA forbids nearly all of these in a host. The joiners U+200C and
-// U+200D count too, although some scripts shape their letters with them.
+// the same. IDNA forbids nearly all such characters in a host. The joiners
+// U+200C and U+200D count too, although some scripts shape their letters with
+// them.
 func invisible(r rune) bool {
 	const blankBraille, objectReplacement = '\u2800', '\ufffc'
 	return r == blankBraille || r == objectReplacement ||
 		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// graphic reports whether there is nothing in s but ASCII letters, digits and punctuation.
+// graphic reports whether s has only ASCII letters, digits and punctuation.
 func graphic(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

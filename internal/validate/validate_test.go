@@ -9,7 +9,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// check checks that the good pass, and that the bad do not and are not repeated.
+// check checks that good texts pass, and that bad ones fail with an error that
+// does not repeat them.
 func check(t *testing.T, f func(string) error, good, bad []string) {
 	t.Helper()
 	for _, text := range good {

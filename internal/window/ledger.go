@@ -11,27 +11,28 @@ type ledger struct {
 	ends         []time.Duration // a ring: the m-th end is at (m-1) % size; it grows to size as ends come
 	size         int
 	begun, ended int
-	under        *ledger // counts these requests too, and others; nil if there is none
+	under        *ledger // counts these requests too, and others; nil without one
 
-	// plan holds the soonest begins of the requests in line, from the number
-	// planFrom on. The begin of a number is the same whichever request waits for
-	// it, so arrivals and departures leave the plan valid.
+	// plan holds the earliest begins of the requests in line, from number
+	// planFrom on. The begin belongs to the number, whichever request has it.
+	// So arrivals and departures leave the plan valid.
 	plan     []time.Duration
 	planFrom int
-	planned  time.Duration // when the plan was begun anew
+	planned  time.Duration // time of the last new plan
 }
 
-// share is how many places of a window the class can hold.
+// share is the number of places of a window that the class can hold.
 type share struct {
 	places int
 	*window
 }
 
-// planAge is the age at which a plan is begun anew. A plan takes requests for
-// instant, so it becomes too early. Planning a line once a second costs little.
+// planAge is the age at which a plan is dropped. A plan counts requests as
+// instant, so over time it becomes too early. Planning a line once a second
+// costs little.
 const planAge = time.Second
 
-// never is later than any time, and can be added to.
+// never is later than any time, and leaves room for additions.
 const never time.Duration = 1 << 62
 
 func (l *ledger) add(s share) {
@@ -39,7 +40,7 @@ func (l *ledger) add(s share) {
 	l.size = max(l.size, s.places)
 }
 
-// end notes the end of a request that counts.
+// end records the end of a request that counts.
 func (l *ledger) end(now time.Duration) {
 	switch {
 	case l.size == 0:
@@ -64,15 +65,14 @@ func (l *ledger) earliest(now, resume time.Duration, ahead int) (at time.Duratio
 		m := n - s.places + s.foreign
 		shared, ok := l.endOf(min(m, n-1), now)
 		if m >= n || shared+s.Window > s.ask {
-			shared, ok = s.ask-s.Window, n == l.ended+1 // with nothing else under way
+			shared, ok = s.ask-s.Window, n == l.ended+1 // no other request is in flight
 		}
 		at, exact = max(at, shared+s.Window), exact && ok
 	}
 	return at, exact
 }
 
-// begin returns when the n-th request can begin, as far as our own requests
-// tell.
+// begin returns when the n-th request can begin, according to our own requests.
 func (l *ledger) begin(n int, now, resume time.Duration) (at time.Duration, exact bool) {
 	at, exact = resume, true
 	for _, s := range l.shares {
@@ -82,7 +82,7 @@ func (l *ledger) begin(n int, now, resume time.Duration) (at time.Duration, exac
 	return at, exact
 }
 
-// endOf returns when the m-th end was, or the soonest that it can be.
+// endOf returns the time of the m-th end, or its earliest possible time.
 func (l *ledger) endOf(m int, now time.Duration) (at time.Duration, exact bool) {
 	switch i := m - l.planFrom; {
 	case m <= 0:
@@ -91,12 +91,12 @@ func (l *ledger) endOf(m int, now time.Duration) (at time.Duration, exact bool) 
 		return l.ends[(m-1)%l.size], true
 	case m > l.begun && i >= 0 && i < len(l.plan):
 		return max(l.plan[i], now), false
-	default: // under way, or about to begin
+	default: // in flight, or about to begin
 		return now, false
 	}
 }
 
-// extendPlan plans as many begins as the time of the n-th depends on.
+// extendPlan plans the begins on which the time of the n-th depends.
 func (l *ledger) extendPlan(now, resume time.Duration, n int) {
 	last := 0
 	for _, s := range l.shares {
@@ -121,10 +121,10 @@ func (l *ledger) extendPlan(now, resume time.Duration, n int) {
 	}
 }
 
-// replan drops the plan: the next request that needs one begins it anew.
+// replan drops the plan. The next request that needs a plan makes a new one.
 func (l *ledger) replan() { l.plan, l.planFrom = l.plan[:0], 0 }
 
-// underWay returns how many requests are.
+// underWay returns the number of requests in flight.
 func (l *ledger) underWay() int { return l.begun - l.ended }
 
 // held returns how many places of w the requests hold.

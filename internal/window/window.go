@@ -1,50 +1,51 @@
-// Package window keeps the books of several sliding windows at once, exactly
-// and in O(limit) memory. It knows no lock, no clock and no queue: times are
-// durations on a clock of the caller's that never runs backwards.
+// Package window counts requests in several sliding windows at once, exactly
+// and in O(limit) memory. It has no lock, clock or queue: times are durations
+// on a clock of the caller that never runs backwards.
 //
-// One fact carries it. A place is taken from the moment a request begins until
-// one window after it ended. So the n-th request to begin may do so one window
-// after the (n-limit)-th end: no more than limit-1 of the n-1 before it can
-// then still hold a place, whichever they are. A ring of the last ends is all
-// there is.
+// It rests on one fact. A place is taken from the begin of a request until one
+// window after its end. So the n-th request may begin one window after the
+// (n-limit)-th end: of the n-1 requests before it, at most limit-1 can then
+// still hold a place, whichever they are. A ring of the last ends is enough.
 //
-// There are two such ledgers: one of all requests, and one of those of low
+// There are two such ledgers: one for all requests, and one for those of low
 // priority, which leave a part of each window to the others.
 package window
 
 import "time"
 
-// Limit is at most Requests requests in every interval of length Window, and at
-// most Requests - Reserve of low priority.
+// Limit allows at most Requests requests in every interval of length Window. At
+// most Requests - Reserve of them have low priority.
 type Limit struct {
 	Requests int
 	Window   time.Duration
 	Reserve  int
 }
 
-// Report is what the end of a request told about the quota.
+// Report is the news about the quota at the end of a request.
 type Report struct {
-	// Limit and Remaining are those of one window; Limit 0 if nothing was reported.
+	// Limit and Remaining describe one window; Limit is 0 if nothing was
+	// reported.
 	Limit, Remaining int
-	// ResetIn is how long that window still lasts; 0 if it was not reported.
+	// ResetIn is the time left in that window; 0 if it was not reported.
 	ResetIn time.Duration
-	// RetryAfter is for how long nothing may begin; 0 if the request was not refused.
+	// RetryAfter is the time during which nothing may begin; 0 without a
+	// refusal.
 	RetryAfter time.Duration
 }
 
-// maxPause bounds what one refusal can ask for.
+// maxPause bounds the pause after one refusal.
 const maxPause = time.Hour
 
-// Book counts requests against limits. It must be made with [New].
+// Book counts requests against limits. Make one with [New].
 type Book struct {
 	windows  []*window
 	all, low ledger        // low has no shares if no limit has a Reserve
 	resume   time.Duration // nothing begins before: a refusal asked for it
 }
 
-// window is a limit, and how many of its places others seem to hold. What is
-// known of others is forgotten after a window at the latest; before that, from
-// the time ask on, requests may find out by one at a time.
+// window is a limit with the places that others seem to hold. The knowledge
+// about others is dropped after one window at the latest. Before that, from the
+// time ask on, requests test it one at a time.
 type window struct {
 	Limit
 	foreign    int
@@ -67,7 +68,7 @@ func New(limits []Limit) *Book {
 	return b
 }
 
-// Begin takes a place; the caller has asked Earliest or EarliestLow for it.
+// Begin takes a place. Ask Earliest or EarliestLow before.
 func (b *Book) Begin(low bool) {
 	b.all.begun++
 	if low {
@@ -89,29 +90,29 @@ func (b *Book) GiveBack(low bool) {
 	if low {
 		b.low.begun--
 	} else {
-		b.low.replan() // those in line may begin sooner than planned
+		b.low.replan() // requests in line may begin sooner than planned
 	}
 }
 
 // Earliest returns when the request with ahead others before it in line can
-// begin. If the time is not exact, because requests under way must end first,
-// it is the soonest that it can be, if all those before it are sent.
+// begin. The time is exact unless requests in flight must end first. It is then
+// the earliest possible time, if all requests before it are sent.
 func (b *Book) Earliest(now time.Duration, ahead int) (at time.Duration, exact bool) {
 	return b.all.earliest(now, b.resume, ahead)
 }
 
-// EarliestLow is Earliest for a request of low priority, when ahead of it are
-// requests of both classes, and lowAhead of them of its own.
+// EarliestLow is Earliest for a request of low priority. ahead counts the
+// requests of both classes before it, lowAhead those of low priority.
 func (b *Book) EarliestLow(now time.Duration, ahead, lowAhead int) (at time.Duration, exact bool) {
 	at, exact = b.all.earliest(now, b.resume, ahead)
 	own, ok := b.low.earliest(now, b.resume, lowAhead)
 	return max(at, own), exact && ok
 }
 
-// Learn takes in what the end of a request told, and reports whether it changed
-// anything. What a window has counted beyond our own places must be others',
-// and so many places are left to them. Our places are an upper bound of what
-// the server counts for us, so that alone there are none of others.
+// Learn applies the news at the end of a request, and reports whether anything
+// changed. Places counted by a window beyond our own belong to others, and are
+// left to them. Our places are an upper bound of the server's count for us, so
+// a lone client never sees others.
 func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	known, refused := b.reported(r), r.RetryAfter > 0
 	if known != nil {
@@ -132,8 +133,8 @@ func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	return changed || refused
 }
 
-// reported returns the window that the report describes, as far as its limit
-// tells; nil if none.
+// reported returns the window that the report describes, judged by its limit;
+// nil if none fits.
 func (b *Book) reported(r Report) *window {
 	for _, w := range b.windows {
 		if w.Requests == r.Limit && 0 <= r.Remaining && r.Remaining <= r.Limit {
@@ -143,9 +144,9 @@ func (b *Book) reported(r Report) *window {
 	return nil
 }
 
-// guess deals with a window that is used up, is not named, and is not known.
-// Most likely, and at the least cost, it is the one where we have the fewest
-// places left.
+// guess handles a used-up window that is neither named nor known. It chooses
+// the window with the fewest of our places left: the most likely one, and the
+// cheapest mistake.
 func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (changed bool) {
 	var tightest *window
 	var left int
@@ -157,12 +158,13 @@ func (b *Book) guess(known *window, now, askIn time.Duration, refused bool) (cha
 	return tightest != nil && tightest.leave(left, b.all.underWay(), now, askIn, refused)
 }
 
-// leave leaves at least so many places to others for a window from now on, or
-// up to underWay more, as the server may not have counted yet what is under
-// way: what was known decides. It has counted none of that if this request was
-// refused. After askIn, if that is known and sensible, requests may ask. If one
-// that asked was refused, others take what becomes free: none asks again in
-// this window.
+// leave leaves at least places to others, for one window from now. The server
+// may have yet to count our underWay requests in flight, so up to underWay more
+// places can belong to others. Between these bounds, earlier knowledge decides.
+// After a refusal the upper bound holds: the server has counted none of them.
+// From askIn on, if that is known and plausible, requests may ask. If a request
+// that asked was refused, others take the places that become free, and no other
+// request asks in this window.
 func (w *window) leave(places, underWay int, now, askIn time.Duration, refused bool) (changed bool) {
 	was := w.foreign
 	if now >= w.until {

@@ -21,8 +21,8 @@ type request struct {
 	end       time.Duration
 }
 
-// taken is how many requests hold a place of the limit, all or those of low
-// priority.
+// taken returns the number of requests that hold a place of the limit: all, or
+// those of low priority.
 func (n *naive) taken(l Limit, at time.Duration, low bool) (taken int) {
 	for _, r := range n.requests {
 		if (r.low || !low) && (!r.over || r.end+l.Window > at) {
@@ -41,7 +41,8 @@ func (n *naive) free(at time.Duration, low bool) bool {
 	return true
 }
 
-// underWay is the index of the oldest request of the class that is, or -1.
+// underWay returns the index of the oldest request of the class in flight, or
+// -1.
 func (n *naive) underWay(low bool) int {
 	return slices.IndexFunc(n.requests, func(r request) bool { return r.low == low && !r.over })
 }
@@ -121,7 +122,7 @@ func checkEarliest(t *testing.T, book *Book, model *naive, now time.Duration) {
 	}
 }
 
-// used returns a book in which n requests have begun and ended at time 0.
+// used returns a book with n requests begun and ended at time 0.
 func used(n int, limits ...Limit) *Book {
 	b := New(limits)
 	for range n {
@@ -167,8 +168,8 @@ func TestReportsLeavePlacesToOthers(t *testing.T) {
 	}
 }
 
-// The server may have counted what is under way, or not: it is nobody else's
-// until a report leaves no other explanation.
+// The server may have counted the requests in flight, or not. A place belongs
+// to others only if the reports leave no other explanation.
 func TestWhatIsUnderWayIsNotTakenForOthers(t *testing.T) {
 	t.Parallel()
 	b := used(2, minute)
@@ -179,12 +180,12 @@ func TestWhatIsUnderWayIsNotTakenForOthers(t *testing.T) {
 		report Report
 		want   int
 	}{
-		{Report{Limit: 10, Remaining: 8}, 0},                        // of the five only the two that ended
+		{Report{Limit: 10, Remaining: 8}, 0},                        // only the two ended ones of the five
 		{Report{Limit: 10, Remaining: 5}, 0},                        // all five
 		{Report{Limit: 10, Remaining: 4}, 1},                        // one more
 		{Report{Limit: 10, Remaining: 6}, 1},                        // overtaken: up to two of those under way are not counted yet
 		{Report{Limit: 10, Remaining: 8}, 0},                        // now there is no room for another's
-		{Report{Limit: 10, Remaining: 0, RetryAfter: time.Hour}, 8}, // what is under way comes too late to be counted
+		{Report{Limit: 10, Remaining: 0, RetryAfter: time.Hour}, 8}, // the requests in flight come too late to be counted
 	}
 	for i, step := range steps {
 		b.Learn(0, step.report)
@@ -258,7 +259,7 @@ func TestARefusalPausesForRetryAfterAndAnHourAtMost(t *testing.T) {
 	}
 }
 
-// line returns what is promised to n in line: first normal requests, then low
+// line returns the promised times of a line: first normal requests, then low
 // ones.
 func line(b *Book, now time.Duration, normal, low int) (promised []time.Duration) {
 	for i := range normal {
@@ -272,7 +273,7 @@ func line(b *Book, now time.Duration, normal, low int) (promised []time.Duration
 	return promised
 }
 
-// serve lets those in line begin as soon as they can, and end at once.
+// serve lets the requests in line begin as early as they can, and end at once.
 func serve(b *Book, now time.Duration, normal, low int) (served []time.Duration) {
 	for i := range normal + low {
 		at, _ := b.Earliest(now, 0)
@@ -287,8 +288,8 @@ func serve(b *Book, now time.Duration, normal, low int) (served []time.Duration)
 	return served
 }
 
-// Those in line are promised what a simulation of the line would give them,
-// were every request instant: the soonest that can be.
+// The promised times match a simulation of the line with instant requests: the
+// earliest times possible.
 func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -316,7 +317,7 @@ func TestTheTimesOfALineAreThoseOfInstantRequests(t *testing.T) {
 // too late a one.
 func TestNoneInLineIsPromisedALaterTimeThanItGets(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(15, 0)) // so that a failure comes again
+	rng := rand.New(rand.NewPCG(15, 0)) // a failure can be repeated
 	for range 300 {
 		var limits []Limit
 		for range 1 + rng.IntN(3) {
@@ -372,8 +373,7 @@ func TestAKeptPlanPromisesWhatANewOneDoes(t *testing.T) {
 	}
 }
 
-// What one in line costs does not depend on how many there are: the plan grows
-// by one.
+// The cost of one more in line is constant: the plan grows by one.
 func TestALongLineIsPlannedOnce(t *testing.T) {
 	t.Parallel()
 	b := used(10, minute)
@@ -390,8 +390,8 @@ func TestALongLineIsPlannedOnce(t *testing.T) {
 	}
 }
 
-// What makes a line slower than it was planned is planned anew: a pause at
-// once, and the time that requests take after a while.
+// A slower line gets a new plan: after a pause at once, and after slow requests
+// in time.
 func TestAPlanIsBegunAnew(t *testing.T) {
 	t.Parallel()
 	limits := []Limit{{Requests: 4, Window: 10 * time.Second, Reserve: 2}, {Requests: 20, Window: time.Minute, Reserve: 1}}

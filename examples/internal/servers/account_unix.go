@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// account is the user who runs a server. Nil stands for the user of the tests.
+// account is the user that runs a server; nil is the user of the tests.
 type account struct{ uid, gid int }
 
-// notRoot returns the account of a name if the tests run as root, since PostgreSQL
-// refuses that.
+// notRoot returns the named account if the tests run as root: PostgreSQL
+// refuses to run as root.
 func notRoot(name string) (*account, error) {
 	if os.Getuid() != 0 {
 		return nil, nil //nolint:nilnil // the user of the tests will do
@@ -31,7 +31,7 @@ func notRoot(name string) (*account, error) {
 	return &account{uid, gid}, err
 }
 
-// run makes a command run by the account.
+// run makes the account run a command.
 func (a *account) run(cmd *exec.Cmd) {
 	if a != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}} //nolint:gosec // ids are small

@@ -13,8 +13,8 @@ import (
 
 var databases atomic.Int64
 
-// Database makes an empty database on a PostgreSQL and returns its URL, so that
-// several tests share a server.
+// Database makes an empty database in PostgreSQL and returns its URL. Several
+// tests can then share a server.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL)
@@ -22,7 +22,7 @@ func (s *Server) Database(t testing.TB) string {
 		t.Fatal(err)
 	}
 	name := fmt.Sprint("test", databases.Add(1))
-	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0") // which nobody else uses meanwhile
+	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0") // template0 has no other users
 	if err = errors.Join(err, conn.Close(context.Background())); err != nil {
 		t.Fatal(err)
 	}

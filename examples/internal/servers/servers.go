@@ -17,20 +17,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Server is a server of a test's own. It ends with the test.
+// Server is a server for one test. It ends with the test.
 type Server struct {
 	URL string
 
 	addr, dir string
 	as        *account
-	signal    string // that crashes it
+	signal    string // for a crash
 	command   []string
 	answers   func(ctx context.Context) error
 	cmd       *exec.Cmd
 	stdin     io.Closer
 }
 
-// Postgres starts an empty PostgreSQL. Without one the test is skipped, or fails in CI.
+// Postgres starts an empty PostgreSQL. If it is not installed, the test is
+// skipped, or fails in CI.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
 	bin, err := exec.LookPath("postgres")
@@ -70,8 +71,8 @@ func Postgres(t testing.TB) *Server {
 	return s
 }
 
-// Redis starts an empty Redis that keeps nothing on disk. Without one the test is
-// skipped, or fails in CI.
+// Redis starts an empty Redis without persistence. If it is not installed, the
+// test is skipped, or fails in CI.
 func Redis(t testing.TB) *Server {
 	t.Helper()
 	bin, err := exec.LookPath("redis-server")
@@ -118,8 +119,8 @@ func newServer(t testing.TB, as *account, signal string) *Server {
 	return &Server{addr: addr, dir: dir, as: as, signal: signal}
 }
 
-// freeAddress returns an address below those that outgoing connections get, since
-// one of them could take it while the server is down.
+// freeAddress returns an address below the range of outgoing connections. One
+// of them could take a higher port while the server is down.
 func freeAddress(ctx context.Context) (addr string, err error) {
 	for range 100 {
 		addr = fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)) //nolint:gosec // any will do
@@ -139,8 +140,9 @@ func (s *Server) mustStart(t testing.TB) {
 	}
 }
 
-// Start starts the server, after a crash with what is on its disk, and waits until
-// it answers. The shell ends it with the tests, however they end: the pipe closes.
+// Start starts the server and waits until it answers. After a crash it starts
+// with the data on its disk. A shell stops the server when the pipe closes, at
+// any end of the tests.
 func (s *Server) Start() error {
 	script := `"$@" >>server.log 2>&1 & cat >/dev/null; kill -` + s.signal + ` $! 2>/dev/null; wait`
 	s.cmd = exec.CommandContext(context.Background(), "sh", append([]string{"-c", script, "sh"}, s.command...)...) //nolint:gosec // a server of this package
@@ -167,8 +169,8 @@ func (s *Server) Start() error {
 	return fmt.Errorf("%s did not start: %w\n%s", s.command[0], err, log)
 }
 
-// Crash ends the server without a shutdown: PostgreSQL as pg_ctl stop -m immediate
-// does, Redis with SIGKILL. Its connections break.
+// Crash ends the server without a shutdown: PostgreSQL like pg_ctl stop -m
+// immediate, Redis with SIGKILL. Its connections break.
 func (s *Server) Crash() {
 	if s.stdin == nil {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// PostgreSQL keeps what it has committed, and Redis keeps nothing.
+// PostgreSQL keeps its commits, and Redis forgets everything.
 func TestAServerStartsAgain(t *testing.T) {
 	t.Parallel()
 	t.Run("PostgreSQL", func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// looksFirst is the obvious Claim: it looks, and writes later. Its caller sends to
-// everybody whom the look did not find.
+// looksFirst is the obvious Claim: it looks first and writes later. Its caller
+// sends to everybody missing in the look.
 type looksFirst struct{ *demeterrrtest.Journal }
 
 func (j looksFirst) Claim(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
@@ -26,7 +26,7 @@ func (j looksFirst) Claim(ctx context.Context, sequenceID, token string, emails 
 	return known, err
 }
 
-// ignoresConflicts inserts what it can, and returns nothing as taken.
+// ignoresConflicts inserts the rows it can, and returns nothing as taken.
 type ignoresConflicts struct{ *demeterrrtest.Journal }
 
 func (j ignoresConflicts) Claim(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
@@ -34,7 +34,7 @@ func (j ignoresConflicts) Claim(ctx context.Context, sequenceID, token string, e
 	return nil, err
 }
 
-// givesBackByOwner gives back what its process has begun, under whatever token.
+// givesBackByOwner releases the entries of its own process under any token.
 type givesBackByOwner struct {
 	*demeterrrtest.Journal
 	tokens *sync.Map // of the process, by email
@@ -59,7 +59,7 @@ func (j givesBackByOwner) Finish(ctx context.Context, sequenceID, _ string, entr
 	return nil
 }
 
-// brokenJournals make what another process gets of a memory.
+// brokenJournals make the journal of another process on a memory.
 var brokenJournals = map[string]func(memory *demeterrrtest.Journal) bulk.Journal{
 	"none":              func(m *demeterrrtest.Journal) bulk.Journal { return m.Process("test") },
 	"looks first":       func(m *demeterrrtest.Journal) bulk.Journal { return looksFirst{m.Process("test")} },
@@ -70,8 +70,8 @@ var brokenJournals = map[string]func(memory *demeterrrtest.Journal) bulk.Journal
 	"forgets on reopening": func(*demeterrrtest.Journal) bulk.Journal { return demeterrrtest.NewJournal() },
 }
 
-// TestInChild is what a child runs: TestJournal on the broken journal that its
-// environment names.
+// TestInChild runs in a child: TestJournal on the broken journal named by its
+// environment.
 func TestInChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	broken := brokenJournals[os.Getenv(brokenEnv)]
 	if broken == nil {

@@ -1,4 +1,5 @@
-// Package processes tests a journal that real processes share: over a socket of
-// the loopback interface, with one of them killed. It also runs the conformance
-// test on broken journals, each in a process of its own, as it must fail there.
+// Package processes tests a journal shared by real processes over a loopback
+// socket, and kills one of them. It also runs the conformance test on broken
+// journals. Each of those runs in its own process, because the test must fail
+// there.
 package processes

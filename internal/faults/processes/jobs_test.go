@@ -14,13 +14,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// job is what a process gets: the customers from From to To, without To.
+// job is the input of a process: the customers From to To, without To.
 type job struct {
 	Journal, BaseURL, Key, SequenceID string
 	From, To                          int
 }
 
-// jobReport is what a process prints.
+// jobReport is the output of a process.
 type jobReport struct {
 	Sent, AlreadySent, Failed, NotTried int
 	InFlight, Unknown                   []string
@@ -88,7 +88,7 @@ func account(t *testing.T) (*demeterrrtest.Server, job) {
 	}
 }
 
-// Two processes with lists of 10,000, of whom 8,000 are in both.
+// Two processes with lists of 10,000. Both lists have the same 8,000.
 func TestTwoProcessesSplitOverlappingLists(t *testing.T) {
 	t.Parallel()
 	const people = 12_000
@@ -111,8 +111,8 @@ func TestTwoProcessesSplitOverlappingLists(t *testing.T) {
 	t.Logf("one process sent to %d, the other to %d; in flight at the other: %d and %d", a.Sent, b.Sent, len(a.InFlight), len(b.InFlight))
 }
 
-// One of two processes is killed while it sends. The other goes on, and a third one
-// finds everybody sent to, or in doubt.
+// One of two processes is killed while it sends. The other goes on, and a third
+// one finds everybody sent to, or in doubt.
 func TestAKilledProcessLosesNobody(t *testing.T) {
 	t.Parallel()
 	const people = 5_000

@@ -12,8 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// serve serves a journal on a port, and returns its address. Each connection is a
-// process of the journal, which ends with the connection.
+// serve serves a journal on a port and returns its address. Each connection is
+// a process of the journal, and the process ends with it.
 func serve(t *testing.T, journal *demeterrrtest.Journal) (address string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -42,7 +42,7 @@ func serveProcess(conn net.Conn, process *demeterrrtest.Journal) {
 	_ = process.Close()
 }
 
-// service is what a connection can call.
+// service has the methods that a connection can call.
 type service struct{ journal *demeterrrtest.Journal }
 
 // Call has the arguments of a method.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The test binary is its own child: jobEnv has what the job gets, and brokenEnv
-// the name of a broken journal.
+// The test binary is its own child: jobEnv has the job, and brokenEnv the name
+// of a broken journal.
 const (
 	jobEnv    = "DEMETERRR_TEST_JOB"
 	brokenEnv = "DEMETERRR_TEST_BROKEN_JOURNAL"
@@ -54,7 +54,7 @@ func startJob(t *testing.T, j job) *child {
 	return start(t, jobEnv, string(text))
 }
 
-// report waits for a job to end, and returns what it printed.
+// report waits for the end of a job and returns its output.
 func (c *child) report(t *testing.T) (r jobReport) {
 	t.Helper()
 	if err := c.Wait(); err != nil {

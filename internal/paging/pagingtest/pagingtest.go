@@ -1,5 +1,5 @@
-// Package pagingtest has lists for the tests of everything that reads pages: they
-// all go by the same rules.
+// Package pagingtest has lists to test everything that reads pages by the same
+// rules.
 package pagingtest
 
 import (
@@ -18,13 +18,13 @@ type Page struct {
 	Total, TotalPages int
 }
 
-// List has its pages, the ids that it gives, and what it is refused for.
+// List has its pages, the ids of its items, and its final error.
 type List struct {
 	Pages      []Page
 	IDs, Wrong string
 }
 
-// Lists are lists by what is special about them.
+// Lists are lists by their peculiarity.
 var Lists = map[string]List{
 	"an empty page is read past":              {[]Page{{"ab", 6, 6}, {"", 6, 6}, {"c", 6, 6}, {"d", 6, 6}, {"e", 6, 6}, {"f", 6, 6}}, "abcdef", ""},
 	"so is the first page":                    {[]Page{{"", 2, 2}, {"ab", 2, 2}}, "ab", ""},
@@ -43,8 +43,8 @@ var Lists = map[string]List{
 	"no more pages than there can be":         {[]Page{{"ab", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}, {"", 2, math.MaxInt}}, "ab", "are empty"},
 }
 
-// Serve answers with these pages, in which the contact a has the email a@x.com. It
-// counts the requests.
+// Serve returns a handler for these pages and counts the requests. The contact
+// a has the email a@x.com.
 func Serve(t testing.TB, pages []Page) (handler http.HandlerFunc, requests *atomic.Int64) {
 	t.Helper()
 	requests = new(atomic.Int64)

@@ -9,8 +9,9 @@ import (
 	"unsafe"
 )
 
-// Loopback is an HTTP/1.1 server on a port of 127.0.0.1 with one buffer for each connection. It reads only what the
-// clients in the comparison send: no chunked bodies, no pipelining.
+// Loopback is an HTTP/1.1 server on a port of 127.0.0.1 with one buffer for
+// each connection. It reads only the requests of the comparison: without
+// chunked bodies and pipelining.
 type Loopback struct {
 	replies  *Replies
 	listener net.Listener
@@ -18,7 +19,7 @@ type Loopback struct {
 	accepted atomic.Int64
 }
 
-// Listen starts a server, with TLS if config is not nil.
+// Listen starts a server. A config turns on TLS.
 func Listen(replies *Replies, config *tls.Config) (*Loopback, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
@@ -41,13 +42,13 @@ func Listen(replies *Replies, config *tls.Config) (*Loopback, error) {
 	return s, nil
 }
 
-// URL is the server's address, without a path.
+// URL returns the server's address, without a path.
 func (s *Loopback) URL() string { return s.scheme + s.listener.Addr().String() }
 
-// Connections is how many there have been.
+// Connections returns the number of connections so far.
 func (s *Loopback) Connections() int { return int(s.accepted.Load()) }
 
-// Close ends the listening; connections end when the clients close them.
+// Close stops listening. Connections end when the clients close them.
 func (s *Loopback) Close() { s.listener.Close() }
 
 var (
@@ -74,7 +75,7 @@ func (s *Loopback) serve(conn net.Conn) {
 			continue
 		}
 		if need > len(buf) {
-			return // larger than anything that is sent here
+			return // larger than any request here
 		}
 		more, err := conn.Read(buf[n:])
 		if err != nil {
@@ -102,5 +103,5 @@ func (s *Loopback) answer(head []byte) *reply {
 	return s.replies.route(text(method), text(path), text(query))
 }
 
-// text is b as a string that is not kept, without a copy.
+// text returns b as a string for immediate use, without a copy.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // routing keeps nothing of it

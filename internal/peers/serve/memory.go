@@ -6,10 +6,11 @@ import (
 	"net/http"
 )
 
-// Memory is a transport that answers in memory. It allocates a response and its body, as any transport must.
+// Memory is a transport that answers in memory. It allocates only a response
+// and its body, like any transport.
 type Memory struct{ Replies *Replies }
 
-// RoundTrip reads the whole body of the request, as a server does, and answers.
+// RoundTrip reads the whole body of the request, like a server, and answers.
 func (m *Memory) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		_, err := io.Copy(io.Discard, req.Body)

@@ -1,5 +1,6 @@
-// Package serve answers as the API does, from replies that were made before: in memory and over loopback, without
-// allocating anything of its own for a request, so that what is measured is the client.
+// Package serve answers like the API, with prepared replies, in memory and over
+// loopback. It allocates nothing for a request, so that the measurement is of
+// the client alone.
 package serve
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
-// Where a base URL leads: Conflict answers a create with 409, and Limited every first of two requests with 429.
+// Paths in a base URL. Conflict answers a create with 409. Limited answers the
+// first of every two requests with 429.
 const (
 	Plain    = "/api/v1"
 	Conflict = "/conflict/api/v1"
@@ -23,12 +25,12 @@ const (
 
 type reply struct {
 	status int
-	header http.Header // shared by all who get this reply
+	header http.Header // shared by all copies of this reply
 	body   []byte
 	wire   []byte // the whole reply for the loopback server
 }
 
-// Replies are all that the servers ever send.
+// Replies are all replies of the servers.
 type Replies struct {
 	contact, created, conflict, limited, executed, notFound *reply
 
@@ -40,12 +42,12 @@ const (
 	contact = `{"id":"550e8400-e29b-41d4-a716-4466%08d","email":%q,"firstName":%q,"lastName":%q,"phone":"+1555%07d","title":"Mr.","preferredLanguage":"en","locationId":"660e8400-e29b-41d4-a716-446655440000","contactOrganizationId":null,"customFields":{"birthday":"1990-01-15","membershipTier":"Gold"},"tags":["vip","frequent-customer"],"unsubscribed":false,"createdAt":"2026-01-15T10:30:00.000Z","updatedAt":"2026-02-10T14:20:00.000Z"}`
 	created = `{"data":{"id":"770e8400-e29b-41d4-a716-446655440000","email":"jane.smith@example.com","firstName":"Jane","lastName":"Smith","phone":"+15559876543","title":null,"preferredLanguage":"en","locationId":null,"contactOrganizationId":null,"customFields":{},"tags":["new-customer"],"unsubscribed":false,"createdAt":"2026-02-10T15:30:00.000Z","updatedAt":"2026-02-10T15:30:00.000Z"}}`
 	taken   = `{"error":{"code":"CONTACT_EXISTS","message":"A contact with this email already exists"}}`
-	// The wait is 0, so that what is measured is not a sleep.
+	// The wait is 0: a sleep would spoil the measurement.
 	tooMany = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":0,"limit":1000,"window":"1 hour"}}}`
 	gone    = `{"error":{"code":"NOT_FOUND","message":"Not found"}}`
 )
 
-// NewReplies makes them.
+// NewReplies prepares the replies.
 func NewReplies() *Replies {
 	r := &Replies{
 		contact:  newReply(200, `{"data":`+person(0)+`}`),
@@ -100,7 +102,7 @@ func newReply(status int, body string, more ...string) *reply {
 	return r
 }
 
-// route finds the reply to a request.
+// route returns the reply to a request.
 func (r *Replies) route(method, path, query string) *reply {
 	conflict := false
 	if rest, limited := strings.CutPrefix(path, Limited); limited {
@@ -134,7 +136,7 @@ func (r *Replies) page(query string) *reply {
 	return r.pages[page-1]
 }
 
-// number reads the parameter with the name, which ends in =, from a query without escapes.
+// number reads a parameter from a query without escapes. The name ends in =.
 func number(query, name string) int {
 	for query != "" {
 		var one string

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TLS makes a certificate for 127.0.0.1 and writes it to the file, in PEM, for the clients to trust.
+// TLS makes a certificate for 127.0.0.1 and writes it to the file in PEM, for
+// the clients to trust.
 func TLS(file string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

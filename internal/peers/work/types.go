@@ -2,7 +2,8 @@ package work
 
 import "time"
 
-// Contact and the types after it are the API's, as a user of encoding/json would write them.
+// Contact and the types after it are the API's, in the usual form for
+// encoding/json.
 type Contact struct {
 	ID                    string         `json:"id"`
 	Email                 string         `json:"email"`
@@ -36,7 +37,7 @@ type Page struct {
 	} `json:"meta"`
 }
 
-// Executed is the answer to an execution.
+// Executed is the reply to an execution.
 type Executed struct {
 	SequenceID        string   `json:"sequenceId"`
 	SequenceName      string   `json:"sequenceName"`
@@ -45,7 +46,7 @@ type Executed struct {
 	Results           []Result `json:"results"`
 }
 
-// Result is what became of one contact.
+// Result is the outcome for one contact.
 type Result struct {
 	Email     string `json:"email"`
 	ContactID string `json:"contactId"`
@@ -61,7 +62,7 @@ type Failure struct {
 	} `json:"error"`
 }
 
-// APIError is what a user of encoding/json would make of a Failure.
+// APIError is the usual error made from a Failure.
 type APIError struct {
 	Status  int
 	Code    string

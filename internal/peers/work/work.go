@@ -1,4 +1,5 @@
-// Package work says what every client in the comparison is asked to do, and with what data.
+// Package work defines the tasks of every client in the comparison, and their
+// data.
 package work
 
 import (
@@ -11,7 +12,7 @@ import (
 // APIKey has the documented form.
 const APIKey = "dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 
-// Ids of what is asked for.
+// Ids in the requests.
 const (
 	ContactID  = "550e8400-e29b-41d4-a716-446655440000"
 	SequenceID = "880e8400-e29b-41d4-a716-446655440000"
@@ -19,34 +20,35 @@ const (
 	EmployeeID = "770e8400-e29b-41d4-a716-446655440000"
 )
 
-// Pages is how many pages of 100 the list has.
+// Pages is the number of pages in the list, with 100 contacts each.
 const Pages = 50
 
-// Retries is how often a client that retries may do so after a 429.
+// Retries is the number of retries allowed after a 429.
 const Retries = 3
 
-// Peer is a client as its documentation shows it. Each method does the whole work that a program needs: send, check
-// the status, read the reply into the client's own types. Inputs are made once, before, in those types too.
+// Peer is a client with its documented setup. Each method does the whole work
+// of a program: send, check the status, and read the reply into the client's
+// own types. Inputs are made once before, also in those types.
 type Peer interface {
 	// Get returns one contact.
 	Get(context.Context) (any, error)
 	// List returns one page of 100.
 	List(ctx context.Context, page int) (any, error)
-	// All goes through all the pages and returns the number of contacts.
+	// All reads all pages and returns the number of contacts.
 	All(context.Context) (int, error)
 	// Create makes the contact of [NewContact].
 	Create(context.Context) (any, error)
 	// Taken reports whether err is the API's CONTACT_EXISTS, by its code.
 	Taken(err error) bool
-	// Execute sends a sequence to the contacts of [Persons].
+	// Execute sends a sequence to the contacts of [Hundred].
 	Execute(context.Context) (any, error)
 }
 
-// Maker makes a Peer that talks to a base URL over rt; a nil rt means the transport that the documentation leads to.
-// A Peer that retries does it without waiting for long.
+// Maker makes a Peer for a base URL over rt. A nil rt means the documented
+// transport. A Peer with retries waits only briefly.
 type Maker func(base string, rt http.RoundTripper, retry bool) Peer
 
-// Pager goes through all the pages, as a program would that has only List.
+// Pager reads all pages, for a client with List alone.
 func Pager(list func(page int) (items, totalPages int, err error)) (int, error) {
 	n := 0
 	for page := 1; ; page++ {
@@ -69,7 +71,7 @@ type Person struct {
 	Phone     string `json:"phone,omitempty"`
 }
 
-// NewContact is the documented sample of a create, and custom fields.
+// NewContact is the documented sample of a create, with custom fields.
 type NewContact struct {
 	Email             string         `json:"email"`
 	FirstName         string         `json:"firstName"`
@@ -82,7 +84,7 @@ type NewContact struct {
 	Tags              []string       `json:"tags,omitempty"`
 }
 
-// Jane is the contact that is created.
+// Jane returns the new contact.
 func Jane() *NewContact {
 	return &NewContact{
 		Email: "jane.smith@example.com", FirstName: "Jane", LastName: "Smith", Phone: "+15559876543", PreferredLanguage: "en",
@@ -97,7 +99,7 @@ type Execution struct {
 	EmployeeID string   `json:"employeeId,omitempty"`
 }
 
-// Hundred is an execution for 100 contacts.
+// Hundred returns an execution for 100 contacts.
 func Hundred() *Execution {
 	e := &Execution{LocationID: LocationID, EmployeeID: EmployeeID}
 	for i := range 100 {
@@ -112,12 +114,12 @@ var (
 	lastNames  = []string{"Johnson", "Williams", "Lefèvre", "Ng", "van der Berg", "O'Brien", "Smith"}
 )
 
-// Name is the name of the i-th person.
+// Name returns the name of the i-th person.
 func Name(i int) (first, last string) {
 	return firstNames[i%len(firstNames)], lastNames[i%len(lastNames)]
 }
 
-// Email is the email of the i-th person.
+// Email returns the email of the i-th person.
 func Email(i int) string {
 	return fmt.Sprintf("%s.%d@example.com", strings.Repeat("customer", 1+i%2), i)
 }

@@ -1,5 +1,5 @@
 // Apitxt prints the exported declarations of packages, without comments and
-// bodies, so that a change of the public surface shows as a change of a file.
+// bodies. A change of the public surface then shows as a change of a file.
 //
 //	apitxt DIR ...
 package main
@@ -33,7 +33,7 @@ func main() {
 }
 
 // dump prints the exported declarations of the package in dir: constants,
-// variables and functions, then each type with what belongs to it.
+// variables and functions, then each type with its constructors and methods.
 func dump(out io.Writer, dir string) error {
 	fset := token.NewFileSet()
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -72,7 +72,7 @@ func dump(out io.Writer, dir string) error {
 	return p.err
 }
 
-// surface prints declarations, and keeps the first error.
+// surface prints declarations and keeps the first error.
 type surface struct {
 	out  io.Writer
 	fset *token.FileSet

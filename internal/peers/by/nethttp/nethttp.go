@@ -1,4 +1,4 @@
-// Package nethttp is what one writes with net/http and encoding/json alone.
+// Package nethttp is a hand-written client on net/http and encoding/json alone.
 package nethttp
 
 import (
@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
-// Client sends through anything that has http.Client's Do, so that the same code runs over go-retryablehttp.
+// Client sends through any Do like http.Client's, so that the same code runs
+// over go-retryablehttp.
 type Client struct {
 	base    string
 	do      func(*http.Request) (*http.Response, error)
@@ -34,7 +35,7 @@ func New(base string, rt http.RoundTripper, retry bool) work.Peer {
 	return c
 }
 
-// Over makes a client over the Do of an http.Client or of what works like one.
+// Over makes a client over the Do of an http.Client or of a similar type.
 func Over(base string, do func(*http.Request) (*http.Response, error)) *Client {
 	return &Client{base: base, do: do, jane: work.Jane(), hundred: work.Hundred()}
 }
@@ -72,7 +73,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return json.NewDecoder(resp.Body).Decode(out)
 }
 
-// send tries again after a 429, when the server says.
+// send retries after a 429, at the time that the server names.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
 		resp, err := c.do(req)
@@ -129,13 +130,13 @@ func (c *Client) Create(ctx context.Context) (any, error) {
 	return &out.Data, err
 }
 
-// Taken tells whether the email has a contact already.
+// Taken reports whether the email already has a contact.
 func (c *Client) Taken(err error) bool {
 	var failed *work.APIError
 	return errors.As(err, &failed) && failed.Code == "CONTACT_EXISTS"
 }
 
-// Execute runs a sequence for a hundred contacts.
+// Execute executes a sequence for 100 contacts.
 func (c *Client) Execute(ctx context.Context) (any, error) {
 	var out work.Data[work.Executed]
 	err := c.call(ctx, "POST", "/sequences/"+work.SequenceID+"/execute", c.hundred, &out)

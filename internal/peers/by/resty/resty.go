@@ -1,4 +1,4 @@
-// Package resty is resty v2, with results and errors decoded by it.
+// Package resty is resty v2, which decodes results and errors.
 package resty
 
 import (
@@ -38,7 +38,7 @@ func (c *client) request(ctx context.Context, out any) *resty.Request {
 	return c.resty.R().SetContext(ctx).SetResult(out).SetError(&work.Failure{})
 }
 
-// check makes an error of a reply that resty has decoded.
+// check returns the error of a reply decoded by resty.
 func check(resp *resty.Response, err error) error {
 	if err != nil {
 		return err

@@ -11,12 +11,14 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/peers/work"
 )
 
-// New makes the client of package nethttp over the standard client of go-retryablehttp.
+// New makes the client of package nethttp over the standard client of
+// go-retryablehttp.
 func New(base string, rt http.RoundTripper, _ bool) work.Peer {
 	return nethttp.Over(base, HTTPClient(rt).Do)
 }
 
-// HTTPClient is the http.Client that go-retryablehttp documents for those who need one.
+// HTTPClient returns the http.Client that go-retryablehttp documents for code
+// with a need for one.
 func HTTPClient(rt http.RoundTripper) *http.Client {
 	c := retryablehttp.NewClient()
 	c.Logger = nil

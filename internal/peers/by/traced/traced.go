@@ -26,8 +26,8 @@ func Idle(base string, rt http.RoundTripper, retry bool) work.Peer {
 	return sdk.New(base, rt, retry, demeterrr.WithTracer(idle{}))
 }
 
-// Metrics makes a client with the tracer of module otel. It measures, and samples
-// no span.
+// Metrics makes a client with the tracer of module otel. It measures, and drops
+// every span.
 func Metrics(base string, rt http.RoundTripper, retry bool) work.Peer {
 	return withOtel(base, rt, retry, sdktrace.NeverSample())
 }

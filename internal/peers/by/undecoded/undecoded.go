@@ -1,4 +1,5 @@
-// Package undecoded is http.Client and io.ReadAll: the body is ready, the reply is read, nothing is decoded.
+// Package undecoded is http.Client and io.ReadAll with a prepared body: it
+// reads the reply and decodes nothing.
 package undecoded
 
 import (
@@ -76,7 +77,7 @@ func (c *client) List(ctx context.Context, page int) (any, error) {
 	return raw(c.call(ctx, "GET", "/contacts?limit=100&page="+strconv.Itoa(page), nil))
 }
 
-// All counts what it would have found.
+// All counts the contacts that decoding would have found.
 func (c *client) All(ctx context.Context) (int, error) {
 	return work.Pager(func(page int) (int, int, error) {
 		_, err := c.List(ctx, page)

@@ -1,4 +1,4 @@
-// Command oapicodegen gets one contact, so that its size can be measured.
+// Command oapicodegen gets one contact. Package peers measures its size.
 package main
 
 import (

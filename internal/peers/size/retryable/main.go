@@ -1,4 +1,4 @@
-// Command retryable gets one contact, so that its size can be measured.
+// Command retryable gets one contact. Package peers measures its size.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command sdk gets one contact, so that its size can be measured.
+// Command sdk gets one contact. Package peers measures its size.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command undecoded gets one contact, so that its size can be measured.
+// Command undecoded gets one contact. Package peers measures its size.
 package main
 
 import (
