@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/ascii"
 )
 
 // Same reports whether a contact of the account is the one that an email
@@ -44,13 +45,14 @@ func Rank(email, have string) int {
 // Key is the same for two emails of a caller's that strings.EqualFold calls
 // equal, as they are one person's: rather too few are sent to than somebody twice.
 func Key(email string) string {
-	key := strings.ToLower(email)
-	for i := range len(key) {
-		if key[i] >= utf8.RuneSelf {
-			return strings.Map(foldCase, key)
-		}
+	kind := ascii.KindOf(email)
+	switch {
+	case !kind.ASCII:
+		return strings.Map(foldCase, strings.ToLower(email))
+	case kind.Upper:
+		return strings.ToLower(email)
 	}
-	return key
+	return email // as nearly all are written
 }
 
 // foldCase maps the lower-case forms of a letter, σ and ς say, to one of them.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/ascii"
 )
 
 // keyPrefix is what every API key starts with.
@@ -70,14 +72,14 @@ func loopback(host string) bool {
 // ID checks an opaque id that will be one segment of a path.
 func ID(id string) error {
 	switch {
+	case words(id): // nearly all: spare them the rest
+		return nil
 	case id == "":
 		return errors.New("the id is empty")
 	case id == "." || id == "..":
 		return errors.New("the id is a dot segment, which would change the path")
 	case strings.ContainsAny(id, "/?#\\"):
 		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
-	case graphic(id): // nearly all: spare them the rest
-		return nil
 	case !utf8.ValidString(id):
 		return errors.New("the id is not valid UTF-8; pass it as the API gave it")
 	case hasControl(id):
@@ -127,7 +129,7 @@ func Email(email string) error {
 		return fmt.Errorf("the email is longer than %d bytes; pass one address and nothing else", maxEmail)
 	case at < 1 || at == len(email)-1:
 		return errors.New("the email is not of the form name@host")
-	case graphic(email): // nearly all: spare them the rest
+	case ascii.KindOf(email).Graphic: // nearly all: spare them the rest
 		return nil
 	case !utf8.ValidString(email):
 		return errors.New("the email is not valid UTF-8")
@@ -150,14 +152,16 @@ func invisible(r rune) bool {
 		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// graphic reports whether there is nothing in s but ASCII letters, digits and punctuation.
-func graphic(s string) bool {
+// words reports whether s has ASCII letters, digits, - and _, and nothing else.
+func words(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', 'A' <= c && c <= 'Z', c == '-', c == '_':
+		default:
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
 
 // Token checks a name or version for the User-Agent header.
