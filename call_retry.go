@@ -21,7 +21,8 @@ type loop struct {
 	call
 	repeater retryablehttp.Client
 	http     http.Client
-	turn     retryablehttp.Request // stands for the request in the library
+	turn     retryablehttp.Request // of standIn
+	standIn  http.Request          // stands for the request in the library
 }
 
 // repeat retries a call after its first attempt. It makes the first wait
@@ -41,8 +42,9 @@ func (k *call) repeat() {
 		CheckRetry: l.planRetry,
 		Backoff:    l.beginPlannedWait,
 	}
-	req := http.Request{Method: k.method, URL: k.client.base, Header: noHeader}
-	l.turn.Request = req.WithContext(k.ctx)
+	l.standIn = *new(http.Request).WithContext(k.ctx)
+	l.standIn.Method, l.standIn.URL, l.standIn.Header = k.method, k.client.base, noHeader
+	l.turn.Request = &l.standIn
 	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
 	if l.tracedWait != nil {
 		l.endWait(contextError(l.ctx)) // the wait was cut short
