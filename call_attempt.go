@@ -65,7 +65,7 @@ func (k *call) send(ctx context.Context, rep *reply) {
 	attempt := new(attemptRequest)
 	attempt.ctx.start(ctx, cancel, transport, buf.watch)
 	defer attempt.ctx.end()
-	*rep = k.exchange(transport, attempt, buf)
+	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // the attempt has it
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)
