@@ -28,7 +28,8 @@ func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
 	})
 }
 
-// net/http quotes what it cannot make sense of, and a server that echoes sends the request itself.
+// net/http quotes text it cannot parse, and an echoing server sends the request
+// itself.
 func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 	t.Parallel()
 	line := "GET /api/v1/contacts?email=john.doe%40example.com HTTP/1.1"
@@ -36,7 +37,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 		"an echo":      fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", fmt.Errorf("malformed HTTP response %q", line)),
 		"a header":     textproto.ProtocolError("malformed MIME header line: " + line),
 		"the key":      fmt.Errorf("malformed HTTP status code %q", testKey),
-		"no quotation": errors.New("a transport that tells all: " + testKey),
+		"no quotation": errors.New("a transport with a leaking error: " + testKey),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,14 +52,14 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 					}
 				}
 				if errors.Is(err, cause) {
-					t.Error("the error can still be unwrapped to what was said")
+					t.Error("Unwrap still reaches the server's text")
 				}
 			})
 		})
 	}
 }
 
-// Printing a client in use must not read what its transport is changing: run with -race.
+// Printing a client in use must not race with its transport. Run with -race.
 func TestAClientIsPrintedByItsAddress(t *testing.T) {
 	t.Parallel()
 	proxy := http.Header{"Proxy-Authorization": {"Basic c2VjcmV0"}}
@@ -67,6 +68,6 @@ func TestAClientIsPrintedByItsAddress(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		same(t, verb, fmt.Sprintf(verb, c), "demeterrr.Client(https://app.demeterrr.com/api/v1)")
 	}
-	same(t, "a client that New did not make", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
+	same(t, "a client not made by New", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
 		"demeterrr.Client(not made by New) demeterrr.Client(not made by New)")
 }

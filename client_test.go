@@ -49,8 +49,8 @@ func TestHeadersOfARequest(t *testing.T) {
 	}
 }
 
-// TestEndpointsHasEveryMethod finds the methods that send one request by their
-// last parameter, so that the tests which go through endpoints leave none out.
+// TestEndpointsHasEveryMethod finds the methods that send one request, by their
+// last parameter. Tests that go through endpoints then cover all of them.
 func TestEndpointsHasEveryMethod(t *testing.T) {
 	t.Parallel()
 	listed := map[string]bool{}
@@ -224,7 +224,7 @@ func TestAResponseIsZeroWhenThereWasNoReply(t *testing.T) {
 		if err := e.call(ended, serving(t, neverSent(t)), johnID, demeterrr.WithResponse(&resp)); err == nil {
 			t.Errorf("%s: success", e.name)
 		}
-		same(t, e.name+": cancelled before", resp, demeterrr.Response{})
+		same(t, e.name+": canceled before", resp, demeterrr.Response{})
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// turn is one request that is expected, and its reply.
+// turn is one expected request and its reply.
 type turn struct {
 	want   string // method and path
 	status int
@@ -26,7 +26,7 @@ const (
 	johnBody     = `{"data":` + johnJSON + `}`
 )
 
-// The requests that an Upsert is made of.
+// The requests of an Upsert.
 var (
 	creates      = turn{"POST /api/v1/contacts", 201, johnBody}
 	meetsOne     = turn{"POST /api/v1/contacts", 409, existsBody}
@@ -36,7 +36,7 @@ var (
 	patchesNoone = turn{"PATCH /api/v1/contacts/" + johnID, 404, notFoundBody}
 )
 
-// inTurn is a server that answers these requests, in this order and no others.
+// inTurn is a server that answers exactly these requests, in this order.
 func inTurn(t *testing.T, j *journal, turns ...turn) *demeterrr.Client {
 	t.Helper()
 	next := 0
@@ -68,12 +68,12 @@ func TestUpsertOfANewContactIsOneRequest(t *testing.T) {
 func TestUpsertOfAnUnchangedContactIsTwoRequests(t *testing.T) {
 	t.Parallel()
 	for what, params := range map[string]demeterrr.ContactParams{
-		"same":                                {FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.", PreferredLanguage: "en"},
-		"empty fields":                        {FirstName: "John"},
-		"tags in another order":               {FirstName: "John", Tags: []string{"frequent-customer", "vip", "vip"}},
-		"fields":                              {FirstName: "John", CustomFields: map[string]any{"membershipTier": "Gold"}},
-		"no fields":                           {FirstName: "John", CustomFields: map[string]any{}},
-		"location, which only a new one gets": {FirstName: "John", LocationID: "other", ContactOrganizationID: "other"},
+		"same":                             {FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.", PreferredLanguage: "en"},
+		"empty fields":                     {FirstName: "John"},
+		"tags in another order":            {FirstName: "John", Tags: []string{"frequent-customer", "vip", "vip"}},
+		"fields":                           {FirstName: "John", CustomFields: map[string]any{"membershipTier": "Gold"}},
+		"no fields":                        {FirstName: "John", CustomFields: map[string]any{}},
+		"location, only for a new contact": {FirstName: "John", LocationID: "other", ContactOrganizationID: "other"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -193,14 +193,16 @@ func TestUpsertComparesNumbersByTheirValue(t *testing.T) {
 	})
 }
 
-// upsertOfField is one custom field that the account has, as a caller wants it.
+// upsertOfField is one custom field of the account, and the value a caller
+// wants.
 type upsertOfField struct {
 	key     string
 	value   any
 	differs bool
 }
 
-// upsertsFields checks that a contact with these custom fields is patched only if the wanted one differs.
+// upsertsFields checks that a contact with these custom fields is patched only
+// if the wanted field differs.
 func upsertsFields(t *testing.T, fields string, tests []upsertOfField) {
 	t.Helper()
 	have := strings.Replace(oneJohn, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, fields, 1)
@@ -277,7 +279,7 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 	}
 }
 
-// The create may have made the contact, and the look-up does not change that.
+// The create may have made the contact, and the look-up leaves this open.
 func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -288,7 +290,7 @@ func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
 		_, _, err = c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
 
 		if !errors.Is(err, demeterrr.ErrForbidden) || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
-			t.Errorf("got %v, want a 403 whose outcome is unknown", err)
+			t.Errorf("got %v, want a 403 with an unknown outcome", err)
 		}
 	})
 }
@@ -299,16 +301,16 @@ func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 	for name, tt := range map[string]struct {
 		want *demeterrr.ContactParams
 		have *demeterrr.Contact
-		sent string // empty if nothing is
+		sent string // empty for no request
 	}{
-		"nothing differs": {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
-		"another case":    {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
-		"one field":       {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, &john, `{"firstName":"Jon"}`},
-		"a custom field":  {&demeterrr.ContactParams{CustomFields: map[string]any{"tier": "Gold", "age": 7}}, &john, `{"customFields":{"age":7}}`},
-		"no tags":         {&demeterrr.ContactParams{Tags: []string{}}, &john, `{"tags":[]}`},
-		"no contact":      {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, nil, `{"firstName":"Jon"}`},
-		"no params":       {nil, &john, ""},
-		"a new location":  {&demeterrr.ContactParams{LocationID: locationID}, &john, ""},
+		"no difference":  {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
+		"another case":   {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
+		"one field":      {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, &john, `{"firstName":"Jon"}`},
+		"a custom field": {&demeterrr.ContactParams{CustomFields: map[string]any{"tier": "Gold", "age": 7}}, &john, `{"customFields":{"age":7}}`},
+		"no tags":        {&demeterrr.ContactParams{Tags: []string{}}, &john, `{"tags":[]}`},
+		"no contact":     {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, nil, `{"firstName":"Jon"}`},
+		"no params":      {nil, &john, ""},
+		"a new location": {&demeterrr.ContactParams{LocationID: locationID}, &john, ""},
 	} {
 		changes := tt.want.Changes(tt.have)
 		if changes == nil {
@@ -330,7 +332,7 @@ func TestChangesReportsWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// Validate says before a call what the call would say.
+// Validate returns the error of the call before the call.
 func TestValidateRefusesWhatACallWould(t *testing.T) {
 	t.Parallel()
 	c := serving(t, func(http.ResponseWriter, *http.Request) {})

@@ -86,7 +86,7 @@ func TestREADMEBlocksCompile(t *testing.T) {
 	compile(t, program.String())
 }
 
-// compile builds a program. Unused variables are no mistake: a block leaves its
+// compile builds a program. It allows unused variables, as a block leaves its
 // last results to the reader.
 func compile(t *testing.T, program string) {
 	t.Helper()

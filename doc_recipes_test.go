@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// recipeBlocks are the code blocks of docs/recipes.md in a language.
+// recipeBlocks returns the code blocks of docs/recipes.md in a language.
 func recipeBlocks(t *testing.T, language string) []string {
 	t.Helper()
 	recipes, err := os.ReadFile("docs/recipes.md")
@@ -24,8 +24,8 @@ func recipeBlocks(t *testing.T, language string) []string {
 	return found
 }
 
-// TestRecipesAreTaken finds each Go block in the file that its first line names. The
-// tests of that file run it.
+// TestRecipesAreTaken finds each Go block in the file named in its first line.
+// The tests of that file run it.
 func TestRecipesAreTaken(t *testing.T) {
 	t.Parallel()
 	blocks := recipeBlocks(t, "go")
@@ -43,8 +43,8 @@ func TestRecipesAreTaken(t *testing.T) {
 	}
 }
 
-// TestPodsHaveTimeToStop holds each grace period to its comment, and the comment to
-// the rule: WithTimeout + 30 s + slack.
+// TestPodsHaveTimeToStop compares each grace period with its comment, and the
+// comment with the rule: WithTimeout + 30 s + slack.
 func TestPodsHaveTimeToStop(t *testing.T) {
 	t.Parallel()
 	manifests := recipeBlocks(t, "yaml")

@@ -14,12 +14,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// diary is a limiter and the transport below it: it writes down in which order
-// they are used.
+// diary is a limiter and the transport below it. It records the order of their
+// use.
 type diary struct {
 	*script
-	holds []time.Duration // how long each Acquire takes; the rest do not
-	fails map[int]error   // what an Acquire returns, by its number, from 1
+	holds []time.Duration // duration of each Acquire; 0 for the rest
+	fails map[int]error   // errors of Acquire by its number, from 1
 
 	mu     sync.Mutex
 	waits  int
@@ -58,7 +58,7 @@ func (d *diary) release(o demeterrr.LimitOutcome) {
 		return
 	}
 	if !o.Sent {
-		d.t.Errorf("nothing was sent, and yet the outcome is %+v", o)
+		d.t.Errorf("nothing was sent, but the outcome is %+v", o)
 	}
 	d.write("release %d %d/%d %v", o.StatusCode, o.RateLimit.Remaining, o.RateLimit.Limit, o.RetryAfter)
 }
@@ -74,7 +74,7 @@ func keepDiary(t *testing.T, d *diary, steps []step) *demeterrr.Client {
 	return d.client(demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d}))
 }
 
-// quota are headers that report what is left.
+// quota adds headers with the remaining requests.
 func (s step) quota(remaining string) step {
 	return s.with("X-RateLimit-Limit", "1000", "X-RateLimit-Remaining", remaining)
 }
@@ -95,7 +95,7 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 		"a wrong certificate":       {[]step{badCert}, []string{"unsent"}},
 		"a 429, then nothing":       {[]step{limitedFor("60"), reset, okCreated}, []string{"429 0/0 1m0s", "0 0/0 0s", "201 0/0 0s"}},
 		"no reply in time":          {[]step{stalled, okCreated}, []string{"0 0/0 0s", "201 0/0 0s"}},
-		"a body that is cut":        {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"200 5/1000 0s", "201 0/0 0s"}},
+		"a body cut short":          {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"200 5/1000 0s", "201 0/0 0s"}},
 		"a final error":             {[]step{exists.quota("3")}, []string{"409 3/1000 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
 	})
 }
 
-// mustFail is the pacer's error for a wait that would outlast its context.
+// mustFail returns the pacer's error for a wait that would outlast its context.
 func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -193,7 +193,7 @@ func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 	})
 }
 
-// waitOnly is a limiter such as *rate.Limiter: it has no Done.
+// waitOnly is a limiter like *rate.Limiter, with only Wait.
 type waitOnly struct{ wait func(context.Context) error }
 
 func (w waitOnly) Wait(ctx context.Context) error { return w.wait(ctx) }
@@ -254,7 +254,7 @@ func TestTheTimeLimitOfAnAttemptStartsAfterTheGate(t *testing.T) {
 	})
 }
 
-// While the limiter holds a call back, another one meets a 429.
+// While the limiter holds a call back, another call meets a 429.
 func closedWhileLimited(t *testing.T, d *diary, steps []step, call func(*demeterrr.Client) error) error {
 	t.Helper()
 	d.holds = []time.Duration{0, 5 * time.Second}
@@ -284,7 +284,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 		err := closedWhileLimited(t, d, []step{limitedFor("60").quota("0"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
 		e := wantError(t, err, 0, demeterrr.ErrRateLimited)
 		if e.RetryAfter != 57*time.Second {
-			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
+			t.Errorf("RetryAfter is %v, want the remaining 57 s", e.RetryAfter)
 		}
 		same(t, "events", d.events, []string{"acquire", "send", "acquire", "release 429 0/1000 1m0s", "release unsent"})
 	})
@@ -302,13 +302,14 @@ func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T)
 	})
 }
 
-// A place that is given back was no attempt: the retryAfter of the attempt before
-// it is old, and would hold the limiter back a second time.
+// A place released unsent has no attempt. The retryAfter of the attempt before
+// is old, and would hold the limiter back a second time.
 func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		// The first call meets a 429 and is held back by the limiter on its way to the
-		// retry. The second one was on its way and closes the gate for an hour.
+		// The first call meets a 429. On its way to the retry, the limiter
+		// holds it back. The second call was in flight, and closes the gate for
+		// an hour.
 		d := &diary{holds: []time.Duration{0, 0, 5 * time.Second}}
 		late := limitedFor("3600")
 		late.took = 3 * time.Second
@@ -331,7 +332,7 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 	})
 }
 
-// deaf is a limiter in whose Wait the context ends, which it ignores.
+// deaf is a limiter that ignores the end of the context during its Wait.
 type deaf struct{ end func() }
 
 func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
@@ -342,7 +343,7 @@ func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(context.Context) (context.Context, func()){
-		"it is cancelled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
+		"it is canceled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
 		"its deadline passes": func(ctx context.Context) (context.Context, func()) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			return ctx, func() { time.Sleep(time.Second); cancel() }

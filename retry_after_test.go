@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// limitedWith is a 429 with this member in the error, or in its details.
+// limitedWith returns a 429 with this member in the error or in its details.
 func limitedWith(inError, inDetails string) step {
 	return step{status: 429, body: fmt.Sprintf(`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later."%s,"details":{"limit":1000%s,"window":"1 hour"}}}`, inError, inDetails)}
 }
@@ -27,32 +27,32 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 		step
 		want time.Duration
 	}{
-		"header":                             {limitedFor("7"), 7 * second},
-		"header with a fraction":             {limitedFor("1.5"), 1500 * time.Millisecond},
-		"header below MinWait":               {limitedFor("0.25"), 250 * time.Millisecond},
-		"error.details":                      {limitedWith("", `,"retryAfter":9`), 9 * second},
-		"error.details, documented sample":   {step{status: 429, body: limited60JSON}, 60 * second},
-		"error":                              {limitedWith(`,"retryAfter":11`, ""), 11 * second},
-		"a fraction in the body":             {limitedWith(`,"retryAfter":2.5`, ""), 2500 * time.Millisecond},
-		"a text in the body":                 {limitedWith(`,"retryAfter":"12"`, ""), 12 * second},
-		"the largest is the header":          {limitedWith(`,"retryAfter":3`, `,"retryAfter":4`).with("Retry-After", "5"), 5 * second},
-		"the largest is in error":            {limitedWith(`,"retryAfter":6`, `,"retryAfter":4`).with("Retry-After", "5"), 6 * second},
-		"the largest is in error.details":    {limitedWith(`,"retryAfter":6`, `,"retryAfter":8`).with("Retry-After", "5"), 8 * second},
-		"the largest of two headers":         {limitedFor("3").with("Retry-After", "13"), 13 * second},
-		"the largest header comes first":     {limitedFor("13").with("Retry-After", "3"), 13 * second},
-		"one good header beside a bad one":   {limitedFor("soon").with("Retry-After", "4"), 4 * second},
-		"a bad header beside a good body":    {limitedWith("", `,"retryAfter":9`).with("Retry-After", "-1"), 9 * second},
-		"exactly MaxRetryAfter":              {limitedFor("120"), 120 * second},
-		"a 503":                              {step{status: 503}.with("Retry-After", "7"), 7 * second},
-		"a 502, which the library overlooks": {step{status: 502}.with("Retry-After", "7"), 7 * second},
-		"an INTERNAL_ERROR":                  {internal.with("Retry-After", "7"), 7 * second},
-		"a 500 with it in the body":          {step{status: 500, body: `{"error":{"code":"INTERNAL_ERROR","message":"x","retryAfter":5}}`}, 5 * second},
-		"a 429 that is not the API's":        {step{status: 429, body: "slow down"}.with("Retry-After", "7"), 7 * second},
+		"header":                           {limitedFor("7"), 7 * second},
+		"header with a fraction":           {limitedFor("1.5"), 1500 * time.Millisecond},
+		"header below MinWait":             {limitedFor("0.25"), 250 * time.Millisecond},
+		"error.details":                    {limitedWith("", `,"retryAfter":9`), 9 * second},
+		"error.details, documented sample": {step{status: 429, body: limited60JSON}, 60 * second},
+		"error":                            {limitedWith(`,"retryAfter":11`, ""), 11 * second},
+		"a fraction in the body":           {limitedWith(`,"retryAfter":2.5`, ""), 2500 * time.Millisecond},
+		"a text in the body":               {limitedWith(`,"retryAfter":"12"`, ""), 12 * second},
+		"the largest is the header":        {limitedWith(`,"retryAfter":3`, `,"retryAfter":4`).with("Retry-After", "5"), 5 * second},
+		"the largest is in error":          {limitedWith(`,"retryAfter":6`, `,"retryAfter":4`).with("Retry-After", "5"), 6 * second},
+		"the largest is in error.details":  {limitedWith(`,"retryAfter":6`, `,"retryAfter":8`).with("Retry-After", "5"), 8 * second},
+		"the largest of two headers":       {limitedFor("3").with("Retry-After", "13"), 13 * second},
+		"the largest header comes first":   {limitedFor("13").with("Retry-After", "3"), 13 * second},
+		"one good header beside a bad one": {limitedFor("soon").with("Retry-After", "4"), 4 * second},
+		"a bad header beside a good body":  {limitedWith("", `,"retryAfter":9`).with("Retry-After", "-1"), 9 * second},
+		"exactly MaxRetryAfter":            {limitedFor("120"), 120 * second},
+		"a 503":                            {step{status: 503}.with("Retry-After", "7"), 7 * second},
+		"a 502, ignored by the library":    {step{status: 502}.with("Retry-After", "7"), 7 * second},
+		"an INTERNAL_ERROR":                {internal.with("Retry-After", "7"), 7 * second},
+		"a 500 with it in the body":        {step{status: 500, body: `{"error":{"code":"INTERNAL_ERROR","message":"x","retryAfter":5}}`}, 5 * second},
+		"a foreign 429":                    {step{status: 429, body: "slow down"}.with("Retry-After", "7"), 7 * second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				for range 20 { // chance must never make it sooner
+				for range 20 { // jitter must never make it earlier
 					c, s := play(t, []step{tt.step, okContact})
 					wantNil(t, get(t.Context(), c))
 					s.wantWaits(tt.want)
@@ -62,12 +62,12 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 	}
 }
 
-// The clock of a bubble starts at midnight of 2000-01-01 UTC.
+// The clock of a synctest bubble starts at midnight of 2000-01-01 UTC.
 func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
 	t.Parallel()
 	const second = time.Second
 	for name, tt := range map[string]struct {
-		ahead            time.Duration // of the client's clock against midnight
+		ahead            time.Duration // client's clock minus midnight
 		date, retryAfter string
 		want             time.Duration
 	}{
@@ -76,7 +76,7 @@ func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
 		"the client is hours ahead":      {5 * time.Hour, "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:09 GMT", 9 * second},
 		"the client is a second ahead":   {1900 * time.Millisecond, "Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:09 GMT", 9 * second},
 		"no Date: the client's clock":    {0, "", "Sat, 01 Jan 2000 00:00:09 GMT", 9 * second},
-		"a Date that is none":            {0, "yesterday", "Sat, 01 Jan 2000 00:00:09 GMT", 9 * second},
+		"an invalid Date":                {0, "yesterday", "Sat, 01 Jan 2000 00:00:09 GMT", 9 * second},
 		"RFC 850":                        {0, "Saturday, 10-Feb-24 10:00:00 GMT", "Saturday, 10-Feb-24 10:00:20 GMT", 20 * second},
 		"asctime":                        {0, "Sat Feb 10 10:00:00 2024", "Sat Feb 10 10:00:20 2024", 20 * second},
 		"a date in the past means none":  {0, "Sat, 10 Feb 2024 10:00:00 GMT", "Sat, 10 Feb 2024 09:00:00 GMT", second},
@@ -175,7 +175,7 @@ func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 				c, s := play(t, []step{limitedFor(retryAfter), okContact})
 				err := get(ctx, c)
 				e := wantError(t, err, 1, demeterrr.ErrRateLimited)
-				wantIsNot(t, err, context.DeadlineExceeded, demeterrr.ErrTimeout) // the deadline has not passed
+				wantIsNot(t, err, context.DeadlineExceeded, demeterrr.ErrTimeout) // the deadline is still ahead
 				s.wantSent(1)
 				if want, _ := time.ParseDuration(retryAfter + "s"); e.RetryAfter != want || e.Code != demeterrr.CodeRateLimited {
 					t.Errorf("got %s with RetryAfter %v", e.Code, e.RetryAfter)
@@ -188,7 +188,7 @@ func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 	}
 }
 
-// A wait that fits is waited, whatever chance adds.
+// Jitter never pushes a wait beyond the deadline.
 func TestChanceDoesNotPushARetryAfterPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestChanceLengthensARetryAfterByLessThanAQuarter(t *testing.T) {
 	wantSpread(t, limitedFor("100"), 100*time.Second)
 }
 
-// The waits of the retries without a retryAfter go on doubling after one that had it.
+// The back-off goes on doubling after a retry with a retryAfter.
 func TestARetryAfterDoesNotStopTheDoubling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
