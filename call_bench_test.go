@@ -141,7 +141,7 @@ func hotCalls() []hotCall {
 			_, err := c.Sequences.Execute(ctx, id, hundred)
 			return err
 		}},
-		{"G retry", 42, []string{"429 " + someTooMany, `200 {"data":` + hotContact(0) + `}`}, get},
+		{"G retry", 39, []string{"429 " + someTooMany, `200 {"data":` + hotContact(0) + `}`}, get},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -15,7 +16,7 @@ import (
 
 // loop hands a call to go-retryablehttp from its second attempt. The library
 // repeats the call, sleeps in between and watches the context, until planRetry
-// ends it. Each call has its own light client of the library, with the loop as
+// ends it. Each loop has its own light client of the library, with the loop as
 // its transport, so that the hooks reach the call.
 type loop struct {
 	call
@@ -32,16 +33,16 @@ func (k *call) repeat() {
 	if again, _ := k.planRetry(k.ctx, nil, nil); !again || k.sleep(k.waitReason(), k.wait) != nil {
 		return
 	}
-	l := &loop{call: *k}
-	defer func() { *k = l.call }()
-	l.http = http.Client{Transport: l}
-	l.repeater = retryablehttp.Client{
-		HTTPClient: &l.http,
-		Logger:     nil,         // it would log URLs with emails
-		RetryMax:   math.MaxInt, // planRetry counts
-		CheckRetry: l.planRetry,
-		Backoff:    l.beginPlannedWait,
-	}
+	l := loops.Get().(*loop)
+	l.call = *k
+	returned := false
+	defer func() {
+		*k = l.call
+		if returned { // after a panic, the library may still hold it
+			l.call, l.standIn, l.turn.Request = call{}, http.Request{}, nil
+			loops.Put(l)
+		}
+	}()
 	l.standIn = *new(http.Request).WithContext(k.ctx)
 	l.standIn.Method, l.standIn.URL, l.standIn.Header = k.method, k.client.base, noHeader
 	l.turn.Request = &l.standIn
@@ -49,7 +50,22 @@ func (k *call) repeat() {
 	if l.tracedWait != nil {
 		l.endWait(contextError(l.ctx)) // the wait was cut short
 	}
+	returned = true
 }
+
+// loops holds loops for reuse. The library keeps nothing of one when Do returns.
+var loops = sync.Pool{New: func() any {
+	l := new(loop)
+	l.http.Transport = l
+	l.repeater = retryablehttp.Client{
+		HTTPClient: &l.http,
+		Logger:     nil,         // it would log URLs with emails
+		RetryMax:   math.MaxInt, // planRetry counts
+		CheckRetry: l.planRetry,
+		Backoff:    l.beginPlannedWait,
+	}
+	return l
+}}
 
 // noHeader stands for the headers in http.Client, which copies it. It stays
 // empty.

@@ -155,14 +155,19 @@ func invisible(r rune) bool {
 // words reports whether s has ASCII letters, digits, - and _, and nothing else.
 func words(s string) bool {
 	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', 'A' <= c && c <= 'Z', c == '-', c == '_':
-		default:
+		if !inWords[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var inWords = func() (in [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") {
+		in[c] = true
+	}
+	return in
+}()
 
 // Token checks a name or version for the User-Agent header.
 func Token(text string) error {
