@@ -171,6 +171,7 @@ func (r request) setURL(u, base *url.URL) {
 // for example to redact them before logging.
 type attemptRequest struct {
 	http.Request
+	ctx    watchedContext
 	url    url.URL
 	values [4]string // of the headers
 	body   bytes.Reader
@@ -178,17 +179,15 @@ type attemptRequest struct {
 
 // httpRequest makes the request of one attempt. It has no GetBody. With
 // GetBody, net/http could send the body again by itself.
-func (k *call) httpRequest(ctx context.Context) *http.Request {
-	a := &attemptRequest{url: k.url}
-	req := http.Request{
-		Method: k.method, URL: &a.url, Host: a.url.Host, Header: k.header(a),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
+func (k *call) httpRequest(a *attemptRequest) *http.Request {
+	a.Request = *new(http.Request).WithContext(&a.ctx) // copied, so that one allocation holds everything
+	a.url = k.url
+	a.Method, a.URL, a.Host, a.Header = k.method, &a.url, a.url.Host, k.header(a)
+	a.Proto, a.ProtoMajor, a.ProtoMinor = "HTTP/1.1", 1, 1
 	if k.encoded != nil {
 		a.body.Reset(k.encoded)
-		req.Body, req.ContentLength = io.NopCloser(&a.body), int64(len(k.encoded))
+		a.Body, a.ContentLength = io.NopCloser(&a.body), int64(len(k.encoded))
 	}
-	a.Request = *req.WithContext(ctx) // copied, so that one allocation holds everything
 	return &a.Request
 }
 

@@ -62,9 +62,10 @@ func (k *call) send(ctx context.Context, rep *reply) {
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
 	k.outcome.Sent = true // corrected below if nothing left
-	attempt := watched(ctx, cancel, transport, buf.watch)
-	defer attempt.end()
-	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // that is the context
+	attempt := new(attemptRequest)
+	attempt.ctx.start(ctx, cancel, transport, buf.watch)
+	defer attempt.ctx.end()
+	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // the attempt has it
 	rep.at = time.Now()
 	k.status = rep.status
 	k.updateQuota(rep)
@@ -139,11 +140,11 @@ func (k *call) beforeSend() error {
 
 // exchange sends the request and reads the whole reply, so that its connection
 // can be reused.
-func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *replyBuffer) reply {
-	resp, err := transport.RoundTrip(k.httpRequest(ctx))
+func (k *call) exchange(transport http.RoundTripper, attempt *attemptRequest, buf *replyBuffer) reply {
+	resp, err := transport.RoundTrip(k.httpRequest(attempt))
 	switch {
 	case err != nil:
-		return ctx.failed(scrub.Readable(err))
+		return attempt.ctx.failed(scrub.Readable(err))
 	case resp == nil || resp.StatusCode == 0:
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
@@ -171,7 +172,7 @@ func (k *call) updateQuota(rep *reply) {
 	if rep.status != 0 {
 		if limit, remaining, reset, ok := headers.RateLimit(rep.header, rep.at); ok {
 			reported := RateLimit{Limit: limit, Remaining: remaining, Reset: reset}
-			k.client.rateLimit.Store(&reported)
+			k.client.quota.set(reported)
 			rep.rateLimit = reported
 		}
 	}

@@ -113,12 +113,12 @@ func hotCalls() []hotCall {
 		return err
 	}
 	return []hotCall{
-		{"A get", 22, []string{`200 {"data":` + hotContact(0) + `}`}, get},
-		{"B list 100", 626, []string{"200 " + hotPage(1, 1)}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"A get", 20, []string{`200 {"data":` + hotContact(0) + `}`}, get},
+		{"B list 100", 622, []string{"200 " + hotPage(1, 1)}, func(ctx context.Context, c *demeterrr.Client) error {
 			_, err := c.Contacts.List(ctx, &demeterrr.ContactListParams{Page: 1, Limit: 100})
 			return err
 		}},
-		{"C iterate 500", 3150, []string{"200 " + hotPage(1, 5), "200 " + hotPage(2, 5), "200 " + hotPage(3, 5), "200 " + hotPage(4, 5), "200 " + hotPage(5, 5)}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"C iterate 500", 3138, []string{"200 " + hotPage(1, 5), "200 " + hotPage(2, 5), "200 " + hotPage(3, 5), "200 " + hotPage(4, 5), "200 " + hotPage(5, 5)}, func(ctx context.Context, c *demeterrr.Client) error {
 			for _, err := range c.Contacts.All(ctx, nil) {
 				if err != nil {
 					return err
@@ -126,22 +126,22 @@ func hotCalls() []hotCall {
 			}
 			return nil
 		}},
-		{"D create", 22, []string{"201 " + someCreated}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"D create", 18, []string{"201 " + someCreated}, func(ctx context.Context, c *demeterrr.Client) error {
 			_, err := c.Contacts.Create(ctx, jane)
 			return err
 		}},
-		{"E conflict", 21, []string{"409 " + someTaken}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"E conflict", 17, []string{"409 " + someTaken}, func(ctx context.Context, c *demeterrr.Client) error {
 			_, err := c.Contacts.Create(ctx, jane)
 			if !errors.Is(err, demeterrr.ErrContactExists) {
 				return fmt.Errorf("not a conflict: %w", err)
 			}
 			return nil
 		}},
-		{"F execute 100", 33, []string{"200 " + executedJSON()}, func(ctx context.Context, c *demeterrr.Client) error {
+		{"F execute 100", 26, []string{"200 " + executedJSON()}, func(ctx context.Context, c *demeterrr.Client) error {
 			_, err := c.Sequences.Execute(ctx, id, hundred)
 			return err
 		}},
-		{"G retry", 47, []string{"429 " + someTooMany, `200 {"data":` + hotContact(0) + `}`}, get},
+		{"G retry", 39, []string{"429 " + someTooMany, `200 {"data":` + hotContact(0) + `}`}, get},
 	}
 }
 

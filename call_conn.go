@@ -76,14 +76,13 @@ type watchedContext struct {
 	hooks  *httptrace.ClientTrace
 }
 
-// watched returns the context of an attempt. cancel cancels ctx; nil if ctx is
-// the caller's.
-func watched(ctx context.Context, cancel context.CancelFunc, transport http.RoundTripper, shared *connWatch) *watchedContext {
-	c := &watchedContext{ctx: ctx, cancel: cancel}
+// start makes c the context of an attempt. cancel cancels ctx; nil if ctx is the
+// caller's.
+func (c *watchedContext) start(ctx context.Context, cancel context.CancelFunc, transport http.RoundTripper, shared *connWatch) {
+	c.ctx, c.cancel = ctx, cancel
 	if _, own := transport.(*http.Transport); own {
 		c.begin(shared, own)
 	}
-	return c
 }
 
 func (c *watchedContext) begin(watch *connWatch, own bool) {
@@ -126,12 +125,27 @@ func (c *watchedContext) Done() <-chan struct{} {
 	return c.current().Done()
 }
 
-// someHooks identifies the key of hooks, which is private to httptrace.
-var someHooks = httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{})
+// keyOfHooks is the key of hooks, which is private to httptrace.
+var keyOfHooks = func() any {
+	asked := askedContext{Context: context.Background()}
+	httptrace.ContextClientTrace(&asked)
+	return asked.key
+}()
+
+// askedContext keeps the key that it was asked for.
+type askedContext struct {
+	context.Context
+	key any
+}
+
+func (c *askedContext) Value(key any) any {
+	c.key = key
+	return nil
+}
 
 // Value returns the hooks for the key of httptrace.
 func (c *watchedContext) Value(key any) any {
-	if someHooks.Value(key) == nil {
+	if key != keyOfHooks {
 		return c.current().Value(key)
 	}
 	c.mu.Lock()

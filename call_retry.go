@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -15,13 +16,14 @@ import (
 
 // loop hands a call to go-retryablehttp from its second attempt. The library
 // repeats the call, sleeps in between and watches the context, until planRetry
-// ends it. Each call has its own light client of the library, with the loop as
+// ends it. Each loop has its own light client of the library, with the loop as
 // its transport, so that the hooks reach the call.
 type loop struct {
 	call
 	repeater retryablehttp.Client
 	http     http.Client
-	turn     retryablehttp.Request // stands for the request in the library
+	turn     retryablehttp.Request // of standIn
+	standIn  http.Request          // stands for the request in the library
 }
 
 // repeat retries a call after its first attempt. It makes the first wait
@@ -31,9 +33,30 @@ func (k *call) repeat() {
 	if again, _ := k.planRetry(k.ctx, nil, nil); !again || k.sleep(k.waitReason(), k.wait) != nil {
 		return
 	}
-	l := &loop{call: *k}
-	defer func() { *k = l.call }()
-	l.http = http.Client{Transport: l}
+	l := loops.Get().(*loop)
+	l.call = *k
+	returned := false
+	defer func() {
+		*k = l.call
+		if returned { // after a panic, the library may still hold it
+			l.call, l.standIn, l.turn.Request = call{}, http.Request{}, nil
+			loops.Put(l)
+		}
+	}()
+	l.standIn = *new(http.Request).WithContext(k.ctx)
+	l.standIn.Method, l.standIn.URL, l.standIn.Header = k.method, k.client.base, noHeader
+	l.turn.Request = &l.standIn
+	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
+	if l.tracedWait != nil {
+		l.endWait(contextError(l.ctx)) // the wait was cut short
+	}
+	returned = true
+}
+
+// loops holds loops for reuse. The library keeps nothing of one when Do returns.
+var loops = sync.Pool{New: func() any {
+	l := new(loop)
+	l.http.Transport = l
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
 		Logger:     nil,         // it would log URLs with emails
@@ -41,13 +64,8 @@ func (k *call) repeat() {
 		CheckRetry: l.planRetry,
 		Backoff:    l.beginPlannedWait,
 	}
-	req := http.Request{Method: k.method, URL: k.client.base, Header: noHeader}
-	l.turn.Request = req.WithContext(k.ctx)
-	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
-	if l.tracedWait != nil {
-		l.endWait(contextError(l.ctx)) // the wait was cut short
-	}
-}
+	return l
+}}
 
 // noHeader stands for the headers in http.Client, which copies it. It stays
 // empty.

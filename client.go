@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/gate"
@@ -51,7 +51,7 @@ type Client struct {
 	logger    *slog.Logger
 	tracing   *tracing // nil without a tracer
 	gate      gate.Gate
-	rateLimit atomic.Pointer[RateLimit]
+	quota     quota
 }
 
 // New makes a client for an API key, which starts with dem_ (API docs, page
@@ -139,12 +139,28 @@ func (c *Client) roundTripper() http.RoundTripper {
 
 // RateLimit returns the most recently reported quota, or the zero value.
 func (c *Client) RateLimit() RateLimit {
-	if c != nil {
-		if r := c.rateLimit.Load(); r != nil {
-			return *r
-		}
+	if c == nil {
+		return RateLimit{}
 	}
-	return RateLimit{}
+	return c.quota.get()
+}
+
+// quota holds the most recently reported RateLimit.
+type quota struct {
+	mu       sync.Mutex
+	reported RateLimit
+}
+
+func (q *quota) get() RateLimit {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reported
+}
+
+func (q *quota) set(reported RateLimit) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reported = reported
 }
 
 // BaseURL returns the address of the API, as [WithBaseURL] set it. It is empty

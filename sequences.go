@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
 
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 	"github.com/demeterrr/demeterrr-go/internal/validate"
@@ -178,14 +177,12 @@ func (p *ExecuteParams) check() error {
 	if n := len(p.Contacts); n < 1 || n > maxExecuteContacts {
 		return fmt.Errorf("an execution takes 1 to %d contacts, not %d", maxExecuteContacts, n)
 	}
-	seen := make(map[string]struct{}, len(p.Contacts))
-	for i, c := range p.Contacts {
-		if err := c.check(); err != nil {
+	var seen mailbox.Set
+	for i := range p.Contacts {
+		if err := p.Contacts[i].check(); err != nil {
 			return fmt.Errorf("contact %d: %w", i+1, err)
 		}
-		email := mailbox.Key(c.Email)
-		if seen[email] = struct{}{}; len(seen) <= i { // this email came before
-			first := slices.IndexFunc(p.Contacts, func(c ExecuteContact) bool { return mailbox.Key(c.Email) == email })
+		if first, added := seen.Add(mailbox.Key(p.Contacts[i].Email)); !added {
 			return fmt.Errorf("contacts %d and %d have the same email, which would be messaged twice; leave one out", first+1, i+1)
 		}
 	}
@@ -203,7 +200,7 @@ func (c ExecuteContact) Validate() error {
 	return nil
 }
 
-func (c ExecuteContact) check() error {
+func (c *ExecuteContact) check() error {
 	if err := validate.Email(c.Email); err != nil {
 		return err
 	}

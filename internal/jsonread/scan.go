@@ -115,10 +115,19 @@ func (r *Reader) digits(i int) int {
 // quoted reads a string and returns the text between its quotes. It is plain if
 // it is valid UTF-8 without escapes.
 func (r *Reader) quoted() (raw []byte, plain bool) {
-	data, start := r.data, r.pos+1
-	ascii, escaped := true, false
-	for i := start; ; {
-		i = jsontext.SkipPlain(data, i)
+	start := r.pos + 1
+	i := jsontext.SkipPlain(r.data, start)
+	if i < len(r.data) && r.data[i] == '"' { // nearly always
+		r.pos = i + 1
+		return r.data[start:i], true
+	}
+	return r.special(start, i)
+}
+
+// special reads the rest of a string that starts at start, from a byte at i that is not plain.
+func (r *Reader) special(start, i int) (raw []byte, plain bool) {
+	data, ascii, escaped := r.data, true, false
+	for ; ; i = jsontext.SkipPlain(data, i) {
 		if i >= len(data) {
 			r.fail(i, "")
 			return nil, true

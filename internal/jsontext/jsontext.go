@@ -10,17 +10,18 @@ import (
 
 // SkipPlain returns the index of the first quote, backslash, control character
 // or non-ASCII byte from i on; len(data) if there is none. It looks at eight
-// bytes at a time. In each lane a subtraction sets the top bit if the byte is
-// too small. A lane borrows from the next only if its own bit is set, so the
-// lowest set bit is always right.
+// bytes at a time.
 func SkipPlain(data []byte, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(data); i += 8 {
-		x := binary.LittleEndian.Uint64(data[i:])
-		found := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
-		if found != 0 {
+		if found := special(binary.LittleEndian.Uint64(data[i:])); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
+	}
+	if rest := len(data) - i; rest > 0 && len(data) >= 8 {
+		// The last eight bytes, without those before i. Spaces fill their place: they are plain.
+		last := binary.LittleEndian.Uint64(data[len(data)-8:])
+		last = last>>(64-8*rest) | (ones*' ')<<(8*rest)
+		return min(i+bits.TrailingZeros64(special(last))/8, len(data))
 	}
 	for ; i < len(data); i++ {
 		if c := data[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
@@ -28,4 +29,12 @@ func SkipPlain(data []byte, i int) int {
 		}
 	}
 	return i
+}
+
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// special sets the top bit of each of eight bytes that is not plain. A subtraction sets it where the
+// byte is too small. The lowest such bit is always true: only a byte that has it set borrows from the next.
+func special(x uint64) uint64 {
+	return (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & tops
 }

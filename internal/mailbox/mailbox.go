@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/ascii"
 )
 
 // Same reports whether the two emails mean the same contact of the account. It
@@ -45,13 +46,14 @@ func Rank(email, have string) int {
 // calls equal. They count as one person: one sending too few is better than a
 // person messaged twice.
 func Key(email string) string {
-	key := strings.ToLower(email)
-	for i := range len(key) {
-		if key[i] >= utf8.RuneSelf {
-			return strings.Map(foldCase, key)
-		}
+	kind := ascii.KindOf(email)
+	switch {
+	case !kind.ASCII:
+		return strings.Map(foldCase, strings.ToLower(email))
+	case kind.Upper:
+		return strings.ToLower(email)
 	}
-	return key
+	return email // as nearly all are written
 }
 
 // foldCase maps the lower-case forms of a letter, such as σ and ς, to one of

@@ -1,7 +1,11 @@
-// Command peers compares this SDK with the alternatives of its users, and
-// writes docs/performance.md:
+// Command peers compares this SDK with the alternatives of its users, on each
+// Go release, and writes docs/performance.md:
 //
 //	cd internal/peers && GOWORK=off go run . -out ../../docs/performance.md
+//
+// It starts itself once for each release, with GOTOOLCHAIN. A release takes about
+// 10 minutes on an idle machine with two processors. During development, -quick
+// -go go1.27.1 takes half a minute.
 //
 // It prints ratios in place of times. The clients do the same work by turns.
 // The time of each is divided by the time of net/http with encoding/json in the
@@ -9,17 +13,19 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/nethttp"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/oapicodegen"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/ogenclient"
+	"github.com/demeterrr/demeterrr-go/internal/peers/by/paced"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/resty"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/retryable"
 	"github.com/demeterrr/demeterrr-go/internal/peers/by/sdk"
@@ -57,33 +63,71 @@ var tracers = []candidate{
 	{name: "module otel: metrics, spans recorded", make: traced.Spans},
 }
 
+// pacers are this SDK without and with a Pacer.
+var pacers = []candidate{
+	{name: "no limiter", make: shown},
+	{name: "a Pacer with one limit", make: paced.One},
+	{name: "a Pacer with two limits", make: paced.Two},
+	{name: "the same, and 10 calls of low priority wait at it", make: paced.Crowded},
+}
+
 // baseline is the index of the divisor.
 const baseline = 1
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 151, "how many rounds are measured")
-	batch := flag.Duration("batch", 10*time.Millisecond, "about how long each client works in a round, for each work")
+	size := full
+	releases := flag.String("go", "go1.27.1,go1.26.8", "the Go releases to measure, newest first")
+	flag.IntVar(&size.rounds, "rounds", full.rounds, "how many rounds are measured")
+	flag.StringVar(&size.only, "only", full.only, "the works to measure")
 	quick := flag.Bool("quick", false, "few and short rounds, no binary sizes: to look while developing")
-	only := flag.String("only", "ABCDEFGHI", "the works to measure")
 	out := flag.String("out", "", "the file to write; standard output if empty")
+	one := flag.Bool("json", false, "measure the release that runs this, and write JSON for the document")
 	flag.Parse()
 	if *quick {
-		*rounds, *batch = 7, 5*time.Millisecond
+		only := size.only
+		size = brief
+		size.only = only
 	}
-	r := &results{command: "cd internal/peers && GOWORK=off go run . " + strings.Join(os.Args[1:], " "), rounds: *rounds, started: time.Now()}
-	if err := r.measure(*only, *batch); err != nil {
+	if err := run(strings.Split(*releases, ","), size, *one, *out); err != nil {
 		log.Fatal(err)
 	}
-	if !*quick {
-		if err := r.measureSizes(); err != nil {
-			log.Fatal(err)
+}
+
+// run measures one release, or starts the program for each and writes the document.
+func run(releases []string, size size, one bool, out string) error {
+	if one {
+		m, err := measure(size)
+		if err != nil {
+			return err
 		}
+		return json.NewEncoder(os.Stdout).Encode(m)
 	}
-	text := r.markdown()
-	if *out == "" {
+	var all []*measurement
+	for _, release := range releases {
+		m, err := measureOn(release, os.Args[1:])
+		if err != nil {
+			return fmt.Errorf("%s: %w", release, err)
+		}
+		all = append(all, m)
+	}
+	text := markdown(strings.Join(os.Args[1:], " "), all) + growth(out)
+	if out == "" {
 		fmt.Print(text)
-	} else if err := os.WriteFile(*out, []byte(text), 0o644); err != nil { //nolint:gosec // a document, for all
-		log.Fatal(err)
+		return nil
 	}
+	return os.WriteFile(out, []byte(text), 0o644) //nolint:gosec // a document, for all
+}
+
+// measureOn starts this program with another Go release.
+func measureOn(release string, args []string) (*measurement, error) {
+	cmd := exec.Command("go", append([]string{"run", ".", "-json"}, args...)...) //nolint:gosec,noctx // our own words, to be waited for
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release, "GOWORK=off")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	m := new(measurement)
+	return m, json.Unmarshal(text, m)
 }

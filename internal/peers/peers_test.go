@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,30 +143,130 @@ func TestAllClientsDoTheSameWork(t *testing.T) {
 func TestTheServersAgree(t *testing.T) {
 	t.Parallel()
 	replies := serve.NewReplies()
-	server, err := serve.Listen(replies, nil)
+	config, err := serve.TLS(filepath.Join(t.TempDir(), "roots.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
-	for _, path := range []string{serve.Plain + "/contacts?page=3&limit=100", serve.Plain + "/contacts?limit=100&page=51", serve.Plain + "/none"} {
-		var bodies [2][]byte
-		for i, hc := range []http.Client{{}, {Transport: &serve.Memory{Replies: replies}}} {
-			req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL()+path, nil)
-			if err != nil {
-				t.Fatal(err)
+	trusting := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // its own server
+	defer trusting.CloseIdleConnections()
+	for _, protocol := range protocols {
+		server, err := protocol.listen(replies, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		for _, path := range []string{serve.Plain + "/contacts?page=3&limit=100", serve.Plain + "/contacts?limit=100&page=51", serve.Plain + "/none"} {
+			resp, body := fetch(t, trusting, server.URL()+path) //nolint:bodyclose // fetch has closed it
+			if (resp.ProtoMajor == 2) != (protocol.name == "HTTP/2") {
+				t.Errorf("%s: it speaks %s", protocol.name, resp.Proto)
 			}
-			resp, err := hc.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bodies[i], err = io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if err != nil {
-				t.Fatal(err)
+			want, wantBody := fetch(t, &serve.Memory{Replies: replies}, server.URL()+path) //nolint:bodyclose // fetch has closed it
+			if diff := cmp.Diff(wantBody, body); diff != "" || resp.StatusCode != want.StatusCode {
+				t.Errorf("%s, in memory (-), over %s (+): %d and %d\n%s", path, protocol.name, want.StatusCode, resp.StatusCode, diff)
 			}
 		}
-		if diff := cmp.Diff(string(bodies[1]), string(bodies[0])); diff != "" {
-			t.Errorf("%s, in memory (-), over loopback (+):\n%s", path, diff)
+		if n := server.Connections(); n != 1 {
+			t.Errorf("%s: %d connections were counted", protocol.name, n)
 		}
+	}
+}
+
+func fetch(t *testing.T, rt http.RoundTripper, url string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// TestTheDocumentHoldsEveryRelease measures little, and sends it through JSON as the command does.
+func TestTheDocumentHoldsEveryRelease(t *testing.T) { //nolint:paralleltest // it changes http.DefaultTransport
+	measured, err := measure(size{rounds: 2, batch: time.Millisecond, only: "AGH", crowd: 128, crowds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(measured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*measurement
+	for _, release := range []string{"go1.2", "go1.1"} {
+		m := new(measurement)
+		if err := json.Unmarshal(encoded, m); err != nil {
+			t.Fatal(err)
+		}
+		m.Go = release
+		m.Binaries = make([]binary, len(candidates))
+		all = append(all, m)
+	}
+	document := markdown("-out x", all)
+	titles := map[string]int{}
+	for line := range strings.Lines(document) {
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			titles[strings.TrimSpace(title)]++
+		}
+	}
+	want := map[string]int{"The cost of a tracer": 1, "The cost of a Pacer": 1, "What a program carries that gets one contact": 1}
+	for _, m := range all {
+		for _, title := range []string{"Time in memory", "Time over loopback", "Allocations in memory", "Allocations over loopback", "H: 64 goroutines share a client over loopback"} {
+			want[title+", on "+m.Go] = 1
+		}
+	}
+	if diff := cmp.Diff(want, titles); diff != "" {
+		t.Errorf("titles (-want +got):\n%s", diff)
+	}
+	// Each row has as many cells as its head, and none is empty but those of works without an aim.
+	columns := 0
+	for line := range strings.Lines(document) {
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			columns = 0
+		case columns == 0:
+			columns = strings.Count(line, "|")
+		case strings.Count(line, "|") != columns || strings.Contains(line, "|  |") || strings.Contains(line, "NaN"):
+			t.Errorf("a row is not as its head: %s", line)
+		}
+	}
+	if n := strings.Count(document, "| G: 429, then 200 |"); n != 8 {
+		t.Errorf("work G is in %d tables", n)
+	}
+}
+
+// TestAMissedAimIsSaid compares what the tables show, cut to two digits.
+func TestAMissedAimIsSaid(t *testing.T) {
+	t.Parallel()
+	for measured, missed := range map[float64]bool{0.39: false, 0.404: false, 0.406: true, 1.2: true} {
+		m := &measurement{Works: []row{{Letter: "A", Place: memory, Ratios: []spread{{measured, measured, measured}}}, {Letter: "I", Place: memory}}}
+		var with, without strings.Builder
+		m.timeTable(&with, memory, true)
+		m.timeTable(&without, memory, false)
+		if strings.Contains(with.String(), "A misses its aim") != missed || strings.Contains(without.String(), "aim") {
+			t.Errorf("%v:\n%s\n%s", measured, with.String(), without.String())
+		}
+	}
+}
+
+func TestTheSectionOfAnotherCommandStays(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "performance.md")
+	if text := growth(file); !strings.Contains(text, "<!-- scale: begin -->\n<!-- scale: end -->") {
+		t.Errorf("a new file has the section %q", text)
+	}
+	const section = "<!-- scale: begin -->\n\na table\n\n<!-- scale: end -->"
+	if err := os.WriteFile(file, []byte("# Performance\n\n"+section+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := growth(file); !strings.Contains(text, section) {
+		t.Errorf("the section became %q", text)
 	}
 }

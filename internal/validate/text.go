@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/ascii"
 )
 
 var errNotUTF8 = errors.New("a text is not valid UTF-8; convert it first")
@@ -73,7 +75,7 @@ func endless(v reflect.Value) bool {
 // Texts is Text for strings only, at less cost.
 func Texts(texts []string) error {
 	for _, s := range texts {
-		if !utf8.ValidString(s) {
+		if !ascii.KindOf(s).ASCII && !utf8.ValidString(s) {
 			return errNotUTF8
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/demeterrr/demeterrr-go/internal/ascii"
 )
 
 // keyPrefix starts every API key.
@@ -70,14 +72,14 @@ func loopback(host string) bool {
 // ID checks an opaque id for use as one segment of a path.
 func ID(id string) error {
 	switch {
+	case words(id): // nearly all: spare them the rest
+		return nil
 	case id == "":
 		return errors.New("the id is empty")
 	case id == "." || id == "..":
 		return errors.New("the id is a dot segment, which would change the path")
 	case strings.ContainsAny(id, "/?#\\"):
 		return errors.New("the id holds a slash, a ? or a #; pass the bare id, not a path or a URL")
-	case graphic(id): // nearly all: spare them the rest
-		return nil
 	case !utf8.ValidString(id):
 		return errors.New("the id is not valid UTF-8; pass it as the API gave it")
 	case hasControl(id):
@@ -129,7 +131,7 @@ func Email(email string) error {
 		return fmt.Errorf("the email is longer than %d bytes; pass one address and nothing else", maxEmail)
 	case at < 1 || at == len(email)-1:
 		return errors.New("the email is not of the form name@host")
-	case graphic(email): // nearly all: spare them the rest
+	case ascii.KindOf(email).Graphic: // nearly all: spare them the rest
 		return nil
 	case !utf8.ValidString(email):
 		return errors.New("the email is not valid UTF-8")
@@ -153,15 +155,22 @@ func invisible(r rune) bool {
 		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// graphic reports whether s has only ASCII letters, digits and punctuation.
-func graphic(s string) bool {
+// words reports whether s has only ASCII letters, digits, - and _.
+func words(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
+		if !inWords[s[i]] {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
+
+var inWords = func() (in [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") {
+		in[c] = true
+	}
+	return in
+}()
 
 // Token checks a name or version for the User-Agent header.
 func Token(text string) error {
