@@ -300,3 +300,38 @@ func anchors(t *testing.T, file string) map[string]bool {
 	}
 	return found
 }
+
+// TestDocumentsNameTheWholeAPI finds each sentinel in docs/errors.md, and each
+// option of the root package in the README.
+func TestDocumentsNameTheWholeAPI(t *testing.T) {
+	t.Parallel()
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	api := read("api.txt")
+	root, _, _ := strings.Cut(api, "\npackage bulk\n")
+	for _, want := range []struct {
+		file, in string
+		names    *regexp.Regexp
+		prefix   string
+		atLeast  int
+	}{
+		{"docs/errors.md", api, regexp.MustCompile(`(?m)^(?:var)? (Err[A-Z]\w+)(?: error)? = `), "", 20},
+		{"README.md", root, regexp.MustCompile(`(?m)^func (With\w+)\(.*\) (?:Call)?Option$`), "`", 15},
+	} {
+		text := read(want.file)
+		found := want.names.FindAllStringSubmatch(want.in, -1)
+		if len(found) < want.atLeast {
+			t.Errorf("found %d names for %s in api.txt; does this test still read it right?", len(found), want.file)
+		}
+		for _, name := range found {
+			if !regexp.MustCompile(want.prefix + `(?:bulk\.)?` + name[1] + `\b`).MatchString(text) {
+				t.Errorf("%s does not name %s", want.file, name[1])
+			}
+		}
+	}
+}
