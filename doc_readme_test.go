@@ -15,9 +15,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// documentPreamble declares the names that a reader of a document has before a
-// block.
-const documentPreamble = `package main
+// readmePreamble declares the names that the blocks of the README, of docs and of
+// doc.go use.
+const readmePreamble = `package main
 
 import (
 	"context"
@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"iter"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"testing"
@@ -39,6 +40,7 @@ var (
 	_ = errors.Is
 	_ = fmt.Print
 	_ = log.Print
+	_ = slog.Default
 	_ = http.MethodGet
 	_ = url.PathEscape
 	_ = time.Now
@@ -51,6 +53,7 @@ var (
 	t          *testing.T
 	err        error
 	sequenceID string
+	contactID  string
 	id         string
 	guests     iter.Seq2[demeterrr.ExecuteContact, error]
 	guest      demeterrr.ExecuteContact
@@ -95,7 +98,7 @@ func TestDocumentBlocksCompile(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			var program strings.Builder
-			program.WriteString(documentPreamble)
+			program.WriteString(readmePreamble)
 			blocks := documentBlocks(t, file, "go")
 			if len(blocks) < atLeast {
 				t.Errorf("found %d Go blocks in %s; does this test still read it right?", len(blocks), file)
