@@ -16,39 +16,39 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// call is one call of the API on its way: what is asked, and what its attempts
-// have met so far. It stays on the stack, unless it is repeated.
+// call is one call of the API in progress: the request, and the results of its
+// attempts so far. It stays on the stack, unless it is retried.
 type call struct {
 	client *Client
 	ctx    context.Context // the caller's
 	request
 	callConfig
-	decode func(*jsonread.Reader) error // reads the body of a 2xx; nil if nobody wants it
+	decode func(*jsonread.Reader) error // reads the body of a 2xx; nil to ignore it
 
 	key      string        // of the last attempt
 	attempts int           // requests sent
-	last     *Error        // what the last attempt failed with; nil if it succeeded
-	again    bool          // the last attempt may be repeated
-	unknown  bool          // a write may have taken effect in one of the attempts
+	last     *Error        // the last attempt's error; nil if it succeeded
+	again    bool          // the last attempt may be retried
+	unknown  bool          // a write may have taken effect in some attempt
 	wait     time.Duration // until the next attempt
 	waiting  bool          // between two attempts
 	pauses   int           // waits for a retryAfter that used up no retry
-	place    Release       // at the limiter; nil if there is nothing to give back
+	place    Release       // at the limiter; nil if there is none to release
 	outcome  LimitOutcome  // of the attempt at that place
 
-	neverWaits bool // for the API, because of a WithMaxRetries(0)
+	neverWaits bool // set by WithMaxRetries(0): never wait for the API
 
 	// For tracers.
 	status     int // of the last attempt
 	waited     Waited
-	tracedWait *tracedWait // the wait that they know of
+	tracedWait *tracedWait // the current wait, as the tracers know it
 
 	url     url.URL
 	encoded []byte // the body; nil if there is none
 }
 
-// do makes one call: it checks and encodes the request, sends it as often as the
-// retry policy says, and decodes the reply or the error.
+// do makes one call. It checks and encodes the request, sends it within the
+// retry policy, and decodes the reply or the error.
 func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader) error, opts []CallOption) error {
 	if c == nil || c.apiKey == nil {
 		return r.refuse(errors.New("the client was not made by New"))
@@ -63,7 +63,7 @@ func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader
 	} else {
 		failed = k.prepareAndRun(opts) //nolint:contextcheck // the call holds it
 	}
-	if failed != nil { // a nil *Error in an error would not be nil
+	if failed != nil { // a nil *Error in an error would be non-nil
 		return failed
 	}
 	return nil
@@ -93,8 +93,8 @@ func (k *call) prepareAndRun(opts []CallOption) *Error {
 	return k.run()
 }
 
-// run makes the first attempt, with which nearly every call ends, and leaves it
-// to go-retryablehttp to go on from there.
+// run makes the first attempt, the only one of most calls. go-retryablehttp
+// takes over from the second.
 func (k *call) run() *Error {
 	k.attempt()
 	if k.again {
@@ -104,41 +104,43 @@ func (k *call) run() *Error {
 		return nil
 	}
 	if k.waiting {
-		k.last.cause = contextError(k.ctx) // the wait was cancelled: the last reply says why there was one
+		k.last.cause = contextError(k.ctx) // the wait was canceled; the last reply is the reason for it
 	}
 	if !k.unknown && errors.Is(k.last.cause, ErrUnknownOutcome) {
-		k.last.cause = foreign{k.last.cause} // a limiter's, say, from another call
+		k.last.cause = foreign{k.last.cause} // from outside, such as a limiter: it may be about another call
 	}
 	k.last.Method, k.last.Path = k.method, k.path
 	k.last.Attempts, k.last.unknown = k.attempts, k.unknown
 	return k.last
 }
 
-// request is one call before it is sent: what a method of a service says about it.
+// request describes one call before it is sent. The methods of the services
+// fill it in.
 type request struct {
-	operation string // what asks: "Contacts.Create"
+	operation string // the caller: "Contacts.Create"
 	method    string
 	path      string // below the base URL, escaped
 	query     url.Values
-	body      any // nil, or what is encoded as JSON; it is checked first if it is a checker
-	// mistake is why the request must not be sent; nil if nothing is known to be wrong with it.
+	body      any // nil, or a value to encode as JSON; a checker is checked first
+	// mistake is the reason to reject the request, or nil.
 	mistake error
-	// route is the template of the path, for tracers. Empty means that the path is one itself, or that it is made of a raw path.
+	// route is the template of the path, for tracers. Empty means that path is
+	// a template itself, or that the route is derived from a raw path.
 	route string
-	raw   bool // the path is a caller's
+	raw   bool // the caller gave the path
 }
 
-// checker is a body that can tell before it is sent that it cannot be right.
+// checker is a body that can find its own mistakes before sending.
 type checker interface{ check() error }
 
-// refuse is the error for a request that will not be sent.
+// refuse returns the error for a request that is rejected before sending.
 func (r request) refuse(err error) *Error {
 	e := invalid("%s", err)
 	e.Method, e.Path = r.method, r.path
 	return e
 }
 
-// withID puts an id into the one place for it in a route, escaped as one segment.
+// withID puts an id into the {id} of a route, escaped as one segment.
 func withID(operation, method, route, id string) request {
 	if err := validate.ID(id); err != nil {
 		return request{operation: operation, method: method, path: route, mistake: err}
@@ -147,16 +149,16 @@ func withID(operation, method, route, id string) request {
 	return request{operation: operation, method: method, path: before + url.PathEscape(id) + after, route: route}
 }
 
-// setURL makes u the address of the request. Its path is escaped already.
+// setURL sets u to the address of the request. The path is already escaped.
 func (r request) setURL(u, base *url.URL) {
 	*u = *base
 	plain := r.path
 	if strings.Contains(plain, "%") {
-		if p, err := url.PathUnescape(plain); err == nil { // it is: paths are checked before
+		if p, err := url.PathUnescape(plain); err == nil { // always: paths are checked before
 			plain = p
 		}
 	}
-	u.RawPath = base.RawPath + r.path // validate.BaseURL has seen to it that the base has one
+	u.RawPath = base.RawPath + r.path // validate.BaseURL has set base.RawPath
 	u.Path = u.RawPath
 	if base.RawPath != base.Path || plain != r.path {
 		u.Path = base.Path + plain
@@ -164,9 +166,9 @@ func (r request) setURL(u, base *url.URL) {
 	u.RawQuery = r.query.Encode()
 }
 
-// attemptRequest is the request of one attempt. A transport may keep it when the
-// attempt is over, and overwrite the URL and the headers, as one does that redacts
-// them before it logs. So no other attempt shares it.
+// attemptRequest is the request of one attempt. Attempts never share one: a
+// transport may keep it after the attempt, and overwrite its URL and headers,
+// for example to redact them before logging.
 type attemptRequest struct {
 	http.Request
 	url    url.URL
@@ -174,8 +176,8 @@ type attemptRequest struct {
 	body   bytes.Reader
 }
 
-// httpRequest is what one attempt sends. It has no GetBody: with one, net/http
-// would send a body again by itself.
+// httpRequest makes the request of one attempt. It has no GetBody. With
+// GetBody, net/http could send the body again by itself.
 func (k *call) httpRequest(ctx context.Context) *http.Request {
 	a := &attemptRequest{url: k.url}
 	req := http.Request{
@@ -186,7 +188,7 @@ func (k *call) httpRequest(ctx context.Context) *http.Request {
 		a.body.Reset(k.encoded)
 		req.Body, req.ContentLength = io.NopCloser(&a.body), int64(len(k.encoded))
 	}
-	a.Request = *req.WithContext(ctx) // copied, so that one allocation holds it all
+	a.Request = *req.WithContext(ctx) // copied, so that one allocation holds everything
 	return &a.Request
 }
 
@@ -201,7 +203,7 @@ func (k *call) header(a *attemptRequest) http.Header {
 		h["Content-Type"] = values[3:4:4]
 	}
 	if k.client.jar != nil {
-		// Not left to http.Client, which would add the cookies once more with each retry.
+		// http.Client would add the cookies again with each retry.
 		with := http.Request{Header: h}
 		for _, cookie := range k.client.jar.Cookies(&a.url) {
 			with.AddCookie(cookie)
@@ -213,8 +215,8 @@ func (k *call) header(a *attemptRequest) http.Header {
 // keySource returns the key of the next attempt, or an [*Error].
 type keySource func(context.Context) (string, error)
 
-// takeKey gets the key of the next attempt, with which it is sent and of which
-// everything that comes back is cleaned.
+// takeKey gets the key of the next attempt. The attempt is sent with this key,
+// and replies and errors are scrubbed of it.
 func (k *call) takeKey() error {
 	key, err := k.client.apiKey(k.ctx)
 	if err != nil {
@@ -242,7 +244,7 @@ func callKeyFunc(ctx context.Context, f func(context.Context) (string, error)) (
 	return f(ctx)
 }
 
-// checkKey returns the error for a key that cannot be sent, or nil.
+// checkKey returns the error for an unusable key, or nil.
 func checkKey(key string) *Error {
 	if key == "" {
 		return &Error{Code: CodeMissingAPIKey, Message: "no API key was given; make one in the dashboard"}
@@ -253,10 +255,11 @@ func checkKey(key string) *Error {
 	return nil
 }
 
-// anyKey matches what looks like an API key.
+// anyKey matches text that looks like an API key.
 var anyKey = regexp.MustCompile(`dem_[^\s"'<>()\[\],;:=&\\]+`)
 
-// withoutKeys is err with a text that holds neither key nor anything like one.
+// withoutKeys returns err with key, and anything like a key, removed from its
+// text.
 func withoutKeys(err error, key string) error {
 	err = scrub.Readable(err)
 	text := err.Error()

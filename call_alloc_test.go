@@ -11,11 +11,11 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// The transport's own allocations are in the limits.
+// The limits include the transport's own allocations.
 //
 //nolint:paralleltest // allocations are counted for the whole process
 func TestHotCallsAllocateNoMoreThanPromised(t *testing.T) {
-	deadline, cancel := context.WithTimeout(t.Context(), 25*time.Second) // sooner than the client's own time limit
+	deadline, cancel := context.WithTimeout(t.Context(), 25*time.Second) // earlier than the client's own time limit
 	defer cancel()
 	for _, h := range hotCalls() {
 		for name, ctx := range map[string]context.Context{h.name: t.Context(), h.name + ", with a deadline": deadline} {
@@ -32,7 +32,8 @@ func TestHotCallsAllocateNoMoreThanPromised(t *testing.T) {
 	}
 }
 
-// A proxy can garble a reply. What it repeats must not cost a page each time.
+// A proxy can garble a reply and repeat its list. A repeated list must not
+// allocate another page.
 //
 //nolint:paralleltest // allocations are counted for the whole process
 func TestARepeatedListAllocatesOnce(t *testing.T) {
@@ -49,7 +50,7 @@ func TestARepeatedListAllocatesOnce(t *testing.T) {
 	}
 }
 
-// A tracer of every kind costs a call little: what it is shown is on the stack.
+// A tracer of every kind costs little, as its structs stay on the stack.
 //
 //nolint:paralleltest // allocations are counted for the whole process
 func TestATracerAllocatesNoMoreThanPromised(t *testing.T) {

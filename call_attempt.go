@@ -13,20 +13,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// reply is what came back for one attempt.
+// reply is the result of one attempt.
 type reply struct {
-	status    int         // 0 if nothing came
-	header    http.Header // as it came: scrub what is shown of it
+	status    int         // 0 if no reply came
+	header    http.Header // unscrubbed: scrub before showing
 	body      []byte
-	err       error     // why the reply is not whole
-	unsent    bool      // certainly nothing of the request was sent
-	left      bool      // something of it may have left, whatever err says
-	at        time.Time // when it had come, or failed to
+	err       error     // why the reply is missing or incomplete
+	unsent    bool      // certainly nothing of the request left
+	left      bool      // some of the request may have left, whatever err says
+	at        time.Time // time of the reply or of the failure
 	rateLimit RateLimit
 }
 
-// attempt makes one attempt: gate, key, limiter, then the request is sent. The
-// place at the limiter is given back also if the transport, a hook or a tracer panics.
+// attempt makes one attempt: gate, key, limiter, then the request. It releases
+// the place at the limiter also if the transport, a hook or a tracer panics.
 func (k *call) attempt() {
 	k.waiting = false
 	defer k.release()
@@ -56,12 +56,12 @@ func (k *call) send(ctx context.Context, rep *reply) {
 		ctx = context.WithoutCancel(ctx)
 	}
 	end, cancel := started.Add(k.client.timeout), context.CancelFunc(nil)
-	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's comes first
+	if deadline, ok := ctx.Deadline(); !ok || end.Before(deadline) { // else the caller's deadline comes first
 		ctx, cancel = context.WithDeadline(ctx, end)
 	}
 	buf := buffers.Get().(*replyBuffer)
 	transport := k.client.roundTripper()
-	k.outcome.Sent = true // until it is known to be otherwise
+	k.outcome.Sent = true // corrected below if nothing left
 	attempt := watched(ctx, cancel, transport, buf.watch)
 	defer attempt.end()
 	*rep = k.exchange(transport, attempt, buf) //nolint:contextcheck // that is the context
@@ -77,15 +77,15 @@ func (k *call) send(ctx context.Context, rep *reply) {
 	if rep.err == nil {
 		buf.release()
 	}
-	if k.client.logger != nil { // asked here too, as making the attributes is not free
+	if k.client.logger != nil { // checked here too, to save the attributes
 		k.logTo().write(slog.LevelDebug, "demeterrr: attempt", slog.Int("attempt", k.attempts), slog.Int("status", rep.status), slog.Duration("took", rep.at.Sub(started)))
 	}
 }
 
-// acquire waits until there is room for the attempt: at the gate, and at the
-// limiter, whose place the attempt then holds. In between it takes the key, as
-// without one there is nothing to hold a place for. If the gate has closed
-// meanwhile, the place goes back, so that no call holds one while it waits.
+// acquire waits until the attempt may be sent: at the gate, then at the
+// limiter, whose place the attempt holds from then on. It takes the key in
+// between: without a key there is no need for a place. If the gate closes
+// meanwhile, acquire releases the place, so that no waiting call holds one.
 func (k *call) acquire() error {
 	for {
 		if k.ctx.Err() != nil {
@@ -120,8 +120,8 @@ func (k *call) release() {
 	}
 }
 
-// beforeSend tells who wants to know that the attempt is sent now, and not before:
-// a limiter can hold it back for an hour, in which nothing has happened yet.
+// beforeSend runs the hooks just before the attempt leaves. It comes after the
+// limiter, which can hold the attempt back for an hour.
 func (k *call) beforeSend() error {
 	if ended(k.ctx) { // a limiter may have ignored it
 		return contextError(k.ctx)
@@ -138,7 +138,7 @@ func (k *call) beforeSend() error {
 }
 
 // exchange sends the request and reads the whole reply, so that its connection
-// can be used again.
+// can be reused.
 func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *replyBuffer) reply {
 	resp, err := transport.RoundTrip(k.httpRequest(ctx))
 	switch {
@@ -151,22 +151,22 @@ func (k *call) exchange(transport http.RoundTripper, ctx *watchedContext, buf *r
 		return reply{err: errors.New("the transport returned neither a reply nor an error")}
 	}
 	if k.client.jar != nil {
-		asked := k.url // a transport may have changed the URL of req
+		asked := k.url // a transport may have changed the request's URL
 		k.client.jar.SetCookies(&asked, resp.Cookies())
 	}
 	rep := reply{status: resp.StatusCode, header: resp.Header}
-	if resp.Body == nil { // as hand-written transports have it; http.Client lets them
+	if resp.Body == nil { // some hand-written transports do this, and http.Client allows it
 		return rep
 	}
 	defer resp.Body.Close()
-	if rep.status != http.StatusSwitchingProtocols { // what follows that is no body
+	if rep.status != http.StatusSwitchingProtocols { // after a 101 another protocol follows
 		rep.body, rep.err = buf.readBody(resp)
 	}
 	return rep
 }
 
-// updateQuota keeps what the reply says about the quota, for the whole client, and the
-// reply itself for the caller who asked for it.
+// updateQuota stores the reported quota for the whole client, and the reply for
+// the caller's Response.
 func (k *call) updateQuota(rep *reply) {
 	if rep.status != 0 {
 		if limit, remaining, reset, ok := headers.RateLimit(rep.header, rep.at); ok {
@@ -184,7 +184,7 @@ func (k *call) updateQuota(rep *reply) {
 	}
 }
 
-// requestID is the reply's X-Request-Id, as it may be shown; empty if it has none.
+// requestID returns the reply's X-Request-Id, scrubbed, or "".
 func (k *call) requestID(rep *reply) string {
 	if ids := rep.header["X-Request-Id"]; len(ids) > 0 {
 		return scrub.Key(ids[0], k.key)
@@ -192,8 +192,9 @@ func (k *call) requestID(rep *reply) string {
 	return ""
 }
 
-// decodeReply reads the body of a 2xx. An unreadable one is as good as lost. One
-// with the API's own error is that error, even if the caller wants no body.
+// decodeReply reads the body of a 2xx. An unreadable body counts as a lost
+// reply. The API's own error in the body is the result, even if the caller
+// wants no body.
 func (k *call) decodeReply(rep *reply, buf *replyBuffer) *Error {
 	decode := k.decode
 	switch {

@@ -149,7 +149,7 @@ func TestTheCauseOfAContextThatEndsWhileACallWaitsIsKept(t *testing.T) {
 	})
 }
 
-// A cause may be another call's error, with an address that holds an email.
+// A cause may be the error of another call, with an email in its URL.
 func TestTheCauseOfAContextIsShownWithoutItsURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestADeadlineAtTheTimeLimitOfTheAttemptIsTheCallers(t *testing.T) {
 	})
 }
 
-// Dialling looks at the deadline itself and can fail before the context's timer
-// fires. Nothing was sent, so that the outcome is known.
+// Dialing checks the deadline itself and can fail before the context's timer
+// fires. Nothing was sent, so the outcome is known.
 func TestADeadlineWhileDiallingHasAKnownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestADeadlineWhileDiallingHasAKnownOutcome(t *testing.T) {
 	})
 }
 
-// transport is an http.RoundTripper made of a function.
+// transport makes an http.RoundTripper from a function.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -296,7 +296,8 @@ func TestTheTimeLimitOfAnAttempt(t *testing.T) {
 	}
 }
 
-// Each attempt has the whole time limit; the caller's deadline is over all of them.
+// Each attempt has the whole time limit. The caller's deadline covers all of
+// them.
 func TestTheTimeLimitIsOfOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

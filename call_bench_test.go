@@ -16,8 +16,9 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// canned is a transport that answers with the next of its replies, over and over, and allocates little more
-// than a response. internal/peers compares the same works with other clients.
+// canned is a transport that plays its replies over and over, and allocates
+// little more than a response. internal/peers compares the same tasks with
+// other clients.
 type canned struct {
 	replies []*http.Response
 	bodies  [][]byte
@@ -67,7 +68,7 @@ const (
 
 func hotContact(i int) string { return fmt.Sprintf(someContact, i, i) }
 
-// hotPage is page n of pages with 100 contacts each.
+// hotPage returns page n of pages, with 100 contacts.
 func hotPage(n, pages int) string {
 	contacts := make([]string, 100)
 	for i := range contacts {
@@ -93,10 +94,10 @@ func hundredContacts() *demeterrr.ExecuteParams {
 	return p
 }
 
-// hotCall is one of the works of docs/performance.md.
+// hotCall is one of the tasks in docs/performance.md.
 type hotCall struct {
 	name    string
-	most    float64 // allocations; what it takes, so that a call which moves to the heap is seen
+	most    float64 // allocations; just enough, to notice a call that moves to the heap
 	replies []string
 	do      func(context.Context, *demeterrr.Client) error
 }
@@ -155,7 +156,8 @@ func (h hotCall) client(tb testing.TB, opts ...demeterrr.Option) *demeterrr.Clie
 	return c
 }
 
-// BenchmarkCall is the client's own work for one call, with a transport that answers at once.
+// BenchmarkCall measures the client's own work for one call. The transport
+// answers at once.
 func BenchmarkCall(b *testing.B) {
 	for _, h := range hotCalls() {
 		b.Run(h.name, func(b *testing.B) {
@@ -170,7 +172,8 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// BenchmarkTracer is what tracers of every kind cost a call that succeeds.
+// BenchmarkTracer measures the cost of tracers of every kind in a successful
+// call.
 func BenchmarkTracer(b *testing.B) {
 	for n := range 3 {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

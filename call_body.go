@@ -16,19 +16,21 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// maxReply is the size in bytes beyond which the body of a reply is not read.
+// maxReply is the maximum size of a reply's body in bytes.
 const maxReply = 10 << 20
 
-// errTooLarge is final: asking again would only read as much again.
+// errTooLarge is final: a retry would only download as much again.
 var errTooLarge = fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 
-// maxPooled is the size in bytes beyond which a buffer is not kept. A page of 100 contacts has about 50 KB.
+// maxPooled is the maximum size in bytes of a pooled buffer. A page of 100
+// contacts has about 50 KB.
 const maxPooled = 1 << 20
 
-// replyBuffer is where a reply is read and decoded; nothing that is decoded points into
-// it. It is used again only if the reply was read to its end, as a body that reads
-// on a goroutine of its own may else write into the next one's. Bodies of requests
-// are never pooled: a transport may still read one after it has returned.
+// replyBuffer holds a reply while it is read and decoded. Decoded values never
+// point into it. It is reused only if the reply was read to its end: a body
+// that reads on its own goroutine could else write into the next reply. Request
+// bodies are never pooled, as a transport may still read one after it has
+// returned.
 type replyBuffer struct {
 	body   []byte
 	reader jsonread.Reader
@@ -39,14 +41,14 @@ var buffers = sync.Pool{New: func() any { return &replyBuffer{watch: newConnWatc
 
 func (buf *replyBuffer) release() {
 	buf.watch.end()
-	buf.reader = jsonread.Reader{} // its last chunk of strings is the caller's: not to be kept alive, nor written to
+	buf.reader = jsonread.Reader{} // drop the last chunk of strings: it belongs to the caller
 	if cap(buf.body) <= maxPooled {
 		buffers.Put(buf)
 	}
 }
 
 // readBody reads the whole body of a reply, and decompresses gzip. net/http
-// decompresses only the replies for which it asked for gzip itself.
+// decompresses only replies to its own request for gzip.
 func (buf *replyBuffer) readBody(resp *http.Response) ([]byte, error) {
 	body, err := readAll(&buf.body, resp.Body, resp.ContentLength)
 	if len(resp.Header["Content-Encoding"]) == 0 || resp.Uncompressed || len(body) == 0 {
@@ -63,7 +65,8 @@ func (buf *replyBuffer) readBody(resp *http.Response) ([]byte, error) {
 	}
 }
 
-// contentEncoding returns the encodings of the body in lower case, without identity.
+// contentEncoding returns the encodings of the body in lower case, without
+// identity.
 func contentEncoding(h http.Header) string {
 	all := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
 	used := all[:0]
@@ -75,17 +78,17 @@ func contentEncoding(h http.Header) string {
 	return strings.Join(used, ", ")
 }
 
-// gunzip decompresses a body of up to maxReply bytes. If the body is cut short or
-// corrupt, gunzip returns its beginning too.
+// gunzip decompresses a body of up to maxReply bytes. For a truncated or
+// corrupt body it returns the beginning too.
 func gunzip(body []byte) ([]byte, error) {
 	if !bytes.HasPrefix(body, []byte("\x1f\x8b")) {
-		return body, nil // a transport has decompressed it, and left the header
+		return body, nil // a transport has decompressed it and left the header
 	}
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("the reply's gzip is corrupt: %w", err)
 	}
-	var buf []byte // not pooled: such replies are rare
+	var buf []byte // unpooled: such replies are rare
 	plain, err := readAll(&buf, z, -1)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		err = fmt.Errorf("the reply's gzip is corrupt: %w", err)
@@ -93,15 +96,15 @@ func gunzip(body []byte) ([]byte, error) {
 	return plain, err
 }
 
-// readAll reads the whole body, which says that it has size bytes, or -1 if it
-// does not say, into *buf.
+// readAll reads the whole body into *buf. size is the announced size, or -1.
 func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 	if size > maxReply {
 		return nil, errTooLarge
 	}
-	// A size is believed up to what is pooled; what is larger, or unknown, grows as it comes.
+	// Trust the size up to maxPooled. Larger or unknown bodies grow as they
+	// come.
 	expected := int(max(min(size, maxPooled-1), 511))
-	data := slices.Grow((*buf)[:0], expected+1) // one byte more, so that the end is met without growing
+	data := slices.Grow((*buf)[:0], expected+1) // one more byte, to meet the end without growing
 	for idle := 0; ; {
 		n, err := body.Read(data[len(data):cap(data)])
 		if n < 0 || n > cap(data)-len(data) {
@@ -122,7 +125,7 @@ func readAll(buf *[]byte, body io.Reader, size int64) ([]byte, error) {
 			return data, nil
 		case err != nil:
 			return data, err
-		case idle > 100: // a body that gives nothing must not keep us for ever
+		case idle > 100: // stop at a body that never ends and gives nothing
 			return data, io.ErrNoProgress
 		case len(data) == cap(data):
 			data = slices.Grow(data, 1)

@@ -23,7 +23,7 @@ func zipped(text string) string {
 	return b.String()
 }
 
-// compressed is a step whose body is said to have the content encodings.
+// compressed returns a step with content encodings in its header.
 func compressed(status int, body string, encodings ...string) step {
 	s := step{status: status, body: body}
 	for _, encoding := range encodings {
@@ -32,7 +32,7 @@ func compressed(status int, body string, encodings ...string) step {
 	return s
 }
 
-// net/http decompresses only where it has asked for it itself.
+// net/http decompresses only replies to its own request for gzip.
 func TestUnaskedGzipIsRead(t *testing.T) {
 	t.Parallel()
 	sample := zipped(okContact.body)
@@ -60,7 +60,7 @@ func TestUnaskedGzipIsRead(t *testing.T) {
 	}
 }
 
-// The client's own transport: another one than the API may still compress.
+// On the client's own transport, a proxy may still compress.
 func TestGzipOverTheOwnTransportIsRead(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"gzip", "X-Gzip"} {
@@ -72,7 +72,8 @@ func TestGzipOverTheOwnTransportIsRead(t *testing.T) {
 	}
 }
 
-// What cannot be decompressed counts as lost: a read is repeated, an Execute is not.
+// A reply that cannot be decompressed counts as lost. A read is retried, an
+// Execute is not.
 func TestAReplyThatCannotBeDecompressedIsUnreadable(t *testing.T) {
 	t.Parallel()
 	sample := zipped(okExecution.body)
@@ -103,7 +104,7 @@ func TestAReplyThatCannotBeDecompressedIsUnreadable(t *testing.T) {
 				}
 				noSecret(t, e, "jane", "customer1")
 				wantNil(t, get(t.Context(), c))
-				wantNil(t, remove(t.Context(), c)) // which needs no body
+				wantNil(t, remove(t.Context(), c)) // it needs no body
 				s.wantSent(4)
 			})
 		})
@@ -123,7 +124,7 @@ func TestAnErrorsBodyThatCannotBeDecompressedKeepsItsStatus(t *testing.T) {
 	}
 }
 
-// counting counts what is read of a body.
+// counting counts the bytes read from a body.
 type counting struct {
 	io.Reader
 	n *atomic.Int64
@@ -135,7 +136,7 @@ func (c counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A bomb of 1 GiB is decompressed as far as any reply may be long, once.
+// A bomb of 1 GiB is decompressed once, up to the maximum of a reply.
 func TestAGzipBombIsNotRead(t *testing.T) {
 	t.Parallel()
 	bomb := zipped(strings.Repeat(" ", 10<<20) + okContact.body)

@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// connWatch follows one attempt inside net/http. It tells whether anything of the
-// request left, and it keeps net/http from sending a request again by itself: a
-// repeat is the retry policy's decision, and takes a place of its own at the
+// connWatch follows one attempt inside net/http. It records whether any of the
+// request left. It also keeps net/http from sending a request again by itself.
+// Retries belong to the retry policy, and each takes its own place at the
 // limiter.
 //
-// A watch of a transport other than http.Transport is believed less: such a
-// transport may send in ways that the hooks do not show.
+// A connWatch of a transport other than http.Transport proves less: such a
+// transport may send without calling the hooks.
 type connWatch struct {
 	hooks httptrace.ClientTrace // bound once, as binding allocates
 	own   bool                  // the transport is an http.Transport
 
 	mu        sync.Mutex
 	stop      context.CancelFunc // of the attempt
-	asked     bool               // net/http looked for a connection
-	connected bool               // and got one
-	answered  bool               // and a reply began on it
+	asked     bool               // net/http asked for a connection
+	connected bool               // it got one
+	answered  bool               // a reply began on it
 	repeated  bool               // net/http was about to send the request again
-	conn      *countedConn       // the connection, if it is one of newTransport's
+	conn      *countedConn       // the connection, if newTransport made it
 	before    int64              // bytes written to conn before the request
 	refused   net.Conn           // the connection for the repeat
-	handshake error              // why a TLS handshake failed
+	handshake error              // the error of a TLS handshake
 }
 
 func newConnWatch() *connWatch {
@@ -47,8 +47,8 @@ func newConnWatch() *connWatch {
 	return w
 }
 
-// begin returns the hooks for an attempt that stop cancels. They call those that
-// ctx has already.
+// begin returns the hooks for an attempt. They also call the hooks in ctx. stop
+// cancels the attempt.
 func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, own bool) *httptrace.ClientTrace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,22 +61,22 @@ func (w *connWatch) begin(ctx context.Context, stop context.CancelFunc, own bool
 	return httptrace.ContextClientTrace(httptrace.WithClientTrace(ctx, new(w.hooks)))
 }
 
-// watchedContext is the context of an attempt, with the hooks of a watch. An
-// http.Transport has a watch that is used again. Any other transport may go on with
-// the context when the attempt is over, as one does that refreshes a cache. It gets
-// a watch of its own, made when it looks for hooks.
+// watchedContext is the context of an attempt, with the hooks of a connWatch.
+// For an http.Transport the connWatch is reused. Any other transport may keep
+// the context after the attempt, for example to refresh a cache. It gets its
+// own connWatch, made when it looks for hooks.
 //
-// It can be canceled as soon as anybody waits for that, or looks for hooks: until
-// then a cancel function would only cost.
+// The cancel function is made when somebody waits for Done or looks for hooks.
+// Before that, it would only cost.
 type watchedContext struct {
 	mu     sync.Mutex
 	ctx    context.Context
-	cancel context.CancelFunc // of ctx; nil if there is none yet
+	cancel context.CancelFunc // of ctx; nil until it is needed
 	watch  *connWatch
 	hooks  *httptrace.ClientTrace
 }
 
-// watched returns the context of an attempt. cancel is that of ctx; nil if ctx is
+// watched returns the context of an attempt. cancel cancels ctx; nil if ctx is
 // the caller's.
 func watched(ctx context.Context, cancel context.CancelFunc, transport http.RoundTripper, shared *connWatch) *watchedContext {
 	c := &watchedContext{ctx: ctx, cancel: cancel}
@@ -112,13 +112,13 @@ func (c *watchedContext) current() context.Context {
 	return c.ctx
 }
 
-// Deadline returns that of the attempt.
+// Deadline returns the deadline of the attempt.
 func (c *watchedContext) Deadline() (time.Time, bool) { return c.current().Deadline() }
 
-// Err says why the context is over.
+// Err returns the reason for the end of the context, or nil.
 func (c *watchedContext) Err() error { return c.current().Err() }
 
-// Done returns a channel that is closed when the context is over.
+// Done returns a channel that is closed at the end of the context.
 func (c *watchedContext) Done() <-chan struct{} {
 	c.mu.Lock()
 	c.makeCancelable()
@@ -126,10 +126,10 @@ func (c *watchedContext) Done() <-chan struct{} {
 	return c.current().Done()
 }
 
-// someHooks tells the key of hooks, which httptrace keeps to itself.
+// someHooks identifies the key of hooks, which is private to httptrace.
 var someHooks = httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{})
 
-// Value returns the hooks to those who ask for them.
+// Value returns the hooks for the key of httptrace.
 func (c *watchedContext) Value(key any) any {
 	if someHooks.Value(key) == nil {
 		return c.current().Value(key)
@@ -142,7 +142,7 @@ func (c *watchedContext) Value(key any) any {
 	return c.hooks
 }
 
-// failed tells what is known of an attempt whose RoundTrip failed.
+// failed returns the reply for an attempt whose RoundTrip failed.
 func (c *watchedContext) failed(err error) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,12 +158,12 @@ func (w *connWatch) getConn(string) {
 	w.asked = true
 }
 
-// gotConn runs before the first byte is written. A second connection, where the
-// first one took the request and gave no reply, is for a repeat.
+// gotConn runs before the first byte is written. A second connection is for a
+// repeat, if the first one took the request and gave no reply.
 func (w *connWatch) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.left() && (w.own || !w.answered) { // a transport around net/http may follow up on a reply
+	if w.left() && (w.own || !w.answered) { // other transports may follow up on a reply
 		w.repeated = true
 		w.refused = info.Conn
 		w.stop()
@@ -175,9 +175,10 @@ func (w *connWatch) gotConn(info httptrace.GotConnInfo) {
 	}
 }
 
-// wroteHeaders runs when the headers are in HTTP/1's buffer, and closes the
-// connection of a repeat before they leave. HTTP/2 never gets here with a repeat:
-// it looks at the context first, and its connection may carry other calls.
+// wroteHeaders runs when the headers are in HTTP/1's buffer. It closes the
+// connection of a repeat before they leave. HTTP/2 never gets here with a
+// repeat: it checks the context first, and its connection may carry other
+// calls.
 func (w *connWatch) wroteHeaders() {
 	w.mu.Lock()
 	refused := w.refused
@@ -199,14 +200,14 @@ func (w *connWatch) handshakeDone(_ tls.ConnectionState, err error) {
 	w.handshake = err
 }
 
-// left reports whether bytes of the request may be on their way.
+// left reports whether bytes of the request may have left.
 func (w *connWatch) left() bool {
 	return w.connected && (w.conn == nil || w.conn.written.Load() != w.before)
 }
 
 var errNoRepeat = errors.New("the connection failed before the reply")
 
-// failed tells what is known of an attempt whose RoundTrip failed.
+// failed returns the reply for an attempt whose RoundTrip failed.
 func (w *connWatch) failed(err error) reply {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,7 +218,7 @@ func (w *connWatch) failed(err error) reply {
 	return reply{err: err, left: w.left(), unsent: known && w.asked && !w.left()}
 }
 
-// end drops what belongs to the attempt.
+// end drops the references to the attempt.
 func (w *connWatch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -231,7 +232,7 @@ type countedConn struct {
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
-	c.written.Add(int64(len(p))) // before the other side can see them
+	c.written.Add(int64(len(p))) // count before the other side can see them
 	n, err := c.Conn.Write(p)
 	if err != nil && n == 0 {
 		c.written.Add(-int64(len(p)))
@@ -239,7 +240,7 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// counted finds the countedConn under a connection, and under its TLS.
+// counted returns the countedConn below a connection and its TLS, or nil.
 func counted(conn net.Conn) *countedConn {
 	for {
 		switch c := conn.(type) {

@@ -22,12 +22,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// onlyTransport hides that a transport is net/http's.
+// onlyTransport hides the type of an http.Transport.
 type onlyTransport struct{ http.RoundTripper }
 
 func TestNothingWasSentIfThereNeverWasAConnection(t *testing.T) {
 	t.Parallel()
-	refused := errors.New("Forbidden") // all that net/http says of a proxy which refuses to CONNECT
+	refused := errors.New("Forbidden") // net/http's only hint at a proxy that refuses CONNECT
 	hangs := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -47,7 +47,7 @@ func TestNothingWasSentIfThereNeverWasAConnection(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				hc := &http.Client{Transport: tt.transport}
-				defer hc.CloseIdleConnections() // ends what net/http still dials
+				defer hc.CloseIdleConnections() // stops pending dials of net/http
 				c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(hc))
 				if err != nil {
 					t.Fatal(err)
@@ -72,7 +72,7 @@ func TestACallThatIsCancelledWhileDiallingSentNothing(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		transport := &http.Transport{DialContext: dial}
-		defer transport.CloseIdleConnections() // ends what net/http still dials
+		defer transport.CloseIdleConnections() // stops pending dials of net/http
 		c, err := demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: transport}))
 		if err != nil {
 			t.Fatal(err)
@@ -83,8 +83,8 @@ func TestACallThatIsCancelledWhileDiallingSentNothing(t *testing.T) {
 	})
 }
 
-// piped is the client's own transport over pipes, each with serve at its other
-// end, and a function that waits for them.
+// piped returns the client's own transport over pipes, with serve at each other
+// end, and a function that waits for the servers.
 func piped(serve func(server net.Conn), dialled func(client net.Conn) net.Conn) (*http.Transport, func()) {
 	var served sync.WaitGroup
 	transport := demeterrr.NewTransport(30*time.Second, func(context.Context, string, string) (net.Conn, error) {
@@ -162,7 +162,7 @@ func TestABodyIsSentAgainWhereTheConnectionWasDead(t *testing.T) {
 	})
 }
 
-// twice serves two requests of a connection: it answers the first, and closes
+// twice serves two requests of a connection. It answers the first, and closes
 // the connection after it has read the second.
 func twice(arrived *atomic.Int32, body string) func(net.Conn) {
 	return func(server net.Conn) {
@@ -211,7 +211,7 @@ func TestEveryRequestIsAnAttempt(t *testing.T) {
 	}
 }
 
-// renewing is a transport that follows up on a 401, as one does that renews a
+// renewing is a transport that sends again after a 401, like one that renews a
 // token.
 type renewing struct{ next http.RoundTripper }
 
@@ -268,7 +268,7 @@ func TestAFailedTLSHandshakeSendsNothing(t *testing.T) {
 	}
 }
 
-// h2Frame is an HTTP/2 frame on stream 0 or on the stream with the id.
+// h2Frame returns an HTTP/2 frame on stream 0 or on the given stream.
 func h2Frame(kind, flags byte, stream []byte, payload ...byte) []byte {
 	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) //nolint:gosec // payloads are short
 	head = append(head, flags, 0, 0, 0, 0)
@@ -276,8 +276,8 @@ func h2Frame(kind, flags byte, stream []byte, payload ...byte) []byte {
 	return append(head, payload...)
 }
 
-// serveH2 speaks just enough HTTP/2 to take whole requests. It hands the stream
-// id of each to reply, and sends the frames that reply returns.
+// serveH2 speaks just enough HTTP/2 to read whole requests. It calls reply with
+// the stream id of each, and sends the returned frames.
 func serveH2(c io.ReadWriter, reply func(stream []byte) []byte) {
 	const settings, data, headers, endStream = 4, 0, 1, 1
 	_, _ = io.ReadFull(c, make([]byte, 24)) // preface
@@ -296,7 +296,7 @@ func serveH2(c io.ReadWriter, reply func(stream []byte) []byte) {
 	}
 }
 
-// overH2 is a server that answers every request with the frames of reply.
+// overH2 returns a server that answers every request with the frames of reply.
 func overH2(t *testing.T, reply func(stream []byte) []byte) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(nil)
@@ -309,7 +309,7 @@ func overH2(t *testing.T, reply func(stream []byte) []byte) *httptest.Server {
 	return srv
 }
 
-// On Go 1.26 net/http sends a request again that was reset with PROTOCOL_ERROR.
+// On Go 1.26, net/http sends a request again after a reset with PROTOCOL_ERROR.
 func TestNothingIsSentAgainAfterAnHTTP2Reset(t *testing.T) {
 	t.Parallel()
 	for _, e := range endpoints {
@@ -335,7 +335,7 @@ func TestNothingIsSentAgainAfterAnHTTP2Reset(t *testing.T) {
 	}
 }
 
-// queued is a pipe whose writes do not wait for the reader.
+// queued is a pipe with writes that never wait for the reader.
 type queued struct {
 	net.Conn
 	out chan []byte
@@ -357,7 +357,7 @@ func (q queued) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// severed loses all that arrives once it is dead.
+// severed loses all arriving data once it is dead.
 type severed struct {
 	net.Conn
 	dead *atomic.Bool

@@ -17,8 +17,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// refreshing is a cache: it answers at once, and asks for the next answer when it
-// is told to.
+// refreshing is a cache. It answers at once, and fetches the next answer on
+// demand.
 type refreshing struct {
 	next http.RoundTripper
 	tell chan struct{}
@@ -84,7 +84,7 @@ func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// first dials once, and is refused from then on.
+// first dials once and then fails.
 func first(dials *atomic.Int32) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dials.Add(1) > 1 {
@@ -109,7 +109,7 @@ func TestAFailedDialAfterTheRequestWasSentLeavesItInDoubt(t *testing.T) {
 	same(t, "requests and dials", []int32{arrived.Load(), dials.Load()}, []int32{1, 2})
 }
 
-// On Go 1.26 net/http dials for a request of its own after PROTOCOL_ERROR.
+// On Go 1.26, net/http dials for its own request after PROTOCOL_ERROR.
 func TestAFailedDialAfterAnHTTP2ResetLeavesTheWriteInDoubt(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int32
@@ -134,11 +134,11 @@ func TestARepeatThatIsStoppedSparesOtherCallsOfItsConnection(t *testing.T) {
 			defer close(q.out)
 			serveH2(rw{server, q}, func(stream []byte) []byte {
 				const data, headers, resetStream, endStream, endHeaders, status200 = 0, 1, 3, 1, 4, 0x88
-				if requests++; requests == 1 { // the Execute's
+				if requests++; requests == 1 { // of the Execute
 					close(arrived)
 					return nil
 				}
-				const refusedStream = 7 // net/http sends the request again
+				const refusedStream = 7 // makes net/http send the request again
 				go func() {
 					<-stopped
 					_, _ = q.Write(append(h2Frame(headers, endHeaders, []byte{0, 0, 0, 1}, status200), h2Frame(data, endStream, []byte{0, 0, 0, 1}, []byte(okExecution.body)...)...))
@@ -166,7 +166,7 @@ type rw struct {
 	io.Writer
 }
 
-// timeless is a connection without deadlines, as one through SSH is.
+// timeless is a connection without deadlines, like one through SSH.
 type timeless struct{ net.Conn }
 
 func (timeless) SetWriteDeadline(time.Time) error { return fmt.Errorf("deadline not supported") }

@@ -19,12 +19,12 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// maxExcerpt is how many bytes of a body that is not the API's an error shows.
+// maxExcerpt is the most bytes of a foreign body that an error shows.
 const maxExcerpt = 200
 
-// decodeError makes an Error of a reply that is not a success. Only the API's own
-// error body (contract, section 7) gives it a code; of anything else, a proxy's
-// page say, the beginning is kept.
+// decodeError makes an Error from an unsuccessful reply. Only the API's own
+// error body (contract, section 7) gives it a code. Of any other body, such as
+// a proxy's page, it keeps the beginning.
 func (k *call) decodeError(rep *reply) *Error {
 	e := &Error{
 		StatusCode: rep.status,
@@ -49,9 +49,9 @@ func (k *call) decodeError(rep *reply) *Error {
 	return e
 }
 
-// readBody fills the error from the API's own error body, and reports whether it
-// is one. A member of an unexpected type is passed over, as the others still tell
-// something.
+// readBody fills the error from the API's own error body. It reports false for
+// any other body. It skips members of an unexpected type, as the rest is still
+// useful.
 func (e *Error) readBody(body []byte) bool {
 	r := jsonread.New(body)
 	var found Error
@@ -101,7 +101,8 @@ func (e *Error) decode(r *jsonread.Reader) {
 	}
 }
 
-// decodeDetails takes from the details what the error itself does not say. Details of details are not documented.
+// decodeDetails reads the wait and the scope in the details. It skips nested
+// details, as they are undocumented.
 func (e *Error) decodeDetails(r *jsonread.Reader) {
 	var inner Error
 	for r.Object(); r.Member(); {
@@ -111,7 +112,8 @@ func (e *Error) decodeDetails(r *jsonread.Reader) {
 	e.RequiredScope = cmp.Or(e.RequiredScope, inner.RequiredScope)
 }
 
-// decodeAdvice reads a member that is documented in an error and in its details, or skips it.
+// decodeAdvice reads a member documented both in an error and in its details,
+// and skips any other.
 func (e *Error) decodeAdvice(r *jsonread.Reader) {
 	switch key, kind := string(r.Key()), r.Kind(); {
 	case key == "requiredScope" && kind == '"':
@@ -127,8 +129,8 @@ func (e *Error) decodeAdvice(r *jsonread.Reader) {
 	}
 }
 
-// lostBy is the cause of a lost reply as the caller may see it: without the URL,
-// and such that context.DeadlineExceeded means the caller's own deadline.
+// lostBy returns the cause of a lost reply, for the caller. It removes the URL,
+// and context.DeadlineExceeded means only the caller's own deadline.
 func (k *call) lostBy(err error) error {
 	if ended(k.ctx) {
 		return contextError(k.ctx)
@@ -141,8 +143,9 @@ func (k *call) lostBy(err error) error {
 	return k.withoutEcho(err)
 }
 
-// attemptTimeout is a time limit other than the caller's deadline. The errors of
-// net and net/http claim to be context.DeadlineExceeded, which is hidden here.
+// attemptTimeout is the end of a time limit other than the caller's deadline.
+// The errors of net and net/http claim to be context.DeadlineExceeded;
+// attemptTimeout hides this.
 type attemptTimeout struct{ err error }
 
 func (t *attemptTimeout) Error() string {
@@ -160,10 +163,10 @@ func (t *attemptTimeout) Is(target error) bool {
 
 func (t *attemptTimeout) As(target any) bool { return errors.As(t.err, target) }
 
-// withoutEcho is err without what the other side sent. net/http quotes what it
-// cannot make sense of, and a server that echoes sends the request itself.
+// withoutEcho removes data of the other side from the text of err. net/http
+// quotes text it cannot parse, and an echoing server sends the request itself.
 func (k *call) withoutEcho(err error) error {
-	const all = 16 << 10 // of a text that is as it should be, nothing is cut
+	const all = 16 << 10 // a harmless text stays whole
 	text, key := err.Error(), k.key
 	var protocol textproto.ProtocolError
 	if !strings.Contains(text, `"`) && !strings.Contains(text, key) && !errors.As(err, &protocol) {
@@ -185,7 +188,7 @@ func badCertificate(err error) bool {
 }
 
 // neverConnected reports whether the attempt failed before there was a
-// connection, to the API or to a proxy, so that nothing can have been sent.
+// connection to the API or to a proxy. Then nothing can have been sent.
 func neverConnected(err error) bool {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -195,9 +198,9 @@ func neverConnected(err error) bool {
 	return errors.As(err, &op) && slices.Contains([]string{"dial", "proxyconnect", "socks connect"}, op.Op)
 }
 
-// interrupted is the error of a call whose next attempt was not sent: because of
-// the gate, the limiter or the context. A call that has met a reply before
-// returns that, with the interruption as its cause.
+// interrupted returns the error of a call whose next attempt was stopped by the
+// gate, the limiter or the context. If an earlier attempt failed, it returns
+// that error with the interruption as its cause.
 func (k *call) interrupted(err error) *Error {
 	cause := k.interruption(err)
 	own, isOwn := cause.(*Error) //nolint:errorlint // one that wraps it has more to say
@@ -206,7 +209,7 @@ func (k *call) interrupted(err error) *Error {
 	case k.attempts > 0:
 		failed = *k.last
 		failed.cause = cause
-	case isOwn && own != nil && own.Attempts == 0: // else it is another call's
+	case isOwn && own != nil && own.Attempts == 0: // else it belongs to another call
 		failed = *own
 	default:
 		failed = Error{Message: messageUnsent, cause: cause}
@@ -217,8 +220,8 @@ func (k *call) interrupted(err error) *Error {
 	return &failed
 }
 
-// interruption is the error as the caller is to see it: the context's where that
-// has ended, and an [ErrRateLimited] where a limiter says how long to wait.
+// interruption returns err as the caller sees it: the context's error if it has
+// ended, or an [ErrRateLimited] if a limiter reports a wait.
 func (k *call) interruption(err error) error {
 	if ended(k.ctx) {
 		err = contextError(k.ctx)
@@ -227,15 +230,15 @@ func (k *call) interruption(err error) error {
 	if _, own := err.(*Error); own { //nolint:errorlint // it has said what it is, and its cause may be another's
 		return err
 	}
-	var waits interface{ RetryAfter() time.Duration } // as redislimit's has
+	var waits interface{ RetryAfter() time.Duration } // as in redislimit
 	if errors.As(err, &waits) {
 		return &Error{Code: CodeRateLimited, Message: messageUnsent, RetryAfter: waits.RetryAfter(), cause: err}
 	}
 	return err
 }
 
-// ended reports whether the context is over. Its deadline may have passed a
-// moment before its timer fires: dialling looks at the deadline itself.
+// ended reports whether the context is over. Its deadline can pass before its
+// timer fires, and dialing checks the deadline itself.
 func ended(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return true
@@ -244,11 +247,11 @@ func ended(ctx context.Context) bool {
 	return ok && time.Until(deadline) <= 0
 }
 
-// contextError is the error of a context that has ended, with its cause where it has one.
+// contextError returns the error of an ended context, with its cause if any.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == nil {
-		err, cause = context.DeadlineExceeded, nil // the deadline has passed, its timer has not fired yet
+		err, cause = context.DeadlineExceeded, nil // the deadline has passed before its timer fired
 	}
 	if cause == nil || errors.Is(err, cause) {
 		return err
@@ -256,8 +259,9 @@ func contextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, foreign{scrub.WithoutURL(cause)})
 }
 
-// foreign is an error that came from outside this call, and may be another call's:
-// errgroup cancels with it. What that call met must not be taken for what this one met.
+// foreign wraps an error from outside this call. It may belong to another call:
+// errgroup cancels a context with such an error. foreign hides the sentinels of
+// that call, as they say nothing about this one.
 type foreign struct{ err error }
 
 func (f foreign) Error() string { return f.err.Error() }

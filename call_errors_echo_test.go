@@ -28,7 +28,8 @@ func TestHeadersThatEchoTheKeyAreCleaned(t *testing.T) {
 	})
 }
 
-// net/http quotes what it cannot make sense of, and a server that echoes sends the request itself.
+// net/http quotes text it cannot parse, and an echoing server sends the request
+// itself.
 func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 	t.Parallel()
 	line := "GET /api/v1/contacts?email=john.doe%40example.com HTTP/1.1"
@@ -58,7 +59,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 	}
 }
 
-// Printing a client in use must not read what its transport is changing: run with -race.
+// Printing a client in use must not race with its transport. Run with -race.
 func TestAClientIsPrintedByItsAddress(t *testing.T) {
 	t.Parallel()
 	proxy := http.Header{"Proxy-Authorization": {"Basic c2VjcmV0"}}

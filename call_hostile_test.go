@@ -14,9 +14,9 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// What hostile or careless callers, transports and servers must not break.
+// Tests with hostile or careless callers, transports and servers.
 
-// roundTrip is a transport made of a function.
+// roundTrip makes a transport from a function.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -34,7 +34,7 @@ func replying(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 }
 
-// errgroup cancels the others with the first one's error.
+// errgroup cancels the other calls with the first one's error.
 func TestACauseOfTheContextIsNotTakenForTheCallsOwn(t *testing.T) {
 	t.Parallel()
 	other := &demeterrr.Error{StatusCode: 404, Code: demeterrr.CodeNotFound, RetryAfter: time.Hour}
@@ -69,7 +69,7 @@ func TestUpsertKeepsTheDoubtOfItsFirstCreateThroughTheSecond(t *testing.T) {
 	})
 }
 
-// To Unicode, the Kelvin sign is a k.
+// In Unicode, the Kelvin sign folds to k.
 func TestALookAlikeEmailIsAStranger(t *testing.T) {
 	t.Parallel()
 	c := through(t, func(r *http.Request) (*http.Response, error) {
@@ -177,7 +177,7 @@ func TestDoRefusesABodyThatWouldNotBeSentAsItIs(t *testing.T) {
 	}
 }
 
-// idle is a body that gives nothing, for ever.
+// idle is a body that gives nothing and never ends.
 type idle struct{ count int }
 
 func (i idle) Read([]byte) (int, error) { return i.count, nil }
@@ -227,7 +227,7 @@ func TestNewRefusesALimiterThatWouldRefuseEverything(t *testing.T) {
 	}
 }
 
-// away is an error as redislimit's: the next place is an hour away.
+// away is an error like redislimit's: the next place is an hour away.
 type away struct{}
 
 func (away) Error() string             { return "the next place is 1h0m0s away" }
@@ -266,7 +266,7 @@ func TestDetailsDoNotHoldTheKeyInAnyForm(t *testing.T) {
 	}
 }
 
-// tracing is a body as a transport that traces it may have it.
+// tracing is a body as a tracing transport may return it.
 type tracing struct{ io.Reader }
 
 func (b tracing) Read(p []byte) (int, error) {
@@ -287,7 +287,7 @@ func TestAWrappedEndIsAnEnd(t *testing.T) {
 	wantNil(t, execute(t.Context(), c))
 }
 
-// lagging is a body that reads on a goroutine of its own, and may do so when Read
+// lagging is a body that reads on its own goroutine, and may go on after Read
 // has given up.
 type lagging struct {
 	ctx  context.Context
@@ -314,7 +314,7 @@ func (l lagging) Read(p []byte) (int, error) {
 	}
 }
 
-// slow is a body whose last byte takes its time.
+// slow is a body with a delay before its last byte.
 type slow struct{ text string }
 
 func (s *slow) Read(p []byte) (int, error) {
@@ -327,7 +327,7 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// It fails without -race only, which makes sync.Pool forget things.
+// This test can fail only without -race: with it, sync.Pool drops values.
 func TestABufferThatMayStillBeWrittenToIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 type keyFunc = func(context.Context) (string, error)
 
-// keys is a key function that returns one key after another, then fails.
+// keys returns a key function that gives one key after another, then fails.
 func keys(list ...string) keyFunc {
 	return func(context.Context) (string, error) {
 		if len(list) == 0 {
@@ -28,7 +28,7 @@ func keys(list ...string) keyFunc {
 	}
 }
 
-// rotating is a client with the key function whose requests meet the steps.
+// rotating returns a client with the key function. Its requests meet the steps.
 func rotating(t *testing.T, f keyFunc, steps []step, opts ...demeterrr.Option) (*demeterrr.Client, *script) {
 	t.Helper()
 	s := &script{t: t, begin: time.Now(), steps: steps}
@@ -38,13 +38,13 @@ func rotating(t *testing.T, f keyFunc, steps []step, opts ...demeterrr.Option) (
 
 var errSealed = errors.New("the vault is sealed")
 
-// sealed is an error that is nil, and panics when it is read.
+// sealed is an error that panics when its nil is read.
 type sealed struct{ text string }
 
 func (s *sealed) Error() string { return s.text }
 func (s *sealed) Unwrap() error { return errors.New(s.text) }
 
-// hasty is an error such as a limiter's.
+// hasty is an error like a limiter's.
 type hasty struct{}
 
 func (hasty) Error() string             { return "the vault is busy" }
@@ -148,7 +148,7 @@ func TestTheKeyIsAskedForBeforeThePlaceAndTheClaimOfEachAttempt(t *testing.T) {
 	})
 }
 
-// Each attempt's reply is cleaned of the key that was sent with it.
+// Each reply is scrubbed of the key of its own request.
 func TestARotatedKeyIsShownNowhere(t *testing.T) {
 	t.Parallel()
 	first, second := canaryKey, strings.ReplaceAll(canaryKey, "CANARY", "SECOND")
@@ -167,7 +167,8 @@ func TestARotatedKeyIsShownNowhere(t *testing.T) {
 				c, s := rotating(t, keys(available...), []step{echo(first)[name], echo(second)[name], okContact}, demeterrr.WithLogger(logger))
 				var resp demeterrr.Response
 				err := get(t.Context(), c, demeterrr.WithResponse(&resp))
-				// The last attempt has no key: the error is the one before's, and says why there is no other.
+				// The last attempt has no key. The error is the previous
+				// attempt's, and tells why no attempt followed.
 				e := wantError(t, err, len(available), demeterrr.ErrMissingAPIKey)
 				s.wantSent(len(available))
 				if !strings.Contains(e.Error(), "the vault is sealed") || name != "a lost reply" && !strings.Contains(e.Error(), "[removed]") {
@@ -204,7 +205,7 @@ func TestTheTimeOfAKeyFunctionIsTheCallers(t *testing.T) {
 	})
 }
 
-// Another call can meet a 429 while the key is on its way.
+// Another call can meet a 429 while this call waits for its key.
 func TestACallWaitsForA429AfterItsKeyToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// logTo makes a client that logs to the buffer, without times, which are left to chance.
+// logTo makes a client that logs to the buffer, without the random times.
 func logTo(t *testing.T, out *bytes.Buffer, level slog.Level, steps []step) (*demeterrr.Client, *script) {
 	t.Helper()
 	return play(t, steps, demeterrr.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
@@ -50,15 +50,15 @@ func TestAtWarnOnlyRetriesAreLogged(t *testing.T) {
 		var out bytes.Buffer
 		c, _ := logTo(t, &out, slog.LevelWarn, []step{gateway, okContact, missing})
 		wantNil(t, get(t.Context(), c))
-		wantError(t, get(t.Context(), c), 1) // what the caller is told is not logged
+		wantError(t, get(t.Context(), c), 1) // the returned error is not logged
 		if got := strings.Count(out.String(), "\n"); got != 1 || !strings.Contains(out.String(), "502") {
 			t.Errorf("got %d lines:\n%s", got, &out)
 		}
 	})
 }
 
-// recordHandler is a handler that keeps the records, as one does that writes on a
-// goroutine of its own.
+// recordHandler keeps the records, like a handler that writes on its own
+// goroutine.
 type recordHandler struct{ records chan slog.Record }
 
 func (recordHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
@@ -69,7 +69,7 @@ func (h recordHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// errorIn is the error of a record.
+// errorIn returns the error of a record.
 func errorIn(r slog.Record) (e *demeterrr.Error) {
 	for a := range r.Attrs {
 		if a.Key == "error" {
@@ -79,7 +79,7 @@ func errorIn(r slog.Record) (e *demeterrr.Error) {
 	return e
 }
 
-// A record that a handler keeps stays as it was when the call goes on.
+// A record kept by a handler stays the same when the call goes on.
 func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,14 +88,14 @@ func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var kept []slog.Record
-		var seen []string // the text of each record's error when it is logged
+		var seen []string // text of each record's error at the time of logging
 		back := make(chan struct{})
 		go func() {
 			defer close(back)
 			err = create(ctx, c)
 		}()
 		for range 2 {
-			record := <-h.records // the call goes to sleep before its next attempt
+			record := <-h.records // the call sleeps before its next attempt
 			kept, seen = append(kept, record), append(seen, errorIn(record).Error())
 		}
 		cancel()
@@ -113,7 +113,7 @@ func TestTheErrorOfALogRecordNeverChanges(t *testing.T) {
 	})
 }
 
-// No line shows the key, a query, or a body, whatever comes back.
+// No line shows the key, a query or a body, whatever the reply.
 func TestTheLogKeepsSecrets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 	})
 }
 
-// A handler may take a trace from the context.
+// A handler may read a trace from the context.
 func TestALoggerIsAskedInTheCallersContext(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -188,7 +188,7 @@ func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 func (h contextHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h contextHandler) WithGroup(string) slog.Handler      { return h }
 
-// Every wait of a second and more is in the log, once, with its reason.
+// Every wait of a second or more is logged once, with its reason.
 func TestLongWaitsAreLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

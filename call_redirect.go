@@ -4,5 +4,6 @@ package demeterrr
 
 import "net/http"
 
-// refuseRedirects returns rt: a RoundTripper follows no redirect. The one of js/wasm does.
+// refuseRedirects returns rt, as a RoundTripper follows no redirects. js/wasm
+// has its own version.
 func refuseRedirects(rt http.RoundTripper) http.RoundTripper { return rt }

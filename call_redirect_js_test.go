@@ -9,8 +9,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// withFetch replaces the platform's fetch for one test. It returns the URLs and redirect
-// modes that fetch is called with. Each call is answered with the reply.
+// withFetch replaces the platform's fetch for one test. It returns the URLs and
+// redirect modes of the calls. Each call gets the reply.
 func withFetch(t *testing.T, reply js.Value) *[]string {
 	t.Helper()
 	if strings.HasPrefix(js.Global().Get("process").Get("argv0").String(), "node") {
@@ -36,7 +36,7 @@ func TestOwnTransportUsesFetch(t *testing.T) {
 	same(t, "calls of fetch", *calls, []string{demeterrr.DefaultBaseURL + "/contacts/" + johnID + " manual"})
 }
 
-// A browser shows a redirect that is not followed as a reply with the status 0.
+// A browser shows an unfollowed redirect as a reply with status 0.
 func TestRedirectsAreRefusedOverFetch(t *testing.T) {
 	opaque := js.Global().Get("Response").Call("error")
 	for name, transport := range map[string][]demeterrr.Option{

@@ -31,7 +31,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						c, s := play(t, []step{{status: status, header: location}, op.success, op.success})
 						e := wantError(t, op.call(t.Context(), c), 1)
-						s.wantSent(1) // nothing goes to another place, with the key or without
+						s.wantSent(1) // no request goes elsewhere, with or without the key
 						if got := s.sent[0].host; got != "app.demeterrr.com" {
 							t.Errorf("sent to %s", got)
 						}
@@ -48,7 +48,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 	}
 }
 
-// The caller's CheckRedirect must not bring redirects back.
+// The caller's CheckRedirect must not enable redirects again.
 func TestTheCallersCheckRedirectIsNotUsed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

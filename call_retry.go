@@ -13,20 +13,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/gate"
 )
 
-// loop is a call in the hands of go-retryablehttp, which from the second attempt
-// on repeats it, sleeps in between and watches the context, until planRetry says
-// that it is over. A light client of the library for each call, whose transport is
-// the loop itself, keeps the call where the library's hooks can reach it.
+// loop hands a call to go-retryablehttp from its second attempt. The library
+// repeats the call, sleeps in between and watches the context, until planRetry
+// ends it. Each call has its own light client of the library, with the loop as
+// its transport, so that the hooks reach the call.
 type loop struct {
 	call
 	repeater retryablehttp.Client
 	http     http.Client
-	turn     retryablehttp.Request // what the library takes for the request
+	turn     retryablehttp.Request // stands for the request in the library
 }
 
-// repeat goes on with a call whose first attempt may be repeated. It waits for the
-// second one itself: the library cannot begin with a wait, and an empty turn of its
-// loop before it costs as much as a tenth of the call.
+// repeat retries a call after its first attempt. It makes the first wait
+// itself. The library cannot start with a wait, and an empty turn of its loop
+// costs up to a tenth of the call.
 func (k *call) repeat() {
 	if again, _ := k.planRetry(k.ctx, nil, nil); !again || k.sleep(k.waitReason(), k.wait) != nil {
 		return
@@ -36,7 +36,7 @@ func (k *call) repeat() {
 	l.http = http.Client{Transport: l}
 	l.repeater = retryablehttp.Client{
 		HTTPClient: &l.http,
-		Logger:     nil,         // it would log URLs, which hold emails
+		Logger:     nil,         // it would log URLs with emails
 		RetryMax:   math.MaxInt, // planRetry counts
 		CheckRetry: l.planRetry,
 		Backoff:    l.beginPlannedWait,
@@ -45,27 +45,29 @@ func (k *call) repeat() {
 	l.turn.Request = req.WithContext(k.ctx)
 	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
 	if l.tracedWait != nil {
-		l.endWait(contextError(l.ctx)) // it ended a wait
+		l.endWait(contextError(l.ctx)) // the wait was cut short
 	}
 }
 
-// noHeader is what http.Client, which copies it, is shown of the headers. Nothing writes to it.
+// noHeader stands for the headers in http.Client, which copies it. It stays
+// empty.
 var noHeader = http.Header{}
 
-// emptyReply is what the library is shown of every reply, as the real one is read
-// and classified already, and must not be drained, dropped, or followed to another
-// host. Nothing writes to it.
+// emptyReply stands for every reply in the library. The real reply is already
+// read and classified. The library must not drain it, drop it or follow it to
+// another host. Nothing writes to emptyReply.
 var emptyReply = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
 
-// RoundTrip is where the library makes an attempt.
+// RoundTrip makes an attempt for the library.
 func (l *loop) RoundTrip(*http.Request) (*http.Response, error) {
 	l.endWait(nil)
 	l.attempt()
 	return emptyReply, nil
 }
 
-// planRetry is what go-retryablehttp asks after each attempt. The wait is found
-// here, where the reply is known, as the library drops it before it asks for one.
+// planRetry decides after each attempt whether go-retryablehttp retries. It
+// also computes the wait, as the library drops the reply before it asks for
+// one.
 func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	if !k.again {
 		return false, nil
@@ -74,11 +76,11 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 	floor, ok := k.nextWait()
 	left := room(ctx)
 	if !ok || floor >= left {
-		return false, nil // it would sleep in vain
+		return false, nil // no further attempt, or none before the deadline
 	}
 	k.wait, k.waiting = lengthen(floor, min(floor/4, longestExtra), left), true
-	if k.client.logger != nil { // asked here too, as the copy is not free
-		failed := *k.last // the handler may keep it, and the call goes on to change its own
+	if k.client.logger != nil { // checked here too, to save the copy
+		failed := *k.last // a copy: the handler may keep it
 		failed.Method, failed.Path = k.method, k.path
 		failed.Attempts, failed.unknown = k.attempts, k.unknown
 		k.logTo().write(slog.LevelWarn, "demeterrr: retry", slog.Int("attempt", k.attempts), slog.Duration("wait", k.wait), slog.String("reason", string(k.waitReason())), slog.Any("error", &failed))
@@ -86,13 +88,13 @@ func (k *call) planRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 	return true, nil
 }
 
-// nextWait returns the shortest wait before the next attempt, or false if there is
-// no next attempt.
+// nextWait returns the minimum wait before the next attempt, or false if there
+// is no next attempt.
 func (k *call) nextWait() (time.Duration, bool) {
 	policy, asked := k.client.policy, k.last.RetryAfter
 	if asked > 0 && k.waitReason() == WaitReasonRateLimited && k.waitsForQuota() {
 		wait := asked
-		if k.pauses > 0 { // the API may ask for a second for ever
+		if k.pauses > 0 { // the API may ask for one second each time
 			wait = max(wait, policy.backoff(k.pauses))
 		}
 		k.pauses++
@@ -108,11 +110,12 @@ func (k *call) nextWait() (time.Duration, bool) {
 	return policy.backoff(counted), true
 }
 
-// waitsForQuota reports whether the call waits for a retryAfter of up to an hour,
-// whatever its number of retries. A call with WithMaxRetries(0) does not.
+// waitsForQuota reports whether the call waits for a retryAfter of up to an
+// hour, whatever its number of retries. With WithMaxRetries(0) it does not.
 func (k *call) waitsForQuota() bool { return !k.neverWaits && IsLowPriority(k.ctx) }
 
-// maxRetryAfter is the longest retryAfter of a 429 that the call waits for.
+// maxRetryAfter returns the longest retryAfter of a 429 that the call waits
+// for.
 func (k *call) maxRetryAfter() time.Duration {
 	longest := k.client.policy.MaxRetryAfter
 	if k.waitsForQuota() {
@@ -121,7 +124,7 @@ func (k *call) maxRetryAfter() time.Duration {
 	return longest
 }
 
-// waitReason is why the call waits after its last attempt.
+// waitReason returns the reason for a wait after the last attempt.
 func (k *call) waitReason() WaitReason {
 	if k.last.StatusCode == http.StatusTooManyRequests {
 		return WaitReasonRateLimited
@@ -129,17 +132,18 @@ func (k *call) waitReason() WaitReason {
 	return WaitReasonBackoff
 }
 
-// beginPlannedWait hands go-retryablehttp the wait that planRetry found, which the
-// library begins at once.
+// beginPlannedWait returns the wait found by planRetry. The library begins it
+// at once.
 func (k *call) beginPlannedWait(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
 	now := time.Now()
 	k.beginWait(k.waitReason(), now, now.Add(k.wait))
 	return k.wait
 }
 
-// waitAtGate waits while a 429 has closed the client's gate, by the same rules as
-// a retry: not for too long, not past the deadline, and not at all if the call
-// must not be repeated. When the gate opens, those who wait are spread a little.
+// waitAtGate waits while a 429 has closed the client's gate. The rules are
+// those of a retry: the wait must stay within MaxRetryAfter and the deadline,
+// and MaxRetries 0 forbids it. Random jitter spreads the calls when the gate
+// opens.
 func (k *call) waitAtGate() error {
 	for {
 		left := k.client.gate.Left()
@@ -159,15 +163,15 @@ func (k *call) waitAtGate() error {
 	}
 }
 
-// lengthen is wait and a random part of extra, so that clients which were stopped
-// together do not come back together. It takes at most half of the time that is
-// left between the wait and the deadline.
+// lengthen adds a random part of extra to wait, so that paused clients come
+// back at different times. It uses at most half of the time between the wait
+// and the deadline.
 func lengthen(wait, extra, left time.Duration) time.Duration {
 	extra = min(extra, (left-wait)/2)
 	return wait + time.Duration(rand.Float64()*float64(extra)) //nolint:gosec // nobody gains by guessing it
 }
 
-// room is the time until the deadline of the context; a very long one if it has none.
+// room returns the time until the deadline of the context, or the maximum.
 func room(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -45,7 +45,7 @@ func TestDefaultRetryPolicy(t *testing.T) {
 	same(t, "DefaultRetryPolicy", demeterrr.DefaultRetryPolicy(), want)
 }
 
-// The shift of a doubling that is not watched is 0 from the 64th on, or negative.
+// Unchecked doubling by a shift gives 0 or a negative wait from the 64th on.
 func TestBackoffDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestBackoffDoesNotOverflow(t *testing.T) {
 	})
 }
 
-// The longest wait that there is must not become a negative one, that is: none.
+// The longest wait must not turn negative, as this means no wait.
 func TestTheLongestWaitDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,13 +78,14 @@ func TestTheLongestWaitDoesNotOverflow(t *testing.T) {
 	})
 }
 
-// 300 waits: the odds that they leave out a fifth of the range are below 1e-28.
+// With 300 waits, the odds of missing a fifth of the range are below 1e-28.
 func TestChanceLengthensAWaitByLessThanAQuarter(t *testing.T) {
 	t.Parallel()
 	wantSpread(t, gateway, time.Second)
 }
 
-// wantSpread checks that the waits after a reply are anywhere from floor to a quarter more.
+// wantSpread checks that the waits after a reply are spread between floor and a
+// quarter more.
 func wantSpread(t *testing.T, reply step, floor time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,7 +119,7 @@ func TestWithMaxRetriesOverridesThePolicy(t *testing.T) {
 				c, s := play(t, repeat(gateway, 20), demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: tt.policy}))
 				wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(tt.call)), tt.want)
 				s.wantSent(tt.want)
-				wantError(t, get(t.Context(), c), tt.policy+1) // the next call has the policy's again
+				wantError(t, get(t.Context(), c), tt.policy+1) // the next call uses the policy again
 			})
 		})
 	}
@@ -150,7 +151,7 @@ func TestWithMaxRetriesIsChecked(t *testing.T) {
 	})
 }
 
-// A wait that would pass the deadline is not begun.
+// A wait beyond the deadline is skipped.
 func TestBackoffDoesNotPassTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -168,7 +169,7 @@ func TestBackoffDoesNotPassTheDeadline(t *testing.T) {
 	})
 }
 
-// Chance uses up at most half of what the deadline leaves.
+// Jitter uses at most half of the time before the deadline.
 func TestChanceDoesNotPassTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// closeGate has a call of c meet a 429, which must be the next step.
+// closeGate makes a call of c meet a 429, which must be the next step.
 func closeGate(t *testing.T, c *demeterrr.Client) {
 	t.Helper()
 	wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1, demeterrr.ErrRateLimited)
 }
 
-// wantHeldUntil checks that request i was sent at opens or a little later.
+// wantHeldUntil checks that request i was sent at opens or up to spread later.
 func (s *script) wantHeldUntil(i int, opens, spread time.Duration) {
 	s.t.Helper()
 	if i >= len(s.sent) {
@@ -94,7 +94,7 @@ func TestWhatDoesNotCloseTheGate(t *testing.T) {
 	}
 }
 
-// The odds that 100 calls are less than half a second apart are below 1e-27.
+// The odds of 100 calls within half a second are below 1e-27.
 func TestThoseWhoWaitAreSpreadWhenTheGateOpens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestAShorter429DoesNotOpenTheGateSooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		late := limitedFor("10")
-		late.took = 5 * time.Second // it was under way when the other closed the gate
+		late.took = 5 * time.Second // it was in flight when the other closed the gate
 		c, s := play(t, []step{late, limitedFor("60"), okContact})
 		go func() { _ = get(t.Context(), c, demeterrr.WithMaxRetries(0)) }()
 		synctest.Wait()
@@ -208,7 +208,7 @@ func TestAShorter429DoesNotOpenTheGateSooner(t *testing.T) {
 	})
 }
 
-// Somebody who waits for the gate finds it closed again, by a reply that was on its way.
+// A call waits at the gate. A reply in flight closes the gate again.
 func TestALonger429KeepsTheGateClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestALonger429KeepsTheGateClosed(t *testing.T) {
 	})
 }
 
-// A retry passes the gate as well: it was to come after a second, and must not.
+// A retry passes the gate too: its wait of a second must become longer.
 func TestTheGateHoldsBackRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -237,7 +237,8 @@ func TestTheGateHoldsBackRetries(t *testing.T) {
 	})
 }
 
-// A retry that the gate refuses returns its own last reply, and what is left to wait.
+// If the gate stops a retry, the call returns its own last reply and the
+// remaining wait.
 func TestTheGateRefusesARetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -273,7 +274,7 @@ func TestWaitingForTheGateCanBeCancelled(t *testing.T) {
 	})
 }
 
-// The call that met the 429 waits for itself and finds the gate open.
+// The call with the 429 waits by itself, then finds the gate open.
 func TestTheGateDoesNotHoldTheCallThatClosedIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ func TestALowCallWaitsForTheQuotaAtTheCostOfNoRetry(t *testing.T) {
 	for name, tt := range map[string]struct {
 		steps    []step
 		opts     []demeterrr.CallOption
-		attempts []int // by MaxRetries; 0 attempts for a success after all the steps
+		attempts []int // by MaxRetries; 0 attempts: a success after all the steps
 	}{
 		"one 429":            {[]step{hour}, nil, []int{0, 0, 0}},
 		"two":                {[]step{hour, hour}, nil, []int{0, 0, 0}},
@@ -56,7 +56,7 @@ func TestALowCallWaitsForTheQuotaAtTheCostOfNoRetry(t *testing.T) {
 	}
 }
 
-// An Execute that was refused for the quota has done nothing.
+// An Execute refused for the quota has done nothing.
 func TestALowExecuteWaitsForTheQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -135,8 +135,8 @@ func TestALowCallThatCannotWaitFailsAtOnce(t *testing.T) {
 	}
 }
 
-// An API that asks for a second for ever is asked ever less often, until the
-// context ends it.
+// If the API always asks for one second, the call asks it less and less often,
+// until the context ends.
 func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,8 +163,8 @@ func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 	})
 }
 
-// A job is killed after 20 minutes. Started again it knows nothing of the quota
-// that it has used up, and finishes all the same.
+// A job is killed after 20 minutes. A new run knows nothing of the used-up
+// quota, and still finishes.
 func TestAJobThatStartsIntoAUsedUpHourFinishes(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]demeterrrtest.WindowKind{"fixed windows": demeterrrtest.FixedWindow, "sliding windows": demeterrrtest.SlidingWindow} {
@@ -197,8 +197,8 @@ func TestAJobThatStartsIntoAUsedUpHourFinishes(t *testing.T) {
 	}
 }
 
-// startJob reads a contact for each item that is not done, with a new client and a
-// new Pacer, as a new process would. It returns the errors.
+// startJob reads a contact for each unfinished item, with a new client and a
+// new Pacer, like a new process. It returns the errors.
 func startJob(t *testing.T, srv *demeterrrtest.Server, done []bool, workers int, killedAt time.Time) (failed []error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(demeterrr.LowPriority(t.Context()))

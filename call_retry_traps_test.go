@@ -22,13 +22,13 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// These tests hold the client to what go-retryablehttp does not do by itself
-// (version 0.7.8), and to what it does that nobody wants.
+// These tests cover tasks that go-retryablehttp (version 0.7.8) leaves to the
+// client, and its unwanted behavior.
 
 const quietChild = "DEMETERRR_TEST_QUIET_CHILD"
 
-// The library's default logger writes to the standard error that the process was
-// started with, so that only another process can see it.
+// The library's default logger writes to the process's original standard error.
+// Only another process can see it.
 func TestTrapNothingIsWrittenToStandardError(t *testing.T) {
 	t.Parallel()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestQuietChild$", "-test.v")
@@ -67,9 +67,9 @@ func TestQuietChild(t *testing.T) {
 func TestTrapTheErrorsBodyIsReadBeforeItIsDrained(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, s := play(t, []step{gateway, {status: 429, body: limited60JSON}, okContact}) // the library has the second wait
+		c, s := play(t, []step{gateway, {status: 429, body: limited60JSON}, okContact}) // the library makes the second wait
 		wantNil(t, get(t.Context(), c))
-		s.wantWaits(time.Second, time.Minute) // it stands in the body only
+		s.wantWaits(time.Second, time.Minute) // only the body has it
 	})
 }
 
@@ -89,8 +89,8 @@ func TestTrapExhaustedRetriesKeepTheLastError(t *testing.T) {
 	})
 }
 
-// The library would sleep for an hour, for 484,289 hours, or, where the number of
-// nanoseconds overflows, not at all.
+// The library would sleep for an hour, for 484,289 hours, or, if the
+// nanoseconds overflow, not at all.
 func TestTrapARetryAfterIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	for retryAfter, attempts := range map[string]int{
@@ -115,8 +115,9 @@ func TestTrapARetryAfterIsNotTrusted(t *testing.T) {
 	}
 }
 
-// The library closes the idle connections of its client after a final failure and
-// after a cancelled wait; script.CloseIdleConnections fails the test, this and every other.
+// The library closes the idle connections of its client after a final failure
+// and after a canceled wait. script.CloseIdleConnections fails every test in
+// this case.
 func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,7 +133,7 @@ func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
 		wantError(t, get(t.Context(), c), 1)
 		wantError(t, get(t.Context(), c), 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		time.AfterFunc(10*time.Second, cancel) // in the second wait, which is the library's
+		time.AfterFunc(10*time.Second, cancel) // in the second wait, made by the library
 		wantError(t, get(ctx, c), 2, context.Canceled)
 		s.wantSent(12)
 		if mine.Transport != before.Transport || mine.CheckRedirect != nil || mine.Jar != nil || mine.Timeout != before.Timeout {
@@ -141,8 +142,9 @@ func TestTrapIdleConnectionsOfTheCallerAreNeverClosed(t *testing.T) {
 	})
 }
 
-// The library reads 4,096 bytes of a reply at most, and the rest costs the
-// connection. This needs real connections, and so real time: the waits are 1 ns.
+// The library reads at most 4,096 bytes of a reply, and the rest costs the
+// connection. This test needs real connections and real time: the waits are 1
+// ns.
 func TestTrapLargeRepliesDoNotCostTheirConnection(t *testing.T) {
 	t.Parallel()
 	const page = 256 << 10
@@ -187,7 +189,7 @@ func TestTrapACancelledWaitIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(10*time.Second, cancel) // in the second wait, which is the library's
+		time.AfterFunc(10*time.Second, cancel) // in the second wait, made by the library
 		c, _ := play(t, []step{refused, {status: 429, body: limited60JSON}})
 		e := wantError(t, execute(ctx, c), 2, context.Canceled, demeterrr.ErrRateLimited)
 		if e.StatusCode != 429 || e.Code != demeterrr.CodeRateLimited || e.RetryAfter != time.Minute {
@@ -196,7 +198,8 @@ func TestTrapACancelledWaitIsAnError(t *testing.T) {
 	})
 }
 
-// What a retry needs to know is kept by the call, not by a client that many share.
+// The call itself keeps the data of a retry, as a shared client would mix them
+// up.
 func TestTrapConcurrentCallsDoNotMixTheirReplies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -223,8 +226,8 @@ func TestTrapConcurrentCallsDoNotMixTheirReplies(t *testing.T) {
 	})
 }
 
-// http.Client adds the jar's cookies to the request, which is the same one for
-// every attempt.
+// http.Client adds the jar's cookies to the request, and every attempt shares
+// this request.
 func TestTrapCookiesAreSentOnceInEveryAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

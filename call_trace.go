@@ -10,10 +10,10 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// TraceOperation calls f, and tells the client's tracers that the calls which f
-// makes with its context belong to one operation: see [OperationTracer]. It is for
-// code that builds on the client, as package bulk does. The name is a constant,
-// such as "bulk.Sync". TraceOperation returns what f returns. Without an
+// TraceOperation calls f and tells the client's tracers that the calls made
+// with f's context are one operation. See [OperationTracer]. Use it for code on
+// top of the client, such as package bulk. The name is a constant, such as
+// "bulk.Sync". TraceOperation returns the error of f. Without an
 // OperationTracer it only calls f.
 func (c *Client) TraceOperation(ctx context.Context, name string, f func(context.Context) error) error {
 	if f == nil {
@@ -25,7 +25,7 @@ func (c *Client) TraceOperation(ctx context.Context, name string, f func(context
 	return tracedOperation(ctx, c.tracing.operations, name, f)
 }
 
-// traced is prepareAndRun between the tracers' start and end.
+// traced runs prepareAndRun between the tracers' start and end.
 func (k *call) traced(opts []CallOption) (failed *Error) {
 	t := k.client.tracing
 	switch {
@@ -55,7 +55,7 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 		}
 		t.calls.TraceCallEnd(ctx, end)
 	}()
-	defer func() { // what ends a wait by a panic leaves it open
+	defer func() { // a panic leaves its wait open
 		if k.tracedWait != nil {
 			k.endWait(k.died(false))
 		}
@@ -65,7 +65,7 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 	return failed
 }
 
-// tracedSend is send between the tracers' start and end of an attempt.
+// tracedSend runs send between the tracers' start and end of an attempt.
 func (k *call) tracedSend(t AttemptTracer, rep *reply) {
 	ordinal := k.attempts + 1
 	ctx := orElse(t.TraceAttemptStart(k.ctx, AttemptStart{Ordinal: ordinal, Previous: k.attemptError(k.last)}), k.ctx)
@@ -84,7 +84,7 @@ func (k *call) tracedSend(t AttemptTracer, rep *reply) {
 	returned = true
 }
 
-// attemptError is the error of an attempt for tracers; nil if it succeeded.
+// attemptError returns the error of an attempt for tracers, or nil.
 func (k *call) attemptError(failed *Error) error {
 	if failed == nil {
 		return nil
@@ -94,12 +94,12 @@ func (k *call) attemptError(failed *Error) error {
 	return told
 }
 
-// died is the error for tracers of what a panic ended.
+// died returns the error for tracers after a panic.
 func (k *call) died(unknown bool) *Error {
 	return &Error{Message: messageDied, Method: k.method, Path: k.route, Attempts: k.attempts, unknown: unknown}
 }
 
-// tracedOperation is f between the tracer's start and end.
+// tracedOperation runs f between the tracer's start and end.
 func tracedOperation(ctx context.Context, t OperationTracer, name string, f func(context.Context) error) (err error) {
 	ctx = orElse(t.TraceOperationStart(ctx, OperationStart{Operation: name}), ctx)
 	returned := false
@@ -118,7 +118,7 @@ func tracedOperation(ctx context.Context, t OperationTracer, name string, f func
 	return err
 }
 
-// orElse is ctx, or the one before if a tracer returns nil.
+// orElse returns ctx, or before if a tracer returned nil.
 func orElse(ctx, before context.Context) context.Context {
 	if ctx == nil {
 		return before
@@ -126,7 +126,7 @@ func orElse(ctx, before context.Context) context.Context {
 	return ctx
 }
 
-// What the client itself says about a failure: the only messages that tracers get.
+// Messages of the client itself. Tracers get no others.
 const (
 	messageUnsent       = "not sent"
 	messageNoConnection = "no connection"
@@ -139,8 +139,9 @@ const (
 
 var ownMessages = []string{messageUnsent, messageNoConnection, messageNoReply, messageCancelled, messageCertificate, messageUnreadable, messageDied}
 
-// forTracers is an error without anything from outside but numbers and a code: no
-// path, no text of the server's, no text of a foreign error.
+// forTracers returns the error for tracers. Of outside data it keeps only
+// numbers and a plain code: no path, no text of the server, no text of a
+// foreign error.
 func forTracers(err error, method, route string) *Error {
 	told := &Error{Method: method, Path: route}
 	err = scrub.Readable(err)
@@ -161,8 +162,8 @@ func forTracers(err error, method, route string) *Error {
 	return told
 }
 
-// plainCode is a code of the API, and empty if it can be anything else, such as an
-// email that a server echoes.
+// plainCode returns a code of usual form, or "". A server may echo an email in
+// its place.
 func plainCode(code Code) Code {
 	const longest = 40
 	letters := strings.Trim(string(code), "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
@@ -172,8 +173,8 @@ func plainCode(code Code) Code {
 	return code
 }
 
-// template is the route of a raw call that names none: its first segment stays if
-// it is a word, and the others become {id}.
+// template returns the route of a raw call without one. Its first segment stays
+// if it is a word, and each other one becomes {id}.
 func template(path string) string {
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	for i, s := range segments {

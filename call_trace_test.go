@@ -17,8 +17,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// Whatever panics or exits inside a call: every start has its end, the limiter has
-// its place back, and the panic reaches the caller.
+// After a panic or an exit inside a call, every start has its end, the limiter
+// has its place back, and the panic reaches the caller.
 func TestEveryStartHasItsEndAfterAPanic(t *testing.T) {
 	t.Parallel()
 	methods := []string{
@@ -43,7 +43,8 @@ func TestEveryStartHasItsEndAfterAPanic(t *testing.T) {
 	}
 }
 
-// explode makes an Upsert of three attempts, each of which waits, with the bomb in it.
+// explode makes an Upsert of three attempts with a wait each, with the bomb in
+// it.
 func explode(t *testing.T, b *bomb, alone, reports bool) {
 	t.Helper()
 	recorders := []*recorder{newRecorder(t), newRecorder(t), newRecorder(t)}
@@ -85,7 +86,7 @@ func explode(t *testing.T, b *bomb, alone, reports bool) {
 	same(t, "attempts", end.Attempts, attempts)
 }
 
-// bomb panics with its place, or exits, when it has been there so often before.
+// bomb panics or exits at its place, after a number of earlier visits.
 type bomb struct {
 	place    string
 	goexit   bool
@@ -117,7 +118,7 @@ func (t bombTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.s.RoundTrip(req)
 }
 
-// bombTracer explodes before it starts anything, and after it has ended it.
+// bombTracer explodes before each start and after each end.
 type bombTracer struct {
 	*recorder
 	b *bomb
@@ -163,8 +164,8 @@ func (t bombTracer) TraceOperationEnd(ctx context.Context, o demeterrr.Operation
 	t.b.tick("TraceOperationEnd")
 }
 
-// An id in the path, an email in the query or the body, the key, and what anybody
-// says of them: no tracer gets to see it.
+// Tracers see no id in the path, no email in the query or the body, no key, and
+// no text about them.
 func TestATracerSeesNothingPersonal(t *testing.T) {
 	t.Parallel()
 	const canary = "canary@example.com"
@@ -216,7 +217,7 @@ func TestATracerSeesNothingPersonal(t *testing.T) {
 	}
 }
 
-// The error of a tracer answers to what the caller's answers to.
+// The tracer's error matches the same sentinels as the caller's.
 func TestATracersErrorMatchesTheSameSentinels(t *testing.T) {
 	t.Parallel()
 	sentinels := []error{

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// waitListeners are told of each wait of a call.
+// waitListeners receive each wait of a call.
 type waitListeners struct {
 	ctx     context.Context // the call's
 	tracing *tracing        // nil without a tracer
@@ -18,10 +18,10 @@ func (k *call) waitListeners() waitListeners {
 	return waitListeners{k.ctx, k.client.tracing, k.waitHooks}
 }
 
-// none reports whether nobody listens.
+// none reports whether there are no listeners.
 func (l *waitListeners) none() bool { return l.tracing == nil && len(l.hooks) == 0 }
 
-// begin tells the listeners that a wait begins. It sets traced before a hook can panic.
+// begin reports the start of a wait. It sets traced before a hook can panic.
 func (l *waitListeners) begin(w WaitStart, traced **tracedWait) {
 	if l.tracing != nil {
 		ctx := l.ctx
@@ -35,21 +35,21 @@ func (l *waitListeners) begin(w WaitStart, traced **tracedWait) {
 	}
 }
 
-// tracedWait is a wait that the tracers know of.
+// tracedWait is a wait that was reported to the tracers.
 type tracedWait struct {
 	ctx    context.Context
 	reason WaitReason
 	start  time.Time
 }
 
-// beginWait tells the listeners that the call waits from start; a zero until is unknown.
+// beginWait reports that the call waits from start; a zero until means unknown.
 func (k *call) beginWait(reason WaitReason, start, until time.Time) {
 	if l := k.waitListeners(); !l.none() {
 		l.begin(WaitStart{Reason: reason, Start: start, Until: until}, &k.tracedWait)
 	}
 }
 
-// endWait tells the tracers that the wait is over, if they know of one.
+// endWait reports the end of the wait to the tracers, if they know of one.
 func (k *call) endWait(err error) {
 	w := k.tracedWait
 	if w == nil {
@@ -73,7 +73,7 @@ func (k *call) endWait(err error) {
 	}
 }
 
-// sleep waits for a reason that the listeners are told.
+// sleep waits, and reports the wait to the listeners.
 func (k *call) sleep(reason WaitReason, d time.Duration) error {
 	now := time.Now()
 	k.beginWait(reason, now, now.Add(d))
@@ -82,8 +82,8 @@ func (k *call) sleep(reason WaitReason, d time.Duration) error {
 	return err
 }
 
-// acquirePlace takes a place at the limiter. If anybody listens, it tells how long
-// that takes.
+// acquirePlace takes a place at the limiter. If there are listeners, it reports
+// the wait.
 func (k *call) acquirePlace() error {
 	limiter, listeners, log := k.client.limiter, k.waitListeners(), k.logTo()
 	if !log.enabled(slog.LevelInfo) {
@@ -115,7 +115,7 @@ func (k *call) acquirePlace() error {
 	return err
 }
 
-// take keeps the place that the limiter gave, unless it failed.
+// take keeps the limiter's place, unless err is set.
 func (k *call) take(place Release, err error) error {
 	if err == nil {
 		k.place = place
@@ -123,10 +123,10 @@ func (k *call) take(place Release, err error) error {
 	return err
 }
 
-// reportAfterwards reports what the limiter did not say: that there was a wait, and
-// for the log that it was long.
+// reportAfterwards reports a wait that the limiter left unreported, and logs a
+// long one.
 func (k *call) reportAfterwards(w *limiterWait) {
-	const shortest = time.Millisecond // a limiter that returns at once takes less
+	const shortest = time.Millisecond // an immediate return of a limiter takes less
 	waited := time.Since(w.start)
 	if !w.logged {
 		w.log.wait(WaitReasonLimiter, waited)
@@ -136,8 +136,8 @@ func (k *call) reportAfterwards(w *limiterWait) {
 	}
 }
 
-// limiterWait is where [ReportWait] reaches a call that is at the limiter. It keeps
-// no pointer to the call, which would then never be on the stack.
+// limiterWait connects [ReportWait] with a call at the limiter. It has no
+// pointer to the call, so that the call can stay on the stack.
 type limiterWait struct {
 	listeners waitListeners
 	log       callLog
@@ -149,11 +149,12 @@ type limiterWait struct {
 	begun    bool // the listeners know of the wait
 	logged   bool
 	traced   *tracedWait
-	panicked any // what a listener panicked with
+	panicked any // the panic of a listener
 }
 
-// report begins the wait, once. A limiter may be changing its books: a listener's
-// panic is kept for when Acquire has returned, which is soon, as its context ends.
+// report begins the wait, once. It recovers the panic of a listener, as the
+// limiter may be changing its state. It ends Acquire's context, and the panic
+// goes on after Acquire.
 func (w *limiterWait) report(until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,16 +174,16 @@ func (w *limiterWait) report(until time.Time) {
 	w.listeners.begin(WaitStart{Reason: WaitReasonLimiter, Start: w.start, Until: until}, &w.traced)
 }
 
-// end makes every later report a late one.
+// end makes later reports have no effect.
 func (w *limiterWait) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true
 }
 
-// callLog writes to the client's log what happens in a call.
+// callLog writes the events of a call to the client's log.
 type callLog struct {
-	logger       *slog.Logger // nil for none
+	logger       *slog.Logger // nil: no log
 	ctx          context.Context
 	method, path string
 }
@@ -199,10 +200,10 @@ func (l callLog) write(level slog.Level, msg string, attrs ...slog.Attr) {
 	}
 }
 
-// logsWaitsOf is the shortest wait that somebody may ask about.
+// logsWaitsOf is the shortest wait to log.
 const logsWaitsOf = time.Second
 
-// wait logs a wait that is long enough.
+// wait logs a wait of logsWaitsOf or more.
 func (l callLog) wait(reason WaitReason, d time.Duration, more ...slog.Attr) {
 	if l.logger == nil || d < logsWaitsOf {
 		return

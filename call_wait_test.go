@@ -15,15 +15,15 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// acquireFunc is a limiter that is a function.
+// acquireFunc makes a limiter from a function.
 type acquireFunc func(context.Context) (demeterrr.Release, error)
 
 func (f acquireFunc) Acquire(ctx context.Context) (demeterrr.Release, error) { return f(ctx) }
 
-// noPlace is what a limiter returns that has nothing to give back.
+// noPlace is the Release of a limiter without places.
 var noPlace demeterrr.Release
 
-// noteWaits writes a line when a wait is told: the second, and what it knows.
+// noteWaits writes a line for each reported wait: its second and its fields.
 func noteWaits(lines *[]string) demeterrr.CallOption {
 	begin := time.Now()
 	at := func(t time.Time) time.Duration { return t.Sub(begin).Truncate(time.Second) }
@@ -93,7 +93,8 @@ func TestAWaitHookThatIsNilIsRefused(t *testing.T) {
 	refusedBeforeSending(t, "nil", err, demeterrr.ErrValidation, "WithOnWait: the function is nil; leave the option out")
 }
 
-// A limiter's second report is the same wait, and a late one is none.
+// A limiter's second report in one Acquire is the same wait. A late report has
+// no effect.
 func TestALimiterReportsOneWaitForEachPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -225,8 +226,8 @@ func TestAReportedWaitIsLoggedWhenItBegins(t *testing.T) {
 	}
 }
 
-// A listener's panic reaches the caller, but not the limiter, which may be in the
-// middle of its books.
+// A listener's panic reaches the caller. It must not reach the limiter, whose
+// state may be half changed.
 func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -244,7 +245,7 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 			case <-ctx.Done():
 			case <-time.After(time.Hour):
 			}
-			places++ // it gives a place all the same
+			places++ // it still gives a place
 			return func(demeterrr.LimitOutcome) { places-- }, nil
 		})
 		r := newRecorder(t)
@@ -261,7 +262,8 @@ func TestALimiterNeedsNoCareForThePanicOfAListener(t *testing.T) {
 	})
 }
 
-// The call that a listener ends leaves the Pacer's line, and no place is lost.
+// A listener that ends its own call takes it out of the Pacer's line. No place
+// is lost.
 func TestAListenerThatEndsItsCallHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	for how, end := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
@@ -286,7 +288,7 @@ func TestAListenerThatEndsItsCallHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// onlyCalls is a tracer that is no WaitTracer.
+// onlyCalls is a tracer without WaitTracer.
 type onlyCalls struct{ end *demeterrr.CallEnd }
 
 func (onlyCalls) TraceCallStart(ctx context.Context, _ demeterrr.CallStart) context.Context {

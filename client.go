@@ -24,27 +24,28 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// Version is the version of this SDK, as it stands in the User-Agent header.
+// Version is the version of this SDK in the User-Agent header.
 const Version = "0.1.0"
 
-// Client talks to the demeterrr API. Make one with [New] and share it: it is
-// safe for concurrent use, keeps connections open, and what one call learns of
-// the rate limit holds for all of them. The zero Client refuses every call.
+// Client talks to the demeterrr API. Make one with [New] and share it. It is
+// safe for concurrent use and keeps connections open. All its calls share the
+// reported rate limit and the pause after a 429. The zero Client fails every
+// call.
 type Client struct {
-	// Contacts are the people that surveys are sent to.
+	// Contacts manages the recipients of surveys.
 	Contacts *ContactsService
-	// Sequences are the surveys with their steps.
+	// Sequences lists and sends sequences, which are surveys with their steps.
 	Sequences *SequencesService
 
 	base      *url.URL
 	userAgent string
-	// apiKey is a function so that no way of printing a client shows the key.
+	// apiKey is a function, so that printing a client never shows the key.
 	apiKey    keySource
-	asksKey   bool              // of WithAPIKeyFunc
+	asksKey   bool              // set by WithAPIKeyFunc
 	transport http.RoundTripper // nil for http.DefaultTransport
-	own       *http.Transport   // under transport; nil with WithHTTPClient
+	own       *http.Transport   // below transport; nil with WithHTTPClient
 	jar       http.CookieJar
-	timeout   time.Duration // of one attempt
+	timeout   time.Duration // for one attempt
 	policy    RetryPolicy
 	limiter   Limiter
 	logger    *slog.Logger
@@ -53,11 +54,10 @@ type Client struct {
 	rateLimit atomic.Pointer[RateLimit]
 }
 
-// New makes a client for the API key, which starts with dem_ (API docs, page
+// New makes a client for an API key, which starts with dem_ (API docs, page
 // "authentication"). With [WithAPIKeyFunc] the key must be empty. New sends
-// nothing. The error, if any, tells everything that is wrong with the key and the
-// options, and matches [ErrMissingAPIKey], [ErrInvalidAPIKeyFormat] or
-// [ErrValidation].
+// nothing. Its error lists every mistake in the key and the options. It matches
+// [ErrMissingAPIKey], [ErrInvalidAPIKeyFormat] or [ErrValidation].
 func New(apiKey string, opts ...Option) (*Client, error) {
 	cfg, base, err := readOptions(opts)
 	if cfg.apiKey != nil && apiKey != "" {
@@ -67,8 +67,9 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 }
 
 // NewFromEnv makes a client for the key in the environment variable
-// DEMETERRR_API_KEY, and for the address in DEMETERRR_BASE_URL if it is set. An
-// option overrides the environment: with [WithAPIKeyFunc] the first is not read.
+// DEMETERRR_API_KEY. DEMETERRR_BASE_URL, if set, is the address of the API.
+// Options override the environment: with [WithAPIKeyFunc], DEMETERRR_API_KEY is
+// ignored.
 func NewFromEnv(opts ...Option) (*Client, error) {
 	if base := os.Getenv("DEMETERRR_BASE_URL"); base != "" {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
@@ -85,7 +86,8 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 	return newClient(key, cfg, base, err)
 }
 
-// newClient makes a client, unless err says what is wrong with its options.
+// newClient makes a client, or returns the error for the key or for err, the
+// mistakes in the options.
 func newClient(apiKey string, cfg config, base *url.URL, err error) (*Client, error) {
 	source := cfg.apiKey
 	if source == nil {
@@ -117,17 +119,17 @@ func newClient(apiKey string, cfg config, base *url.URL, err error) (*Client, er
 	return c, nil
 }
 
-// CloseIdleConnections closes the connections of the client's own transport that
-// no call is using, also below [WithTransport]. The client stays usable. The
-// connections of [WithHTTPClient] are the caller's to close.
+// CloseIdleConnections closes the idle connections of the client's own
+// transport, also below [WithTransport]. The client stays usable. The
+// connections of [WithHTTPClient] stay open: closing them is up to you.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.own != nil {
 		c.own.CloseIdleConnections()
 	}
 }
 
-// roundTripper is the transport of an attempt. A client without one takes
-// http.DefaultTransport as it is at that moment, as an http.Client does.
+// roundTripper returns the transport of an attempt. A client without one uses
+// the current http.DefaultTransport, like an http.Client.
 func (c *Client) roundTripper() http.RoundTripper {
 	if c.transport != nil {
 		return refuseRedirects(c.transport)
@@ -135,8 +137,7 @@ func (c *Client) roundTripper() http.RoundTripper {
 	return refuseRedirects(http.DefaultTransport)
 }
 
-// RateLimit is what the last reply that said anything about the quota reported;
-// zero if none did.
+// RateLimit returns the most recently reported quota, or the zero value.
 func (c *Client) RateLimit() RateLimit {
 	if c != nil {
 		if r := c.rateLimit.Load(); r != nil {
@@ -146,8 +147,8 @@ func (c *Client) RateLimit() RateLimit {
 	return RateLimit{}
 }
 
-// BaseURL returns the address of the client's API, as [WithBaseURL] set it; empty
-// for a Client that New did not make.
+// BaseURL returns the address of the API, as [WithBaseURL] set it. It is empty
+// for a nil or zero Client.
 func (c *Client) BaseURL() string {
 	if c == nil || c.base == nil {
 		return ""
@@ -155,8 +156,8 @@ func (c *Client) BaseURL() string {
 	return c.base.String()
 }
 
-// String names the client by the address of its API. Without it, fmt would read
-// what other goroutines are changing, and show a proxy's password.
+// String names the client by the address of its API. Without this method, fmt
+// would race with other goroutines and print a proxy's password.
 func (c *Client) String() string {
 	if c == nil || c.base == nil {
 		return "demeterrr.Client(not made by New)"
@@ -164,50 +165,54 @@ func (c *Client) String() string {
 	return "demeterrr.Client(" + c.base.String() + ")"
 }
 
-// GoString is String.
+// GoString returns the same text as String.
 func (c *Client) GoString() string { return c.String() }
 
-// Request is a call of an endpoint that has no method of its own.
+// Request describes a call to an endpoint without a method of its own.
 type Request struct {
 	// Method is GET, POST, PUT, PATCH or DELETE.
 	Method string
-	// Path is relative to the base URL and already escaped: "/surveys/" + url.PathEscape(id). It has no query and no dot segments.
+	// Path is relative to the base URL and already escaped: "/surveys/" +
+	// url.PathEscape(id). It has no query and no dot segments.
 	Path string
-	// Route is the template of Path for tracers: "/surveys/{id}/responses". It is a constant, without ids. Empty means
-	// the path with {id} in place of every segment but the first, which stays if it has letters, hyphens and underscores only.
+	// Route is the template of Path for tracers: "/surveys/{id}/responses". It
+	// is a constant without ids. Empty means the path with {id} in place of
+	// each segment. The first segment stays if it has only letters, hyphens and
+	// underscores.
 	Route string
 	// Query is added to the path; nil means none.
 	Query url.Values
-	// Body is encoded as JSON; nil means none. A json.RawMessage is sent as it is.
+	// Body is encoded as JSON; nil means none. A json.RawMessage is sent
+	// unchanged.
 	Body any
 }
 
-// Response tells how the last reply of a call looked; see [WithResponse]. All
-// but Attempts are zero if there was no reply.
+// Response describes the last reply of a call; see [WithResponse]. Without a
+// reply, all fields but Attempts are zero.
 type Response struct {
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Header has the headers, without the API key if the server echoed it.
+	// Header holds the headers. An API key echoed by the server is removed.
 	Header http.Header
-	// RateLimit is what this reply reported; zero if it did not.
+	// RateLimit is the quota in this reply's headers; zero if they had none.
 	RateLimit RateLimit
 	// RequestID is the reply's X-Request-Id; empty if it had none.
 	RequestID string
-	// Attempts is the number of requests that were sent, retries included.
+	// Attempts is the number of requests sent, retries included.
 	Attempts int
 }
 
-// Do calls an endpoint that has no method of its own, such as /surveys, with
-// everything else that a method does: key, retries, rate limit, errors. Use [Fetch]
-// for an object, [FetchAll] for a list, and Do for a reply without a body or
-// outside the API's envelope.
+// Do calls an endpoint without a method of its own, such as /surveys. Key,
+// retries, rate limit and errors work as in every method. Use [Fetch] for an
+// object, [FetchAll] for a list, and Do for a reply without a body or outside
+// the API's envelope.
 //
 // Do decodes the whole body of the reply into out, a pointer. If out is nil, Do
-// looks for the API's own error only. Pass nil for an endpoint that answers without
-// a body: with out, a 2xx that has none counts as a lost reply.
+// reads only the API's own errors. Pass nil for an endpoint that replies
+// without a body. With out, a 2xx without a body counts as a lost reply.
 //
-// GET, PATCH and DELETE are repeated after a lost reply; POST and PUT are not,
-// except POST /contacts.
+// After a lost reply, Do retries GET, PATCH, DELETE and POST /contacts. Any
+// other POST or PUT fails.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOption) error {
 	r := req.request("Do")
 	if out == nil {
@@ -228,17 +233,18 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 		return err
 	}
 	if reply == nil {
-		return nil // a repeated DELETE that met a 404: it has succeeded, and there is no result
+		return nil // a retried DELETE got a 404: it succeeded, without a result
 	}
-	// Decoded once, after the retries: that the caller's type does not fit is no fault of the reply.
+	// Decode once, after the retries. A wrong type of the caller is no reason
+	// to send the call again.
 	if err := json.Unmarshal(reply, out); err != nil {
 		return misfit(r, &resp, out, err)
 	}
 	return nil
 }
 
-// request is the call that req describes, which may be nil. Its mistake is what is
-// wrong with req.
+// request returns the call that req describes. Its mistake is the error in req,
+// or a nil req.
 func (req *Request) request(operation string) request {
 	if req == nil {
 		return request{operation: operation, mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
@@ -254,7 +260,8 @@ func (req *Request) request(operation string) request {
 	return r
 }
 
-// checkBody refuses bodies that would not be sent as they are meant.
+// checkBody rejects the body of a GET, and bodies that JSON encoding would
+// alter.
 func (req *Request) checkBody() error {
 	switch req.Body.(type) {
 	case nil:
@@ -268,7 +275,8 @@ func (req *Request) checkBody() error {
 	return validate.Text(req.Body)
 }
 
-// userAgent is the SDK's own part of the header: demeterrr-go/0.1.0 (go1.26; linux/amd64).
+// userAgent returns the SDK's part of the header: demeterrr-go/0.1.0 (go1.26;
+// linux/amd64).
 func userAgent() string {
 	goVersion := regexp.MustCompile(`go\d+\.\d+`).FindString(runtime.Version())
 	if goVersion == "" {
@@ -277,7 +285,7 @@ func userAgent() string {
 	return fmt.Sprintf("demeterrr-go/%s (%s; %s/%s)", Version, goVersion, runtime.GOOS, runtime.GOARCH)
 }
 
-// joined puts the lines of a joined error on one.
+// joined returns the text of a joined error on one line.
 func joined(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

@@ -19,12 +19,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// golden is one sample of the contract's section 10. Where only the reply is
+// golden is one sample of the contract's section 10. If only the reply is
 // documented, the request is empty.
 type golden struct {
 	Request struct {
 		Method, URL string
-		Headers     map[string]string // those that matter; others may be sent too
+		Headers     map[string]string // the required ones; others may be sent too
 		Body        json.RawMessage
 	}
 	Reply struct {
@@ -47,8 +47,8 @@ func readGolden(t *testing.T, name string) golden {
 	return g
 }
 
-// client returns a client that gets the documented reply to whatever it sends,
-// and the place where its request is left. The base URL is the default one.
+// client returns a client that gets the documented reply to every request, and
+// the place of its last request. The base URL is the default.
 func (g *golden) client(t *testing.T) (*demeterrr.Client, *sentRequest) {
 	t.Helper()
 	sent := &sentRequest{golden: g}
@@ -59,7 +59,7 @@ func (g *golden) client(t *testing.T) (*demeterrr.Client, *sentRequest) {
 	return client, sent
 }
 
-// sentRequest is the transport that keeps the request and answers as documented.
+// sentRequest is a transport that keeps the request and answers as documented.
 type sentRequest struct {
 	golden *golden
 	*http.Request
@@ -104,7 +104,7 @@ func (s *sentRequest) isAsDocumented(t *testing.T) {
 	}
 }
 
-// tree decodes JSON; nothing at all is nil.
+// tree decodes JSON. Empty data is nil.
 func tree(t *testing.T, data []byte) any {
 	t.Helper()
 	if len(data) == 0 {
@@ -117,7 +117,7 @@ func tree(t *testing.T, data []byte) any {
 	return v
 }
 
-// kept is what got has of the members of want that are not null.
+// kept returns the members of got that are not null in want.
 func kept(want, got any) any {
 	switch want := want.(type) {
 	case map[string]any:
@@ -146,8 +146,8 @@ func kept(want, got any) any {
 	return got
 }
 
-// goldenCalls are the calls of the samples. What they return is shaped like the
-// body of the reply.
+// goldenCalls are the calls of the samples. Their results have the shape of the
+// reply's body.
 var goldenCalls = map[string]func(context.Context, *demeterrr.Client) (any, error){
 	"list": func(ctx context.Context, c *demeterrr.Client) (any, error) {
 		page, err := c.Contacts.List(ctx, &demeterrr.ContactListParams{Page: 1, Limit: 50})
@@ -155,7 +155,7 @@ var goldenCalls = map[string]func(context.Context, *demeterrr.Client) (any, erro
 			return nil, err
 		}
 		for i := range page.Items {
-			page.Items[i].Extra = nil // what is kept but not known counts as lost, here and below
+			page.Items[i].Extra = nil // count unknown members as lost, here and below
 		}
 		meta := map[string]int{"page": page.Page, "perPage": page.PerPage, "total": page.Total, "totalPages": page.TotalPages}
 		return map[string]any{"data": page.Items, "meta": meta}, nil
@@ -277,8 +277,8 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
-// TestGoldenFilesAreTheContracts holds the files to docs/api-contract.md: what
-// they say stands there, in whole or member by member.
+// TestGoldenFilesAreTheContracts finds the content of each file in
+// docs/api-contract.md, in whole or member by member.
 func TestGoldenFilesAreTheContracts(t *testing.T) {
 	t.Parallel()
 	contract, err := os.ReadFile("docs/api-contract.md")

@@ -11,7 +11,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// read is what the tests compare of a Response.
+// read holds the compared fields of a Response.
 type read struct {
 	Status, Attempts, Remaining int
 	RequestID, Step             string
@@ -90,7 +90,7 @@ func TestWithResponseOfSeveralCallsHoldsTheLast(t *testing.T) {
 	})
 }
 
-// The clock of a bubble starts at midnight of 2000-01-01 UTC.
+// The clock of a synctest bubble starts at midnight of 2000-01-01 UTC.
 func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

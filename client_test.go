@@ -49,8 +49,8 @@ func TestHeadersOfARequest(t *testing.T) {
 	}
 }
 
-// TestEndpointsHasEveryMethod finds the methods that send one request by their
-// last parameter, so that the tests which go through endpoints leave none out.
+// TestEndpointsHasEveryMethod finds the methods that send one request, by their
+// last parameter. Tests that go through endpoints then cover all of them.
 func TestEndpointsHasEveryMethod(t *testing.T) {
 	t.Parallel()
 	listed := map[string]bool{}

@@ -16,67 +16,74 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// Language is the language in which a contact is written to. The constants are
-// the documented ones; others are passed on as they are.
+// Language is the language of messages to a contact. The constants are the
+// documented languages; others are passed through.
 type Language string
 
-// The languages that the API documents.
+// Languages documented by the API.
 const (
 	LanguageEnglish Language = "en"
 	LanguageFrench  Language = "fr"
 )
 
-// Contact is a person that surveys can be sent to (API docs, page "contacts").
-// A text that the API has as null is empty here.
+// Contact is a person who receives surveys (API docs, page "contacts"). Texts
+// that are null in the API are empty here.
 type Contact struct {
 	// ID is a UUID.
 	ID string
-	// Email is unique in an organization; a contact that was imported by phone may have none.
+	// Email is unique in an organization. It may be empty for a contact
+	// imported by phone.
 	Email     string
 	FirstName string
 	LastName  string
-	// Phone is in E.164 form if the one who entered it followed the recommendation.
+	// Phone is in E.164 form if entered as recommended.
 	Phone string
 	// Title is a form of address: "Mr.", "Dr.", "CEO".
 	Title             string
 	PreferredLanguage Language
-	// LocationID and ContactOrganizationID are UUIDs; empty if the contact belongs to none.
+	// LocationID and ContactOrganizationID are UUIDs; empty means none.
 	LocationID            string
 	ContactOrganizationID string
-	// CustomFields are the organization's own fields, decoded as encoding/json does: string, float64, bool, ….
-	// A number that a float64 cannot hold is a [json.Number].
+	// CustomFields are the organization's own fields, decoded as in
+	// encoding/json: string, float64, bool, …. A number outside float64 is a
+	// [json.Number].
 	CustomFields map[string]any
 	Tags         []string
-	// Unsubscribed contacts are sent nothing. It cannot be set through the API.
+	// Unsubscribed contacts are sent nothing. The field is read-only in the
+	// API.
 	Unsubscribed bool
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
-	// Extra holds members as raw JSON: those that this version does not know, and those of another type than the
-	// documented one. Their fields are zero. It is nil if there are none. MarshalJSON writes them back.
+	// Extra holds members as raw JSON: members unknown to this version, and
+	// members of an undocumented type. The fields of the latter are zero. Extra
+	// is nil if there are none. MarshalJSON writes them back.
 	Extra map[string]json.RawMessage
 }
 
-// ContactParams is what Create and Upsert send. Empty fields are not sent.
+// ContactParams describes a contact for Create and Upsert. Empty fields are
+// left out.
 type ContactParams struct {
 	// Email is required; it identifies the contact.
 	Email string `json:"email,omitzero"`
-	// FirstName is required by Create and Upsert, and by bulk.Sync for new contacts.
+	// FirstName is required by Create and Upsert, and by bulk.Sync for new
+	// contacts.
 	FirstName         string   `json:"firstName,omitzero"`
 	LastName          string   `json:"lastName,omitzero"`
 	Phone             string   `json:"phone,omitzero"`
 	Title             string   `json:"title,omitzero"`
 	PreferredLanguage Language `json:"preferredLanguage,omitzero"`
-	// LocationID and ContactOrganizationID are UUIDs. The API documents them for create only: Upsert does not
-	// change them on a contact that exists.
+	// LocationID and ContactOrganizationID are UUIDs. The API documents them
+	// for create only. Upsert leaves them unchanged on an existing contact.
 	LocationID            string `json:"locationId,omitzero"`
 	ContactOrganizationID string `json:"contactOrganizationId,omitzero"`
-	// CustomFields may hold whatever encoding/json can encode.
+	// CustomFields may hold any value that encoding/json can encode.
 	CustomFields map[string]any `json:"customFields,omitzero"`
-	// Tags that are nil are not sent; Upsert with an empty, non-nil slice clears them.
+	// Tags are left out if nil. Upsert with an empty, non-nil slice clears
+	// them.
 	Tags []string `json:"tags,omitzero"`
 }
 
-// ContactUpdate is what Update changes. Fields that are not set stay as they are.
+// ContactUpdate describes an Update. Fields that are unset stay unchanged.
 type ContactUpdate struct {
 	Email             Opt[string]   `json:"email,omitzero"`
 	FirstName         Opt[string]   `json:"firstName,omitzero"`
@@ -84,19 +91,20 @@ type ContactUpdate struct {
 	Phone             Opt[string]   `json:"phone,omitzero"`
 	Title             Opt[string]   `json:"title,omitzero"`
 	PreferredLanguage Opt[Language] `json:"preferredLanguage,omitzero"`
-	// CustomFields are merged with what is there: keys that are not named stay.
+	// CustomFields are merged by key: other keys stay unchanged.
 	CustomFields Opt[map[string]any] `json:"customFields,omitzero"`
-	// Tags replace the contact's; an empty slice clears them.
+	// Tags replace the contact's tags; an empty slice clears them.
 	Tags Opt[[]string] `json:"tags,omitzero"`
 }
 
 // ContactListParams selects contacts. The zero value selects all of them.
 type ContactListParams struct {
-	// Page is the page asked for, from 1; 0 means the first.
+	// Page is the page number, from 1; 0 means the first.
 	Page int
-	// Limit is the number of contacts on a page, at most 100; 0 means 50 for List and 100 for All.
+	// Limit is the number of contacts on a page, at most 100; 0 means 50 for
+	// List and 100 for All.
 	Limit int
-	// Search looks in first name, last name and email.
+	// Search searches first name, last name and email.
 	Search string
 	// Email and Phone match exactly.
 	Email string
@@ -105,10 +113,10 @@ type ContactListParams struct {
 	LocationID string
 }
 
-// ContactsService has the methods for contacts; it is [Client.Contacts].
+// ContactsService has the methods for contacts; see [Client.Contacts].
 type ContactsService struct{ client *Client }
 
-// caller is nil-safe: a Client that New did not make has no services.
+// caller is nil-safe: a zero Client has no services.
 func (s *ContactsService) caller() *Client {
 	if s == nil {
 		return nil
@@ -118,40 +126,42 @@ func (s *ContactsService) caller() *Client {
 
 const routeContacts = "/contacts"
 
-// List returns one page of the contacts that params select; nil params are the
-// first page of all of them. It takes the scope contacts:read.
-// API docs, page "contacts/list".
+// List returns one page of the contacts that params select. With nil params it
+// returns the first page of all contacts. Required scope: contacts:read. API
+// docs, page "contacts/list".
 func (s *ContactsService) List(ctx context.Context, params *ContactListParams, opts ...CallOption) (*Page[Contact], error) {
 	const route = routeContacts
 	return fetchPage[Contact](ctx, s.caller(), route, params.query(), opts)
 }
 
-// All returns all the contacts that params select, page by page as the loop goes
-// on; nil params select all. It starts at params.Page and asks for 100 a page
-// unless params.Limit says otherwise. An error ends it: a page that repeats the one
-// before it is one, and so are three empty pages before the end.
+// All returns every contact that params select, page by page as the loop goes
+// on. Nil params select all. All starts at params.Page and fetches pages of
+// 100, or of params.Limit. An error ends the loop. A repeated page is an error,
+// and so are three empty pages before the end.
 //
-// The API has no cursor, and does not document the order of the list. Contacts that
-// are added, deleted or changed meanwhile can make All miss or repeat some. So read
-// the list to its end before you write to its contacts: see Collect of package bulk.
+// The API has no cursor, and the order of the list is undocumented. If contacts
+// are added, deleted or changed meanwhile, All can miss or repeat some. So read
+// the list to its end before you write to its contacts; see Collect of package
+// bulk.
 //
-// It takes the scope contacts:read. API docs, page "contacts/list".
+// Required scope: contacts:read. API docs, page "contacts/list".
 func (s *ContactsService) All(ctx context.Context, params *ContactListParams, opts ...CallOption) iter.Seq2[*Contact, error] {
 	const route = routeContacts
 	return fetchAll[Contact](ctx, s.caller(), "Contacts.All", route, params.query(), opts)
 }
 
-// Get returns the contact with the id. Without one the error matches [ErrNotFound].
-// It takes the scope contacts:read. API docs, page "contacts".
+// Get returns the contact with the id. If there is none, the error matches
+// [ErrNotFound]. Required scope: contacts:read. API docs, page "contacts".
 func (s *ContactsService) Get(ctx context.Context, id string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
 	return fetch(ctx, s.caller(), withID("Contacts.Get", http.MethodGet, route, id), new(Contact), opts)
 }
 
-// FindByEmail returns the contact with the email, ignoring the case of ASCII letters. Without one the
-// error matches [ErrNotFound]. It takes one request. If the email has capital letters and nobody is
-// found, a second request asks for it in lower case. It takes the scope contacts:read.
-// API docs, page "contacts/list".
+// FindByEmail returns the contact with the email, ignoring the case of ASCII
+// letters. If there is none, the error matches [ErrNotFound]. It takes one
+// request. If an email with capital letters finds nothing, a second request
+// asks for it in lower case. Required scope: contacts:read. API docs, page
+// "contacts/list".
 func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
 	r := request{operation: "Contacts.FindByEmail", method: http.MethodGet, path: route, mistake: validate.Email(email)}
@@ -166,7 +176,8 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 			break
 		}
 	}
-	// A server that ignored ?email= must not make anybody update a stranger.
+	// The server may have ignored ?email=. Compare here, so that no caller
+	// updates a stranger.
 	if found := best(page.Items, email); found != nil {
 		return found, nil
 	}
@@ -176,10 +187,10 @@ func (s *ContactsService) FindByEmail(ctx context.Context, email string, opts ..
 	}
 }
 
-// Create makes a contact. If its email is taken the error matches
-// [ErrContactExists]: see [ContactsService.Upsert]. If a reply was lost, Create
-// is repeated and can meet the contact that it has just made: the error then has
-// Attempts > 1 and matches [ErrUnknownOutcome] too. It takes the scope
+// Create makes a contact. If the email is taken, the error matches
+// [ErrContactExists]; see [ContactsService.Upsert]. After a lost reply, Create
+// retries and can meet the contact it has just made. The error then has
+// Attempts > 1 and matches [ErrUnknownOutcome] too. Required scope:
 // contacts:write. API docs, page "contacts/create".
 func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opts ...CallOption) (*Contact, error) {
 	const route = routeContacts
@@ -187,15 +198,15 @@ func (s *ContactsService) Create(ctx context.Context, params *ContactParams, opt
 	return fetch(ctx, s.caller(), r, new(Contact), opts)
 }
 
-// Update changes the fields of a contact that are set in params, and no others.
-// The contact that it returns may be partial: the API's documented reply leaves
-// out fields, which are zero then; use Get for the whole. It takes the scope
-// contacts:write. API docs, page "contacts/update".
+// Update changes the fields that are set in params. Other fields stay
+// unchanged. The returned contact may be partial: the documented reply leaves
+// out fields, and these are zero. Use Get to read the whole contact. Required
+// scope: contacts:write. API docs, page "contacts/update".
 func (s *ContactsService) Update(ctx context.Context, id string, params *ContactUpdate, opts ...CallOption) (*Contact, error) {
 	return s.update(ctx, id, params, new(Contact), opts)
 }
 
-// update reads the reply over base.
+// update decodes the reply over base.
 func (s *ContactsService) update(ctx context.Context, id string, params *ContactUpdate, base *Contact, opts []CallOption) (*Contact, error) {
 	const route = routeContacts + "/{id}"
 	r := withID("Contacts.Update", http.MethodPatch, route, id)
@@ -203,10 +214,9 @@ func (s *ContactsService) update(ctx context.Context, id string, params *Contact
 	return fetch(ctx, s.caller(), r, base, opts)
 }
 
-// Delete removes a contact. If a reply was lost, it is repeated, and not finding
-// the contact any more is success then; a first attempt that does not find it is
-// an error that matches [ErrNotFound]. It takes the scope contacts:write.
-// API docs, page "scopes".
+// Delete removes a contact. If the first attempt finds none, the error matches
+// [ErrNotFound]. After a lost reply, Delete retries, and a 404 then counts as
+// success. Required scope: contacts:write. API docs, page "scopes".
 func (s *ContactsService) Delete(ctx context.Context, id string, opts ...CallOption) error {
 	const route = routeContacts + "/{id}"
 	return s.caller().do(ctx, withID("Contacts.Delete", http.MethodDelete, route, id), nil, opts)
@@ -228,15 +238,16 @@ func (p *ContactListParams) query() listQuery {
 	return q
 }
 
-// Params returns the contact as Create and Upsert send it: without the id, the
-// times and Unsubscribed. The tags and the custom fields are copies. Change what
-// you need, then call Upsert.
+// Params returns the contact as input for Create and Upsert. It leaves out the
+// id, the times and Unsubscribed. Tags and custom fields are copies. Change the
+// fields you need, then call Upsert.
 func (c Contact) Params() ContactParams {
 	fields := maps.Clone(c.CustomFields)
 	for key, value := range fields {
 		switch value.(type) {
 		case []any, map[string]any:
-			if own, err := decoded(value); err == nil { // else it cannot be sent either
+			// On an error, keep the value: sending it reports the error.
+			if own, err := decoded(value); err == nil {
 				fields[key] = own
 			}
 		}
@@ -248,19 +259,19 @@ func (c Contact) Params() ContactParams {
 	}
 }
 
-// ExecuteContact returns the contact as Execute sends it: its email, names and
-// phone. It does not look at Unsubscribed: the API skips such contacts.
+// ExecuteContact returns the contact as input for Execute: its email, names and
+// phone. It ignores Unsubscribed: the API skips such contacts.
 func (c Contact) ExecuteContact() ExecuteContact {
 	return ExecuteContact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone}
 }
 
-// Validate returns an [*Error] that matches [ErrValidation] if Create would refuse
-// the contact before sending it: without a usable email or a first name, or with a
-// value that JSON cannot carry. It sends nothing.
-// API docs, page "contacts/create".
+// Validate reports input that Create would reject before sending: an unusable
+// email, an empty first name, or a value that JSON cannot carry. It returns nil
+// or an [*Error] that matches [ErrValidation], and sends nothing. API docs,
+// page "contacts/create".
 func (p *ContactParams) Validate() error { return validateBody(p) }
 
-// check refuses what the API documents that it will refuse (contract, section 5).
+// check rejects params that the API documents as invalid (contract, section 5).
 func (p *ContactParams) check() error {
 	if p == nil {
 		return errors.New("the contact's params are nil")
@@ -275,9 +286,10 @@ func (p *ContactParams) check() error {
 		p.LocationID, p.ContactOrganizationID)
 }
 
-// Validate returns an [*Error] that matches [ErrValidation] if Update would refuse
-// the update before sending it: with nothing set, an unusable email, or a value
-// that JSON cannot carry. It sends nothing. API docs, page "contacts/update".
+// Validate reports input that Update would reject before sending: no field set,
+// an unusable email, or a value that JSON cannot carry. It returns nil or an
+// [*Error] that matches [ErrValidation], and sends nothing. API docs, page
+// "contacts/update".
 func (p *ContactUpdate) Validate() error { return validateBody(p) }
 
 func (p *ContactUpdate) check() error {
@@ -301,7 +313,8 @@ func (p *ContactUpdate) isZero() bool {
 		p.Title.IsZero() && p.PreferredLanguage.IsZero() && p.CustomFields.IsZero() && p.Tags.IsZero()
 }
 
-// checkText refuses text that JSON cannot carry: the encoder would change it silently.
+// checkText rejects text that JSON cannot carry. The encoder would change it
+// silently.
 func checkText(fields map[string]any, tags []string, texts ...string) error {
 	if err := cmp.Or(validate.Texts(texts), validate.Texts(tags)); err != nil || len(fields) == 0 {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// contactOf is a contact as a reply of the API makes it.
+// contactOf returns a contact as decoded from a reply of the API.
 func contactOf(t *testing.T, document string) demeterrr.Contact {
 	t.Helper()
 	var contact demeterrr.Contact
@@ -35,7 +35,7 @@ func TestParamsOfAContactChangeNothing(t *testing.T) {
 		`{"id":"c1","tags":null,"customFields":null}`,
 		`{"id":"c1","tags":["b","a","b"],"customFields":{"n":19.90,"big":12345678901234567890.5,"yes":false,"none":null,"":"é<"}}`,
 		`{"id":"c1","customFields":{"list":[1,"x",[null,2e2]],"map":{"a":{"b":[12345678901234567890]}}}}`,
-		`{"id":"c1","tags":"vip","customFields":[],"createdAt":""}`, // of another type than the documented one
+		`{"id":"c1","tags":"vip","customFields":[],"createdAt":""}`, // of undocumented types
 	} {
 		contact := contactOf(t, document)
 		params := contact.Params()
@@ -57,7 +57,7 @@ func TestParamsShareNothingWithTheContact(t *testing.T) {
 	same(t, "contact", contact, contactOf(t, document))
 }
 
-// What cannot be sent is left for Validate to refuse.
+// Params keeps values that cannot be sent. Validate rejects them.
 func TestParamsOfAMapThatHoldsItself(t *testing.T) {
 	t.Parallel()
 	loop := map[string]any{}

@@ -33,7 +33,8 @@ func TestBadIDsAreRefusedByEveryMethodWithOne(t *testing.T) {
 	}
 }
 
-// badContactParams are params that cannot be sent, and a part of what the caller is told.
+// badContactParams are params that cannot be sent, each with a part of its
+// error.
 func badContactParams() map[string]badParams {
 	with := func(change func(*demeterrr.ContactParams)) *demeterrr.ContactParams {
 		p := john()
@@ -96,14 +97,15 @@ func badContactParams() map[string]badParams {
 	}
 }
 
-// unwritable says what it holds when it is encoded.
+// unwritable shows its content in its encoding error.
 type unwritable struct{}
 
 func (unwritable) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("no number for john.doe@example.com")
 }
 
-// ring is a pointer that leads to itself, on which encoding/json of Go 1.27 overflows the stack.
+// ring returns a pointer to itself. encoding/json of Go 1.27 overflows the
+// stack on it.
 func ring() any {
 	var v any
 	v = &v
@@ -310,7 +312,8 @@ func TestFindByEmailTakesNoStranger(t *testing.T) {
 	}
 }
 
-// exact is an account that keeps emails as they are, finds them byte by byte, and knows no two that differ in case only.
+// exact is an account that keeps emails unchanged and finds them byte by byte.
+// No two of them differ in case only.
 func exact(emails ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked, filtered := r.URL.Query()["email"]

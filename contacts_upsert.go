@@ -16,22 +16,22 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// Upsert makes a contact, or brings the one that has its email to what params
-// say: it is the PATCH fallback that the API documents for CONTACT_EXISTS. A new
-// contact takes one request. One that exists takes two, and a third only if
-// something changes. An email with capital letters takes one more if the account
-// has it in lower case: see [ContactsService.FindByEmail].
+// Upsert creates a contact, or updates the contact with the same email. It
+// follows the API's documented handling of CONTACT_EXISTS: a PATCH. One request
+// for a new contact, two if it already matches, three if it needs an update. An
+// email with capital letters takes one more if the account has it in lower
+// case; see [ContactsService.FindByEmail].
 //
-// Fields that are empty in params stay as they are; custom fields are merged by
-// key, tags are replaced and compared as a set. LocationID and
-// ContactOrganizationID are set on a new contact only, as the API documents no way
-// to change them. The contact that is returned is whole, as far as the replies
-// told. The outcome is UpsertCreated only if the API said that it made the contact.
-// After a lost reply, the contact that is found may be our own.
+// Empty fields of params stay unchanged. Custom fields are merged by key. Tags
+// are compared as a set and replaced. LocationID and ContactOrganizationID are
+// set on a new contact only: the API documents no way to change them. The
+// returned contact is as complete as the replies were. The outcome is
+// UpsertCreated only if the API confirmed the creation. After a lost reply, an
+// existing contact may be your own.
 //
-// A contact that somebody else deletes in between is made again, once. Upsert
-// takes the scopes contacts:write and contacts:read.
-// API docs, page "errors", under CONTACT_EXISTS.
+// If the contact is deleted meanwhile, Upsert creates it again, once. Required
+// scopes: contacts:write and contacts:read. API docs, page "errors", under
+// CONTACT_EXISTS.
 func (s *ContactsService) Upsert(ctx context.Context, params *ContactParams, opts ...CallOption) (contact *Contact, outcome UpsertOutcome, err error) {
 	err = s.caller().TraceOperation(ctx, "Contacts.Upsert", func(ctx context.Context) error {
 		contact, outcome, err = s.upsert(ctx, params, opts)
@@ -56,31 +56,33 @@ func (s *ContactsService) upsert(ctx context.Context, params *ContactParams, opt
 			return contact, outcome, markUnknown(errExisting, err)
 		}
 	}
-	return nil, "", err // it exists, and cannot be found: the API's own words say it best
+	// The contact exists and cannot be found. The API's own error says it best.
+	return nil, "", err
 }
 
-// UpsertOutcome says what Upsert did. It is empty if there is an error.
+// UpsertOutcome is the result of an Upsert. It is empty if there is an error.
 type UpsertOutcome string
 
 // The outcomes of an Upsert.
 const (
-	// UpsertCreated means that the API said that it made the contact.
+	// UpsertCreated means that the API confirmed the creation.
 	UpsertCreated UpsertOutcome = "created"
-	// UpsertUpdated means that the contact existed, and some fields were changed.
+	// UpsertUpdated means that the contact existed and some fields were
+	// changed.
 	UpsertUpdated UpsertOutcome = "updated"
-	// UpsertUnchanged means that the contact existed, and nothing was changed.
+	// UpsertUnchanged means that the contact existed and already matched.
 	UpsertUnchanged UpsertOutcome = "unchanged"
 )
 
-// emailTaken reports whether a create met a contact that has the email. The body
-// that says so can get lost, so a 409 that gives no reason counts as one.
+// emailTaken reports whether a create met a contact with the same email. A 409
+// without a code counts too, as its body may be lost.
 func emailTaken(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (errors.Is(e, ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
 }
 
-// markUnknown lets err say that the outcome is unknown if an earlier step's was: a
-// create whose reply was lost may have made the contact.
+// markUnknown marks err as an unknown outcome if an earlier step had one. A
+// create with a lost reply may have made the contact.
 func markUnknown(err, earlier error) error {
 	if e, ok := errors.AsType[*Error](err); ok && errors.Is(earlier, ErrUnknownOutcome) {
 		e.unknown = true
@@ -88,8 +90,8 @@ func markUnknown(err, earlier error) error {
 	return err
 }
 
-// updateExisting finds the contact that has the email of params, and updates it
-// where it differs.
+// updateExisting finds the contact with the email of params, and updates the
+// fields that differ.
 func (s *ContactsService) updateExisting(ctx context.Context, params *ContactParams, opts []CallOption) (*Contact, UpsertOutcome, error) {
 	have, err := s.FindByEmail(ctx, params.Email, opts...)
 	if err != nil {
@@ -101,7 +103,7 @@ func (s *ContactsService) updateExisting(ctx context.Context, params *ContactPar
 	}
 	id := have.ID
 	have.apply(changes)
-	have.ID = "" // the reply must name it
+	have.ID = "" // the reply must have it
 	contact, err := s.update(ctx, id, changes, have, opts)
 	if err != nil {
 		return nil, "", err
@@ -109,10 +111,10 @@ func (s *ContactsService) updateExisting(ctx context.Context, params *ContactPar
 	return contact, UpsertUpdated, nil
 }
 
-// Changes returns the update that Upsert would send for a contact of the account;
-// nil if the contact matches. A nil have has no fields. The email never changes,
-// and neither do LocationID and ContactOrganizationID: see
-// [ContactsService.Upsert]. It sends nothing.
+// Changes returns the update that Upsert would send for the contact have, or
+// nil if the contact matches. A nil have is a contact without fields. The
+// email, LocationID and ContactOrganizationID never change; see
+// [ContactsService.Upsert]. Changes sends nothing.
 func (p *ContactParams) Changes(have *Contact) *ContactUpdate {
 	if p == nil {
 		return nil
@@ -150,7 +152,7 @@ func differ[T ~string](o *Opt[T], want, have T) {
 	}
 }
 
-// apply makes the changes in c, for the fields that a partial reply leaves out.
+// apply sets the changes in c, as a partial reply leaves out fields.
 func (c *Contact) apply(u *ContactUpdate) {
 	setField(&c.FirstName, u.FirstName)
 	setField(&c.LastName, u.LastName)
@@ -162,7 +164,7 @@ func (c *Contact) apply(u *ContactUpdate) {
 			c.CustomFields = map[string]any{}
 		}
 		for key, value := range fields {
-			c.CustomFields[key], _ = decoded(value) // what cannot be encoded is not sent
+			c.CustomFields[key], _ = decoded(value) // update has encoded it already
 		}
 	}
 	if tags, ok := u.Tags.Get(); ok {
@@ -176,14 +178,14 @@ func setField[T any](field *T, o Opt[T]) {
 	}
 }
 
-// sameJSON reports whether the caller's value is what the API has. It compares
-// what a reply with either would be decoded to. A value that cannot be sent
-// counts as different, so that the update reports it.
+// sameJSON reports whether the caller's value equals the value in the API. It
+// compares both as a reply would decode them. An unsendable value counts as
+// different, so that the update reports it.
 func sameJSON(want, have any) bool {
 	if validate.Text(want) != nil {
 		return false
 	}
-	if text, ok := want.(string); ok { // as nearly all are: what follows is the same at more cost
+	if text, ok := want.(string); ok { // the usual case, as a shortcut
 		if had, ok := have.(string); ok {
 			return text == had
 		}
@@ -193,8 +195,8 @@ func sameJSON(want, have any) bool {
 	return err1 == nil && err2 == nil && sameValue(a, b)
 }
 
-// sameValue compares decoded values. Numbers are the same if their values are:
-// 19.90 is 19.9, and -0 is 0.
+// sameValue compares decoded values. Numbers compare by value: 19.90 is 19.9,
+// and -0 is 0.
 func sameValue(a, b any) bool {
 	switch a := a.(type) {
 	case json.Number:
@@ -210,7 +212,7 @@ func sameValue(a, b any) bool {
 	return a == b
 }
 
-// decoded returns what v is in a reply of the API.
+// decoded returns v as a reply of the API would decode it.
 func decoded(v any) (any, error) {
 	encoded, err := jsonwrite.Any(nil, v)
 	if err != nil {
@@ -221,7 +223,7 @@ func decoded(v any) (any, error) {
 	return value, r.End()
 }
 
-// sameSet compares tags without regard to order and repetition.
+// sameSet compares tags, ignoring order and duplicates.
 func sameSet(a, b []string) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
@@ -232,7 +234,7 @@ func sorted(tags []string) []string {
 	return slices.Compact(tags)
 }
 
-// best is the contact that an email means; nil if it means none of them.
+// best returns the contact with the email, or nil if there is none.
 func best(contacts []Contact, email string) (found *Contact) {
 	for i := range contacts {
 		if c := &contacts[i]; c.fits(email, found) {
@@ -242,8 +244,8 @@ func best(contacts []Contact, email string) (found *Contact) {
 	return found
 }
 
-// fits reports whether an email means c rather than other, which may be nil. The
-// choice does not depend on the order in which the contacts come.
+// fits reports whether c fits the email better than other, which may be nil.
+// The order of the contacts makes no difference.
 func (c *Contact) fits(email string, other *Contact) bool {
 	if other == nil {
 		return mailbox.Same(email, c.Email)

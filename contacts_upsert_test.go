@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// turn is one request that is expected, and its reply.
+// turn is one expected request and its reply.
 type turn struct {
 	want   string // method and path
 	status int
@@ -26,7 +26,7 @@ const (
 	johnBody     = `{"data":` + johnJSON + `}`
 )
 
-// The requests that an Upsert is made of.
+// The requests of an Upsert.
 var (
 	creates      = turn{"POST /api/v1/contacts", 201, johnBody}
 	meetsOne     = turn{"POST /api/v1/contacts", 409, existsBody}
@@ -36,7 +36,7 @@ var (
 	patchesNoone = turn{"PATCH /api/v1/contacts/" + johnID, 404, notFoundBody}
 )
 
-// inTurn is a server that answers these requests, in this order and no others.
+// inTurn is a server that answers exactly these requests, in this order.
 func inTurn(t *testing.T, j *journal, turns ...turn) *demeterrr.Client {
 	t.Helper()
 	next := 0
@@ -193,14 +193,16 @@ func TestUpsertComparesNumbersByTheirValue(t *testing.T) {
 	})
 }
 
-// upsertOfField is one custom field that the account has, as a caller wants it.
+// upsertOfField is one custom field of the account, and the value a caller
+// wants.
 type upsertOfField struct {
 	key     string
 	value   any
 	differs bool
 }
 
-// upsertsFields checks that a contact with these custom fields is patched only if the wanted one differs.
+// upsertsFields checks that a contact with these custom fields is patched only
+// if the wanted field differs.
 func upsertsFields(t *testing.T, fields string, tests []upsertOfField) {
 	t.Helper()
 	have := strings.Replace(oneJohn, `{"birthday":"1990-01-15","membershipTier":"Gold"}`, fields, 1)
@@ -277,7 +279,7 @@ func TestUpsertSurvivesWhatOthersDoInBetween(t *testing.T) {
 	}
 }
 
-// The create may have made the contact, and the look-up does not change that.
+// The create may have made the contact, and the look-up leaves this open.
 func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -299,7 +301,7 @@ func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 	for name, tt := range map[string]struct {
 		want *demeterrr.ContactParams
 		have *demeterrr.Contact
-		sent string // empty if nothing is
+		sent string // empty for no request
 	}{
 		"nothing differs": {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
 		"another case":    {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
@@ -330,7 +332,7 @@ func TestChangesReportsWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// Validate says before a call what the call would say.
+// Validate returns the error of the call before the call.
 func TestValidateRefusesWhatACallWould(t *testing.T) {
 	t.Parallel()
 	c := serving(t, func(http.ResponseWriter, *http.Request) {})

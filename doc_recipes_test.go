@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRecipesAreTaken finds each Go block in the file that its first line names. The
-// tests of that file run it.
+// TestRecipesAreTaken finds each Go block in the file named in its first line.
+// The tests of that file run it.
 func TestRecipesAreTaken(t *testing.T) {
 	t.Parallel()
 	blocks := documentBlocks(t, "docs/recipes.md", "go")
@@ -27,8 +27,8 @@ func TestRecipesAreTaken(t *testing.T) {
 	}
 }
 
-// TestPodsHaveTimeToStop holds each grace period to its comment, and the comment to
-// the rule: WithTimeout + 30 s + slack.
+// TestPodsHaveTimeToStop compares each grace period with its comment, and the
+// comment with the rule: WithTimeout + 30 s + slack.
 func TestPodsHaveTimeToStop(t *testing.T) {
 	t.Parallel()
 	manifests := documentBlocks(t, "docs/recipes.md", "yaml")

@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// Code is the machine-readable code of an API error. The constants below are
-// the documented ones (API docs, page "errors"); others may come, and are kept
-// as they are.
+// Code is the machine-readable code of an API error. The constants are the
+// documented codes (API docs, page "errors"). Other codes are passed through.
 type Code string
 
-// The codes that the API documents.
+// Codes documented by the API.
 const (
 	CodeMissingAPIKey           Code = "MISSING_API_KEY"
 	CodeInvalidAPIKeyFormat     Code = "INVALID_API_KEY_FORMAT"
@@ -29,34 +28,41 @@ const (
 	CodeInternal                Code = "INTERNAL_ERROR"
 )
 
-// Sentinels to test for with errors.Is. The first block answers to the code in
-// the body of the reply, the second to the HTTP status, so that an error whose
-// code is unknown still matches by its status. ErrNotFound and ErrRateLimited
-// answer to either. API docs, page "errors".
+// Sentinels to test for with errors.Is. The first block matches the code in the
+// body of the reply. ErrNotFound and ErrRateLimited match the code or the HTTP
+// status. ErrBadRequest to ErrServer match the status alone, so an error with
+// an unknown code still matches. API docs, page "errors".
 var (
 	// ErrMissingAPIKey means that no API key was given or sent.
 	ErrMissingAPIKey error = &sentinel{code: CodeMissingAPIKey}
 	// ErrInvalidAPIKeyFormat means that the key does not look like dem_….
 	ErrInvalidAPIKeyFormat error = &sentinel{code: CodeInvalidAPIKeyFormat}
-	// ErrInvalidAPIKey means that the key is unknown or inactive: make a new one in the dashboard.
+	// ErrInvalidAPIKey means that the key is unknown or inactive: make a new
+	// one in the dashboard.
 	ErrInvalidAPIKey error = &sentinel{code: CodeInvalidAPIKey}
-	// ErrExpiredAPIKey means that the key has expired: make a new one in the dashboard.
+	// ErrExpiredAPIKey means that the key has expired: make a new one in the
+	// dashboard.
 	ErrExpiredAPIKey error = &sentinel{code: CodeExpiredAPIKey}
-	// ErrInsufficientPermissions means that the key lacks the scope in [Error.RequiredScope].
+	// ErrInsufficientPermissions means that the key lacks the scope in
+	// [Error.RequiredScope].
 	ErrInsufficientPermissions error = &sentinel{code: CodeInsufficientPermissions}
-	// ErrValidation means that the request is not acceptable. Where the API said so, [Error.DecodeDetails] lists why; where
-	// the client refused the input before sending anything, [Error.Message] does.
+	// ErrValidation means that the request is invalid. If the API rejected it,
+	// [Error.DecodeDetails] lists the reasons. If the client rejected it before
+	// sending, [Error.Message] has the reason.
 	ErrValidation error = &sentinel{code: CodeValidation}
-	// ErrSequenceInactive means that the sequence must be activated before it is executed.
+	// ErrSequenceInactive means that the sequence is inactive: activate it
+	// before you execute it.
 	ErrSequenceInactive error = &sentinel{code: CodeSequenceInactive}
-	// ErrContactExists means that another contact has this email: update that one, or use Upsert.
+	// ErrContactExists means that another contact has this email: update that
+	// contact, or use Upsert.
 	ErrContactExists error = &sentinel{code: CodeContactExists}
 	// ErrInternal means that the API failed (500 with its own error body).
 	ErrInternal error = &sentinel{code: CodeInternal}
 
-	// ErrNotFound means that there is no such resource in this organization (404).
+	// ErrNotFound means that this organization has no such resource (404).
 	ErrNotFound error = &sentinel{code: CodeNotFound, status: http.StatusNotFound}
-	// ErrRateLimited means that the organization's quota is used up (429): [Error.RetryAfter] says for how long.
+	// ErrRateLimited means that the organization's quota is used up (429): wait
+	// for [Error.RetryAfter].
 	ErrRateLimited error = &sentinel{code: CodeRateLimited, status: http.StatusTooManyRequests}
 
 	// ErrBadRequest matches every 400.
@@ -70,16 +76,17 @@ var (
 	// ErrServer matches every 5xx.
 	ErrServer error = &sentinel{status: 500}
 
-	// ErrTimeout means that an attempt took longer than its own time limit (see [WithTimeout]),
-	// while the caller's context was still alive.
+	// ErrTimeout means that an attempt exceeded its own time limit (see
+	// [WithTimeout]), while the caller's context was still alive.
 	ErrTimeout = errors.New("demeterrr: the attempt timed out")
-	// ErrUnknownOutcome matches every failed write that may have taken effect: a reply was lost, a
-	// server failed half-way, a call was canceled in flight. Look before you send it again: what an
-	// Execute has sent is under Sendings in the dashboard.
+	// ErrUnknownOutcome matches every failed write that may have taken effect:
+	// the reply was lost, the server failed half-way, or the call was canceled
+	// in flight. Look before you send it again. After an Execute, look under
+	// Sendings in the dashboard.
 	ErrUnknownOutcome = errors.New("demeterrr: the outcome is unknown, the request may have taken effect")
 )
 
-// sentinel is what an [Error] is compared with: by code, by status, or by either.
+// sentinel matches an [Error] by code, by status, or by either.
 type sentinel struct {
 	code   Code
 	status int
@@ -106,9 +113,9 @@ func (s *sentinel) matches(code Code, status int) bool {
 	}
 }
 
-// documentedStatus is the status that the API documents for a code (contract,
-// section 7). It lets an error that was raised before anything was sent match
-// the same sentinels as the server's.
+// documentedStatus returns the documented status for a code (contract, section
+// 7). With it, an error raised before sending matches the same sentinels as the
+// server's error.
 func documentedStatus(code Code) int {
 	switch code {
 	case CodeMissingAPIKey, CodeInvalidAPIKeyFormat, CodeInvalidAPIKey, CodeExpiredAPIKey:
@@ -129,38 +136,44 @@ func documentedStatus(code Code) int {
 	return 0
 }
 
-// Error is what every failed call returns. Test for causes with errors.Is and
-// the sentinels; take the details with errors.As. It holds no request and no
-// reply, so it is safe to log: the API key is never in it.
+// Error is the error of every failed call. Test for causes with errors.Is and
+// the sentinels. Get the details with errors.As. An Error is safe to log: it
+// holds no API key, no request and no reply.
 type Error struct {
-	// StatusCode is the HTTP status of the last attempt; 0 if nothing came back for it.
+	// StatusCode is the HTTP status of the last attempt; 0 if it got no reply.
 	StatusCode int
-	// Code is the API's code; empty if the reply was not the API's own error body.
+	// Code is the API's code; empty without the API's own error body.
 	Code Code
-	// Message is the API's message for people, or what the client found wrong. If the
-	// reply was not the API's, it is an excerpt of at most 200 bytes.
+	// Message is the API's message for people, or the client's reason to reject
+	// the call. For a reply from elsewhere, such as a proxy, it is an excerpt
+	// of at most 200 bytes.
 	Message string
-	// Details is the raw JSON of the error's details (an object or an array); nil if there are none.
-	// Decode it with DecodeDetails. Error() and LogValue show the names of its fields, never their values, which may be personal data.
+	// Details is the raw JSON of the error's details, an object or an array;
+	// nil if there are none. Decode it with DecodeDetails. Error() and LogValue
+	// show only the names of its fields, as the values may be personal data.
 	Details json.RawMessage
-	// RequiredScope is the scope that the key lacks; empty unless the API named one.
+	// RequiredScope is the missing scope of the key; empty if the API named
+	// none.
 	RequiredScope string
-	// RetryAfter is how long to wait before the next request; 0 if neither the API nor a limiter said.
+	// RetryAfter is the wait before the next request, as the API or a limiter
+	// asked; 0 if unknown.
 	RetryAfter time.Duration
 	// RequestID is the reply's X-Request-Id; empty if it had none.
 	RequestID string
-	// Method and Path are those of the request; the path is relative to the base URL and has no query.
+	// Method and Path are those of the request. The path is relative to the
+	// base URL, without the query.
 	Method, Path string
-	// Attempts is the number of requests that this call sent; 0 if it was refused before sending.
+	// Attempts is the number of requests sent; 0 if the client rejected the
+	// call before sending.
 	Attempts int
 
-	cause     error // what Unwrap returns: a network error, the context's error, a limiter's
+	cause     error // for Unwrap: a network error, the context's error, a limiter's
 	unknown   bool  // the write may have taken effect
-	permanent bool  // a repeat fails in the same way, whatever the status says
+	permanent bool  // a retry would fail the same way, whatever the status
 }
 
-// Is reports whether target is a sentinel that this error answers to: its
-// code's, its status's, [ErrTimeout] or [ErrUnknownOutcome].
+// Is reports whether target is a sentinel for this error's code or status,
+// [ErrTimeout] or [ErrUnknownOutcome].
 func (e *Error) Is(target error) bool {
 	if e == nil {
 		return false
@@ -179,8 +192,8 @@ func (e *Error) Is(target error) bool {
 	return s.matches(e.Code, status)
 }
 
-// Unwrap returns what made the call fail where that was not a reply: a network
-// error, the context's error, a limiter's error; else nil.
+// Unwrap returns the cause of a failure without a reply: a network error, the
+// context's error, or a limiter's error. Otherwise it returns nil.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -188,18 +201,18 @@ func (e *Error) Unwrap() error {
 	return e.cause
 }
 
-// Retryable reports whether the same call can succeed later and do no harm: after
-// a 429, a failure of the server or of the network, or a context that ended. It is
-// false if the outcome of a POST or PUT other than Create is unknown, as a repeat
-// could do the work twice. It is false for a refusal that stays the same: invalid
-// input, a wrong key, a 404. Wait for RetryAfter first.
+// Retryable reports whether the same call can succeed later without harm. It is
+// true after a 429, after a failure of the server or the network, and after the
+// end of the context. It is false for lasting errors: invalid input, a wrong
+// key, a 404. It is also false for an unknown outcome of a POST or PUT other
+// than Create, as a repeat could do the work twice. Wait for RetryAfter first.
 func (e *Error) Retryable() bool {
 	if e == nil || e.permanent || e.unknown && !repeatable(e.Method, e.Path) {
 		return false
 	}
 	status := e.StatusCode
 	if status == 0 || status/100 == 2 && e.Code != "" {
-		status = documentedStatus(e.Code) // not sent, or the API's own error in a 2xx
+		status = documentedStatus(e.Code) // unsent, or the API's own error in a 2xx
 	}
 	switch status {
 	case 0:
@@ -209,11 +222,11 @@ func (e *Error) Retryable() bool {
 	case http.StatusNotImplemented:
 		return false
 	}
-	return status/100 == 5 || status/100 == 2 // a 2xx whose body was lost or unreadable
+	return status/100 == 5 || status/100 == 2 // a 2xx with a lost or unreadable body
 }
 
 // LogValue makes slog write the error as a group of its fields. Of the details
-// it shows only the names of the fields, as the values may hold personal data.
+// it shows only the names of the fields, as the values may be personal data.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.StringValue(e.Error())
@@ -245,9 +258,9 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// DecodeDetails decodes the error's details into v, as encoding/json does. The
-// API does not document their shape: it is an object or an array. Without
-// details it is an error.
+// DecodeDetails decodes the error's details into v, as encoding/json does.
+// Their shape is undocumented: an object or an array. It fails if there are no
+// details.
 func (e *Error) DecodeDetails(v any) error {
 	if e == nil || len(e.Details) == 0 {
 		return errors.New("demeterrr: the error has no details")
@@ -258,8 +271,8 @@ func (e *Error) DecodeDetails(v any) error {
 	return nil
 }
 
-// invalid is the error for input that is refused before anything is sent. It
-// matches what the server would have answered.
+// invalid returns the error for input that is rejected before sending. It
+// matches the same sentinels as the server's error.
 func invalid(format string, args ...any) *Error {
 	return &Error{Code: CodeValidation, Message: fmt.Sprintf(format, args...)}
 }

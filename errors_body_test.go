@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// failWith is the error that a reply with this status and body becomes.
+// failWith returns the error for a reply with this status and body.
 func failWith(t testing.TB, status int, body string) *demeterrr.Error {
 	t.Helper()
 	_, err := serving(t, answer(status, body)).Contacts.List(t.Context(), &demeterrr.ContactListParams{Search: "Zoë & Søn", Phone: "+15551234567"})
@@ -159,7 +159,7 @@ func TestTheCauseOfALostReplyHasNoURL(t *testing.T) {
 	noSecret(t, err, "jane")
 }
 
-// roundTripper makes a transport of a function.
+// roundTripper makes a transport from a function.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -10,8 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// retryables are the errors beside the table of retries, whose errors
-// TestRetryTableExhausted looks at.
+// retryables are errors outside the table of retries. TestRetryTableExhausted
+// checks the errors of the table.
 var retryables = map[string]struct {
 	call    func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
 	steps   []step
@@ -43,7 +43,7 @@ var retryables = map[string]struct {
 	"a hook that refuses":               {call: execute, hook: errors.New("the journal is full"), want: true},
 }
 
-// anotherPage is a wrong reply to the question for page 2.
+// anotherPage is a wrong reply to a request for page 2.
 var anotherPage = step{body: `{"data":[{"id":"s1"}],"meta":{"page":1,"perPage":1,"total":2,"totalPages":2}}`}
 
 // cancelled makes a call whose context ends after a second.

@@ -12,7 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// documented are the eleven errors of the contract, section 7, with bodies as documented.
+// documented are the eleven errors of the contract, section 7, with their
+// documented bodies.
 var documented = []struct {
 	status   int
 	code     demeterrr.Code
@@ -33,7 +34,7 @@ var documented = []struct {
 	{500, "INTERNAL_ERROR", `{"error":{"code":"INTERNAL_ERROR","message":"An unexpected error occurred"}}`, demeterrr.ErrInternal, demeterrr.ErrServer},
 }
 
-// sentinels are all of them, by name.
+// sentinels are all sentinels by name.
 var sentinels = map[string]error{
 	"ErrMissingAPIKey": demeterrr.ErrMissingAPIKey, "ErrInvalidAPIKeyFormat": demeterrr.ErrInvalidAPIKeyFormat,
 	"ErrInvalidAPIKey": demeterrr.ErrInvalidAPIKey, "ErrExpiredAPIKey": demeterrr.ErrExpiredAPIKey,
@@ -46,7 +47,7 @@ var sentinels = map[string]error{
 	"ErrTimeout": demeterrr.ErrTimeout, "ErrUnknownOutcome": demeterrr.ErrUnknownOutcome,
 }
 
-// matched are the names of the sentinels that err answers to.
+// matched returns the names of the sentinels that err matches.
 func matched(err error) map[string]bool {
 	names := map[string]bool{}
 	for name, sentinel := range sentinels {
@@ -57,7 +58,7 @@ func matched(err error) map[string]bool {
 	return names
 }
 
-// canMeet tells which of the documented errors a method can come back with.
+// canMeet reports whether a method can return a documented error.
 func canMeet(e endpoint, code demeterrr.Code) bool {
 	switch code {
 	case "CONTACT_EXISTS":
@@ -113,7 +114,7 @@ func TestEachDocumentedErrorIsItsSentinelThroughEveryMethod(t *testing.T) {
 	}
 }
 
-// oneActionableLine checks what a person reads.
+// oneActionableLine checks the text for people.
 func oneActionableLine(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()

@@ -13,11 +13,11 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// errorPrefix begins the text of every error, once.
+// errorPrefix starts the text of every error, once.
 const errorPrefix = "demeterrr: "
 
 // Error describes the failure in one line: the request, the status, the code,
-// what the API said and what to do about it.
+// the API's message and the remedy.
 func (e *Error) Error() string {
 	if e == nil {
 		return errorPrefix + "the error is a nil *Error; return a plain nil instead"
@@ -57,11 +57,11 @@ func (e *Error) causeText() string {
 	return quoted(e.cause.Error())
 }
 
-// advice is what the API documents to do about a code (contract, section 7),
-// where the message itself does not say it.
+// advice returns the documented remedy for a code (contract, section 7), if the
+// message lacks it.
 func (e *Error) advice() string {
 	if e.StatusCode == 0 {
-		return "" // raised by the client, whose messages say it themselves
+		return "" // raised by the client: the message has the remedy
 	}
 	switch e.Code {
 	case CodeInvalidAPIKey, CodeExpiredAPIKey:
@@ -86,8 +86,8 @@ func (e *Error) advice() string {
 	return ""
 }
 
-// rounded is a wait as a person reads it: to the second, or shorter ones to the
-// millisecond.
+// rounded returns a wait for people to read: in seconds, or in milliseconds
+// below a second.
 func rounded(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Second:
@@ -115,12 +115,12 @@ func (e *Error) notes() []string {
 	return notes
 }
 
-// maxFieldNames is the number of fields that an error's text names.
+// maxFieldNames is the most field names in an error's text.
 const maxFieldNames = 10
 
-// fieldNames lists the fields that the details of a validation error name. The
-// API does not document their shape, so it takes the keys of an object, and the
-// field that each object of an array names. It never takes anything else.
+// fieldNames lists the fields named in the details of a validation error. Their
+// shape is undocumented. So it reads the keys of an object, or the field named
+// in each object of an array, and skips everything else.
 func (e *Error) fieldNames() string {
 	if e.Code != CodeValidation {
 		return ""
@@ -162,14 +162,14 @@ func (e *Error) fieldNames() string {
 	return strings.Join(names, ", ")
 }
 
-// namesField reports whether a member with this key usually holds a field's
-// name. A member "name" can hold a person's.
+// namesField reports whether a member with this key usually holds the name of a
+// field. The key "name" is left out: it can hold a person's name.
 func namesField(key []byte) bool {
 	return slices.Contains([]string{"field", "path", "param", "property"}, string(key))
 }
 
-// isFieldName reports whether text looks like contacts[3].email, and not like an
-// email, a phone number, a sentence or an API key.
+// isFieldName reports whether text looks like contacts[3].email. Emails, phone
+// numbers, sentences and API keys do not.
 func isFieldName(text string) bool {
 	const longest = 40 // bytes; an API key has 47
 	if text == "" || len(text) > longest || strings.Contains(text, scrub.Gone) {
@@ -184,12 +184,12 @@ func isFieldName(text string) bool {
 	return letter(text[0])
 }
 
-// quoted is a text from outside as an error shows it: on one line, and without
-// the prefix of any error that it holds.
+// quoted returns text from outside for use in an error: on one line, and
+// without the prefix of another error.
 func quoted(s string) string { return strings.ReplaceAll(oneLine(s), errorPrefix, "") }
 
-// oneLine keeps a text from outside from breaking the line it is printed in, and
-// from filling a log.
+// oneLine puts text from outside on one line and limits its length, to keep
+// logs readable.
 func oneLine(s string) string {
 	const enough = 1000 // bytes
 	return strings.Map(func(r rune) rune {

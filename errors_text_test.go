@@ -18,7 +18,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// A nil *Error in an error is a mistake of whoever returned it, and no panic.
+// A nil *Error in an error is a mistake of the code that returned it. It must
+// not panic.
 func TestANilErrorCanBeAskedAnything(t *testing.T) {
 	t.Parallel()
 	var e *demeterrr.Error
@@ -33,7 +34,7 @@ func TestANilErrorCanBeAskedAnything(t *testing.T) {
 	noSecret(t, e)
 }
 
-// waitFails is a limiter that lets the first few attempts pass, and no other.
+// waitFails is a limiter that lets only the first few attempts pass.
 type waitFails struct {
 	passes int
 	err    error
@@ -46,7 +47,7 @@ func (l *waitFails) Acquire(context.Context) (demeterrr.Release, error) {
 	return nil, l.err
 }
 
-// onePrefix checks that an error's text begins with the prefix and has no other.
+// onePrefix checks that an error's text has the prefix once, at its start.
 func onePrefix(t *testing.T, what string, err error) {
 	t.Helper()
 	var e *demeterrr.Error
@@ -98,7 +99,7 @@ func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 	}
 }
 
-// The shape of the details is not documented. Their values may be anybody's data.
+// The shape of the details is undocumented. Their values may be personal data.
 func TestAValidationErrorNamesFieldsAndNoValues(t *testing.T) {
 	t.Parallel()
 	many := "{"
@@ -143,18 +144,18 @@ func TestAValidationErrorNamesFieldsAndNoValues(t *testing.T) {
 	same(t, "another code", other.Error(), "demeterrr: 404 NOT_FOUND")
 }
 
-// hollow is an error whose nil cannot be read.
+// hollow is an error that panics when its nil is read.
 type hollow struct{ err error }
 
 func (h *hollow) Error() string { return h.err.Error() }
 func (h *hollow) Unwrap() error { return h.err }
 
-// bare is one that holds no other.
+// bare is an error without a cause.
 type bare struct{ text string }
 
 func (b *bare) Error() string { return b.text }
 
-// What comes from outside may be a nil in an error, or an error with none inside.
+// An error from outside may be a nil in an error, or have no cause inside.
 func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
@@ -177,7 +178,7 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 				failed := func(what string, err error, attempts int) {
 					t.Helper()
 					e := wantError(t, err, attempts)
-					errors.Is(e, io.ErrNoProgress) // asks all that is in it
+					errors.Is(e, io.ErrNoProgress) // asks every error inside
 					errors.As(e, new(*net.DNSError))
 					noSecret(t, e)
 					if len(e.Error()) < len("demeterrr: ")+10 {
@@ -207,7 +208,7 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 	}
 }
 
-// On Go 1.27 encoding/json names the keys of maps in its errors.
+// On Go 1.27, encoding/json names the keys of maps in its errors.
 func TestAnErrorOfTheReplysTypeShowsNoKeyOfAMap(t *testing.T) {
 	t.Parallel()
 	c := serving(t, answer(200, `{"data":{"jane@example.com":{"count":"7"}}}`))

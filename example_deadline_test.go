@@ -11,16 +11,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// nightlyJob brings customers up to date, in as many runs as it takes. A real one
-// keeps Next where it outlives the process, such as in a row of a table.
+// nightlyJob updates customers, in as many runs as it takes. A real job keeps
+// Next in durable storage, such as a row of a table.
 type nightlyJob struct {
 	Customers []demeterrr.ContactParams
-	Next      int // the first of them that is not done
+	Next      int // index of the first customer to do
 }
 
-// run goes on where the last run ended, until the deadline of ctx. It returns how
-// long to wait before the next run; 0 if all is done. After an error too, what is
-// done is done.
+// run continues after the last run, until the deadline of ctx. It returns the
+// wait before the next run, or 0 if all customers are done. An error keeps the
+// finished customers.
 func (j *nightlyJob) run(ctx context.Context, client *demeterrr.Client) (time.Duration, error) {
 	for ; j.Next < len(j.Customers); j.Next++ {
 		_, _, err := client.Contacts.Upsert(ctx, &j.Customers[j.Next])
@@ -28,10 +28,11 @@ func (j *nightlyJob) run(ctx context.Context, client *demeterrr.Client) (time.Du
 		switch {
 		case err == nil:
 		case errors.Is(err, demeterrr.ErrRateLimited) && errors.As(err, &apiErr):
-			// Shorter waits the client has done itself. The API need not say how long: hence the minute.
+			// The client has already done shorter waits itself. The API may
+			// leave out the wait: hence the minute.
 			return max(apiErr.RetryAfter, time.Minute), nil
 		case errors.Is(err, context.DeadlineExceeded):
-			return time.Minute, nil // the Upsert that was cut off can be repeated
+			return time.Minute, nil // the interrupted Upsert can be repeated
 		case errors.Is(err, demeterrr.ErrValidation):
 			log.Printf("customer %d is left out: %v", j.Next, err)
 		default:
@@ -41,10 +42,10 @@ func (j *nightlyJob) run(ctx context.Context, client *demeterrr.Client) (time.Du
 	return 0, nil
 }
 
-// A deadline for a whole job of many calls. What is done is kept; when the quota is
-// used up, the job does not sleep, but says when to start it again.
+// A deadline for a job of many calls. Finished work is kept. If the quota is
+// used up, the job ends and reports when to start it again.
 func Example_wholeJobDeadline() {
-	srv := demeterrrtest.NewServer() // stands for an account; with a real one: demeterrr.NewFromEnv()
+	srv := demeterrrtest.NewServer() // stands for an account; a real program calls demeterrr.NewFromEnv()
 	defer srv.Close()
 	job := &nightlyJob{Customers: []demeterrr.ContactParams{
 		{Email: "jane.smith@example.com", FirstName: "Jane"},
@@ -53,7 +54,7 @@ func Example_wholeJobDeadline() {
 	}}
 	srv.Inject(demeterrrtest.Fault{Skip: 2, Code: demeterrr.CodeRateLimited, RetryAfter: 40 * time.Minute})
 
-	for range 2 { // started by a scheduler, as a process of its own each time
+	for range 2 { // a scheduler starts each run as its own process
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		wait, err := job.run(ctx, srv.Client())
 		cancel()

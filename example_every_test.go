@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// byInterface are the methods that a reader knows by their interface: error,
-// fmt.Stringer, slog.LogValuer, encoding/json's.
+// byInterface matches methods known by their interface: error, fmt.Stringer,
+// slog.LogValuer, and those of encoding/json.
 var byInterface = regexp.MustCompile(`_(Error|Is|Unwrap|String|GoString|LogValue|IsZero|MarshalJSON|UnmarshalJSON)$`)
 
-// TestEveryExportedFunctionHasAnExample keeps the house's promise to readers of
-// the documentation.
+// TestEveryExportedFunctionHasAnExample finds exported functions without an
+// example.
 func TestEveryExportedFunctionHasAnExample(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("*.go")
@@ -51,8 +51,8 @@ func TestEveryExportedFunctionHasAnExample(t *testing.T) {
 	}
 }
 
-// exportedName is what an example of f is named after: F, or T_M for a method;
-// empty if f cannot be called from outside.
+// exportedName returns the name of f in its example: F, or T_M for a method. It
+// is empty if f is unexported.
 func exportedName(f *ast.FuncDecl) string {
 	if !f.Name.IsExported() {
 		return ""

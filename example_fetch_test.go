@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// An endpoint without a method of its own: name the members that you need.
+// Read an object of an endpoint without a method: declare the members you need.
 func ExampleFetch() {
 	client := newClient()
 	srv.AddObjects("/surveys", map[string]any{"id": "aa0e8400-e29b-41d4-a716-446655440000"})
@@ -31,7 +31,7 @@ func ExampleFetch() {
 	// Output: aa0e8400-e29b-41d4-a716-446655440000
 }
 
-// A list without a method of its own, page by page.
+// Read a list without a method, page by page.
 func ExampleFetchAll() {
 	client := newClient()
 	srv.AddObjects("/surveys",
@@ -52,7 +52,7 @@ func ExampleFetchAll() {
 	// bb0e8400-e29b-41d4-a716-446655440000
 }
 
-// A queue's worker asks whether a message should come again.
+// The worker of a queue asks whether to redeliver a message.
 func ExampleError_Retryable() {
 	client := newClient(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{})) // no retries
 	srv.Inject(demeterrrtest.Fault{Drop: demeterrrtest.DropAfter})          // the reply is lost
@@ -72,7 +72,7 @@ func ExampleError_Retryable() {
 	// true 1m0s false
 }
 
-// A contact is read, changed and sent back.
+// Read a contact, change it and send it back.
 func ExampleContact_Params() {
 	client := newClient()
 	contact, err := client.Contacts.FindByEmail(ctx, "john.doe@example.com")
@@ -90,7 +90,7 @@ func ExampleContact_Params() {
 	// Output: updated [vip frequent-customer]
 }
 
-// A sequence is sent to a contact of the account.
+// Send a sequence to a contact of the account.
 func ExampleContact_ExecuteContact() {
 	client := newClient()
 	contact, err := client.Contacts.FindByEmail(ctx, "john.doe@example.com")

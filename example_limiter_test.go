@@ -11,8 +11,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// countingLimiter counts the waits at another Limiter. It passes Release on, so it
-// cannot lose a place.
+// countingLimiter counts the waits at another Limiter. It returns the Release
+// of that Limiter.
 type countingLimiter struct {
 	demeterrr.Limiter
 	waits atomic.Int64
@@ -27,7 +27,7 @@ func (l *countingLimiter) Acquire(ctx context.Context) (demeterrr.Release, error
 	return release, err
 }
 
-// A decorator embeds the Limiter that it wraps.
+// A decorator embeds the Limiter below it.
 func ExampleLimiter() {
 	limiter := &countingLimiter{Limiter: demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 20 * time.Millisecond})}
 	client := newClient(demeterrr.WithLimiter(limiter))
@@ -61,8 +61,8 @@ func ExampleWaitLimiter() {
 	// Output: <nil>
 }
 
-// One Pacer for both kinds of calls: of 100 requests a minute, 20 are kept for web
-// requests.
+// Share one Pacer between web requests and batch jobs. Of 100 requests a
+// minute, 20 are kept for web requests.
 func ExampleLowPriority() {
 	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer(
 		demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20},
@@ -84,7 +84,8 @@ func ExampleIsLowPriority() {
 	// Output: false true
 }
 
-// untilNight is a Limiter that lets calls of low priority wait for the night.
+// untilNight is a Limiter that holds back calls of low priority until the
+// night.
 type untilNight struct {
 	demeterrr.Limiter
 	opens time.Time
@@ -102,7 +103,7 @@ func (l untilNight) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	return l.Limiter.Acquire(ctx)
 }
 
-// A Limiter holds back calls of low priority, and says until when.
+// A Limiter holds back calls of low priority, and reports until when.
 func ExampleReportWait() {
 	limiter := untilNight{demeterrr.NewPacer(), time.Now().Add(10 * time.Millisecond)}
 	client := newClient(demeterrr.WithLimiter(limiter))
@@ -116,7 +117,7 @@ func ExampleReportWait() {
 	// <nil>
 }
 
-// A program tells its user what a call waits for.
+// Tell the user about each wait of a call.
 func ExampleWithOnWait() {
 	client := newClient(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MinWait: time.Millisecond}))
 	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", Status: 502, Times: 1})

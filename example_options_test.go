@@ -15,7 +15,7 @@ import (
 )
 
 func ExampleWithHTTPClient() {
-	// A proxy, a client certificate, tracing: whatever the transport does.
+	// The transport may have a proxy, a client certificate or tracing.
 	hc := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
 
 	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(hc))
@@ -47,7 +47,7 @@ func (p printing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// The key comes from a store of secrets, and changes while the program runs.
+// The key comes from a secret store, and changes while the program runs.
 func ExampleWithAPIKeyFunc() {
 	secrets := map[string]string{}
 	client := newClient(demeterrr.WithAPIKeyFunc(func(context.Context) (string, error) {
@@ -70,7 +70,7 @@ func ExampleClient_CloseIdleConnections() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.CloseIdleConnections() // when the program needs the client no more
+	defer client.CloseIdleConnections() // at the end of the program
 	// Output:
 }
 
@@ -112,7 +112,7 @@ func ExampleWithRetryPolicy() {
 	policy := demeterrr.DefaultRetryPolicy()
 	policy.MaxRetries = 5
 	policy.MaxRetryAfter = 10 * time.Minute // a nightly job has time
-	policy.AtMostOnce = true                // rather a survey too few than one too many
+	policy.AtMostOnce = true                // prefer a missing survey to a double one
 
 	_, err := demeterrr.New("dem_your_key_here", demeterrr.WithRetryPolicy(policy))
 	fmt.Println(err)
@@ -128,7 +128,7 @@ func ExampleDefaultRetryPolicy() {
 func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level:       slog.LevelDebug,
-		ReplaceAttr: withoutTimes, // so that the output is the same each time
+		ReplaceAttr: withoutTimes, // for the same output each time
 	}))
 	client := newClient(demeterrr.WithLogger(logger))
 
@@ -215,7 +215,7 @@ func ExampleWithBeforeSend() {
 	client := newClient()
 	attempts := 0
 	record := func(context.Context) error {
-		attempts++ // a row in a database, say
+		attempts++ // such as a row in a database
 		return nil
 	}
 

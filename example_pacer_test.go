@@ -11,7 +11,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// A Pacer keeps all the calls of a client, retries included, within the quota.
+// A Pacer keeps all calls of a client within the quota, retries included.
 func ExamplePacer() {
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
 		demeterrrtest.Limit{Requests: 5, Window: 10 * time.Millisecond}))
@@ -28,7 +28,7 @@ func ExamplePacer() {
 	// Output: 12 requests for 12 calls
 }
 
-// A program that leaves 30 % of the quota to others paces itself to its share.
+// Leave 30 % of the quota to other programs.
 func ExampleNewPacer() {
 	pacer := demeterrr.NewPacer(
 		demeterrr.Limit{Requests: 70, Window: time.Minute},
@@ -38,7 +38,7 @@ func ExampleNewPacer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(client.RateLimit().Limit) // nothing reported yet
+	fmt.Println(client.RateLimit().Limit) // nothing is reported yet
 	// Output: 0
 }
 
@@ -54,7 +54,7 @@ func ExampleDefaultLimits() {
 // The Reserve of a limit is kept for calls of normal priority.
 func ExampleLimit_reserve() {
 	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20})
-	nightly := demeterrr.LowPriority(context.Background()) // bulk.Sync and bulk.Execute do this for their calls
+	nightly := demeterrr.LowPriority(context.Background()) // bulk.Sync and bulk.Execute mark their own calls
 
 	jobs := 0
 	for ; ; jobs++ {
@@ -65,12 +65,12 @@ func ExampleLimit_reserve() {
 			break
 		}
 	}
-	_, err := pacer.Acquire(context.Background()) // of the website
+	_, err := pacer.Acquire(context.Background()) // a call of the website
 	fmt.Println(jobs, "places for the job, then one for the website:", err == nil)
 	// Output: 80 places for the job, then one for the website: true
 }
 
-// A wait that would outlast the context is refused at once.
+// If the wait would outlast the context, Acquire fails at once.
 func ExamplePacer_Acquire() {
 	pacer := demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: time.Hour})
 	release, err := pacer.Acquire(context.Background())

@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// withoutTime leaves the time out of a record, so that the output is the same each time.
+// withoutTime removes the time from a record, for the same output each time.
 func withoutTime(groups []string, attr slog.Attr) slog.Attr {
 	if len(groups) == 0 && attr.Key == slog.TimeKey {
 		return slog.Attr{}
@@ -18,10 +18,10 @@ func withoutTime(groups []string, attr slog.Attr) slog.Attr {
 	return attr
 }
 
-// Logging a failed call with slog: an *Error is written as a group of its fields.
-// Neither the API key nor the contact that was to be sent is among them.
+// Log a failed call with slog. An *Error becomes a group of its fields, without
+// the API key and the contact.
 func Example_slog() {
-	srv := demeterrrtest.NewServer() // stands for an account; with a real one: demeterrr.NewFromEnv()
+	srv := demeterrrtest.NewServer() // stands for an account; a real program calls demeterrr.NewFromEnv()
 	defer srv.Close()
 	client := srv.Client()
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
@@ -32,7 +32,7 @@ func Example_slog() {
 		FirstName: "Jane",
 	})
 
-	// Log the *Error itself: slog would write one that fmt.Errorf has wrapped as a text.
+	// Log the *Error itself: an error wrapped by fmt.Errorf is logged as text.
 	var apiErr *demeterrr.Error
 	if errors.As(err, &apiErr) {
 		logger.Error("contact not created", "error", apiErr)

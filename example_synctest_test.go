@@ -10,8 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// These are tests as a user of the SDK writes them. Inside synctest.Test the
-// clock moves only when everybody waits, so that waits take no time.
+// These are tests of a program that uses the SDK. Inside synctest.Test the
+// clock moves only when all goroutines wait, so waits take no real time.
 
 func TestCustomerIsSavedAfterTheQuotaIsBack(t *testing.T) {
 	t.Parallel()

@@ -13,13 +13,14 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// The examples run on the fake, in memory: these two stand for an account.
+// The examples run on the fake, in memory. These two stand for an account.
 var (
 	ctx = context.Background()
 	srv *demeterrrtest.Server
 )
 
-// newClient is a client of a fresh fake, with John and an active sequence in it.
+// newClient returns a client of a fresh fake, which holds John and an active
+// sequence.
 func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	srv = demeterrrtest.NewServer()
 	srv.AddContact(demeterrr.Contact{
@@ -30,9 +31,9 @@ func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	return srv.Client(opts...)
 }
 
-// A new customer is created; one who exists already is found.
+// Create a customer, or find the existing one.
 func Example() {
-	srv := demeterrrtest.NewServer() // stands for an account; with a real one: demeterrr.NewFromEnv()
+	srv := demeterrrtest.NewServer() // stands for an account; a real program calls demeterrr.NewFromEnv()
 	defer srv.Close()
 	client := srv.Client()
 	ctx := context.Background()
@@ -237,7 +238,7 @@ func ExampleSequencesService_Execute() {
 	// customer2@example.com queued
 }
 
-// An endpoint without a method of its own: the whole body is decoded.
+// Call an endpoint without a method, and decode the whole body.
 func ExampleClient_Do() {
 	client := newClient()
 
@@ -260,7 +261,7 @@ func ExampleClient_Do() {
 func ExampleClient_RateLimit() {
 	client := newClient()
 
-	fmt.Println(client.RateLimit().Limit) // nothing was reported yet
+	fmt.Println(client.RateLimit().Limit) // nothing is reported yet
 	// Output: 0
 }
 
@@ -305,7 +306,7 @@ func ExampleOpt() {
 		Phone:    demeterrr.Set(""),            // sent, empty
 		Title:    demeterrr.Null[string](),     // sent as null
 		Tags:     demeterrr.Set([]string(nil)), // sent as [], which clears them
-		Email:    demeterrr.Opt[string]{},      // not sent, like all that are not named
+		Email:    demeterrr.Opt[string]{},      // not sent, like every unnamed field
 	}
 	fmt.Println(update.Email.IsZero(), update.Phone.IsZero())
 	// Output: true false
@@ -358,7 +359,7 @@ func ExampleExecuteContact_Validate() {
 	// Output: true
 }
 
-// What would an Upsert change?
+// List the changes that an Upsert would make.
 func ExampleContactParams_Changes() {
 	client := newClient()
 	have, err := client.Contacts.FindByEmail(ctx, "john.doe@example.com")

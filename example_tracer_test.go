@@ -25,7 +25,7 @@ func (n retryCounter) TraceAttemptStart(ctx context.Context, attempt demeterrr.A
 }
 func (retryCounter) TraceAttemptEnd(context.Context, demeterrr.AttemptEnd) {}
 
-// A tracer that counts retries. One for several goroutines needs a mutex.
+// Count retries by their cause. A tracer for several goroutines needs a mutex.
 func ExampleWithTracer() {
 	retries := retryCounter{}
 	client := newClient(

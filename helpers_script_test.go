@@ -33,20 +33,20 @@ const (
 	badGateway    = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
 )
 
-// step is what the scripted transport does with one request. The zero value
-// answers 200 with the sample contact.
+// step is the scripted transport's answer to one request. The zero value is a
+// 200 with the sample contact.
 type step struct {
 	status int // 200 if 0
 	header []string
 	body   string
-	err    error         // instead of a reply
-	took   time.Duration // passes before the reply, or the error
-	stall  bool          // no reply comes: the request's context must end it
-	cut    bool          // the body breaks off in the middle
-	freeze bool          // the body stops coming in the middle
+	err    error         // in place of a reply
+	took   time.Duration // time until the reply or the error
+	stall  bool          // no reply: the request's context must end it
+	cut    bool          // the body ends in the middle
+	freeze bool          // the body hangs in the middle
 }
 
-// The steps that most scripts are made of.
+// The most common steps.
 var (
 	okContact   = step{body: `{"data":` + contactJSON + `}`}
 	okCreated   = step{status: 201, body: `{"data":` + contactJSON + `}`}
@@ -69,14 +69,14 @@ var (
 	stalled  = step{stall: true}
 )
 
-// limitedFor is a 429 with a Retry-After header.
+// limitedFor returns a 429 with a Retry-After header.
 func limitedFor(retryAfter string) step {
 	return step{status: 429, body: limitedJSON, header: []string{"Retry-After", retryAfter}}
 }
 
-// sent is one request as it arrived.
+// sent is one request on arrival.
 type sent struct {
-	at     time.Duration // since the script began
+	at     time.Duration // since the start of the script
 	method string
 	host   string
 	path   string
@@ -84,9 +84,9 @@ type sent struct {
 	body   string
 }
 
-// script is an http.RoundTripper that plays its steps, one for each request, and
-// keeps what arrived and when. After the last step it answers 418, which no rule
-// repeats.
+// script is an http.RoundTripper that plays its steps, one for each request,
+// and records the requests with their times. After the last step it answers
+// 418, which is never retried.
 type script struct {
 	t     *testing.T
 	begin time.Time
@@ -172,12 +172,13 @@ func (s *script) arrived(req *http.Request) step {
 	return next
 }
 
-// CloseIdleConnections is what go-retryablehttp would do to the caller's client.
+// CloseIdleConnections fails the test: go-retryablehttp must not close
+// connections of the caller's client.
 func (s *script) CloseIdleConnections() {
 	s.t.Error("the idle connections of the caller's transport were closed")
 }
 
-// broken is the second half of a body that never comes.
+// broken is the missing second half of a body.
 type broken struct {
 	err   error
 	until context.Context
@@ -191,8 +192,8 @@ func (b broken) Read([]byte) (int, error) {
 	return 0, context.Cause(b.until)
 }
 
-// wantWaits checks how many requests arrived, and when: each after its wait or up
-// to a quarter later, counted from the request before.
+// wantWaits checks the number of requests and their times. Each request comes
+// after its wait or up to a quarter later, counted from the request before.
 func (s *script) wantWaits(waits ...time.Duration) {
 	s.t.Helper()
 	s.wantSent(len(waits) + 1)
@@ -213,8 +214,8 @@ func (s *script) wantSent(n int) {
 	}
 }
 
-// wantError checks that err is an *Error after so many attempts that matches all
-// of want.
+// wantError checks that err is an *Error after this number of attempts, and
+// matches all of want.
 func wantError(t *testing.T, err error, attempts int, want ...error) *demeterrr.Error {
 	t.Helper()
 	var e *demeterrr.Error
@@ -260,7 +261,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// repeat is n times the same step.
+// repeat returns the same step n times.
 func repeat(s step, n int) []step {
 	steps := make([]step, n)
 	for i := range steps {
@@ -269,7 +270,7 @@ func repeat(s step, n int) []step {
 	return steps
 }
 
-// The calls that the tests make.
+// The calls of the tests.
 
 var (
 	createParams  = &demeterrr.ContactParams{Email: email, FirstName: "John"}
@@ -300,7 +301,7 @@ func execute(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOpt
 	return err
 }
 
-// do is a raw call that wants its reply decoded.
+// do returns a raw call that decodes its reply.
 func do(method, path string, body any) func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error {
 	return func(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.CallOption) error {
 		var out struct{ Data struct{ ID string } }

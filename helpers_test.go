@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// canaryKey is a key that no text of any kind may hold.
+	// canaryKey is a key that must appear in no text.
 	canaryKey = "dem_CANARYcanaryCANARYcanaryCANARYcanaryCANARYc"
 
 	johnID     = "550e8400-e29b-41d4-a716-446655440000"
@@ -32,8 +32,8 @@ const (
 	executionJSON = `{"sequenceId":"880e8400-e29b-41d4-a716-446655440000","sequenceName":"Post-Purchase Satisfaction Survey","contactsProcessed":2,"sendingsCreated":2,"results":[{"email":"customer1@example.com","contactId":"990e8400-e29b-41d4-a716-446655440000","status":"queued"},{"email":"customer2@example.com","contactId":"aa0e8400-e29b-41d4-a716-446655440000","status":"queued"}]}`
 )
 
-// handlerTransport answers each request with a handler, in memory: what the
-// handler sees has been written as a request line and read again.
+// handlerTransport answers each request with a handler, in memory. It writes
+// and reads the request line in between.
 type handlerTransport struct{ handler http.Handler }
 
 func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -54,7 +54,7 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// once never repeats a call, so that a test meets the first failure.
+// once never retries, so that a test meets the first failure.
 var once = demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0})
 
 // serving returns a client whose requests the handler answers, in memory and
@@ -69,7 +69,7 @@ func serving(t testing.TB, handler http.HandlerFunc, opts ...demeterrr.Option) *
 	return c
 }
 
-// answer is a handler that always gives the same reply.
+// answer returns a handler with always the same reply.
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -85,14 +85,14 @@ func neverSent(t testing.TB) http.HandlerFunc {
 	}
 }
 
-// arrival is a request as the server saw it.
+// arrival is a request as the server received it.
 type arrival struct {
 	Method, Path, Query string
 	Header              http.Header
 	Body                string
 }
 
-// journal keeps the requests that a handler answers.
+// journal records the requests of a handler.
 type journal struct {
 	mu   sync.Mutex
 	list []arrival
@@ -115,7 +115,7 @@ func (j *journal) arrivals() []arrival {
 	return append([]arrival{}, j.list...)
 }
 
-// lines are the requests in short.
+// lines returns the requests in short.
 func (j *journal) lines() []string {
 	lines := []string{}
 	for _, a := range j.arrivals() {
@@ -128,14 +128,14 @@ func (j *journal) lines() []string {
 	return lines
 }
 
-// endpoint is one method of the SDK, called with valid arguments but for the id.
+// endpoint is one method of the SDK, called with valid arguments except the id.
 type endpoint struct {
 	name   string
 	hasID  bool
 	write  bool
-	body   bool // it sends one
+	body   bool // it sends a body
 	method string
-	path   string // with {id} where the id goes
+	path   string // with {id} in place of the id
 	good   string // the body of a success
 	call   func(ctx context.Context, c *demeterrr.Client, id string, opts ...demeterrr.CallOption) error
 }
@@ -152,7 +152,7 @@ func twoCustomers() *demeterrr.ExecuteParams {
 	return &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{{Email: "customer1@example.com"}, {Email: "customer2@example.com"}}}
 }
 
-// endpoints are all the methods that send requests.
+// endpoints are all methods that send requests.
 var endpoints = []endpoint{
 	{"Contacts.List", false, false, false, "GET", "/contacts", oneJohn, func(ctx context.Context, c *demeterrr.Client, _ string, opts ...demeterrr.CallOption) error {
 		_, err := c.Contacts.List(ctx, nil, opts...)
@@ -211,7 +211,7 @@ var endpoints = []endpoint{
 	}},
 }
 
-// shown is every way in which v is commonly printed or logged.
+// shown returns every common way to print or log v.
 func shown(v any) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v\n%+v\n%#v\n%s\n%q\n", v, v, v, v, v)
@@ -226,7 +226,7 @@ func shown(v any) string {
 	return b.String()
 }
 
-// noSecret checks that none of the ways of printing v shows one of the secrets.
+// noSecret checks that no way to print v shows a secret.
 func noSecret(t testing.TB, v any, secrets ...string) {
 	t.Helper()
 	text := shown(v)
@@ -245,7 +245,7 @@ func same(t testing.TB, what string, got, want any) {
 	}
 }
 
-// parsed is JSON as encoding/json decodes it, with numbers as they were written.
+// parsed returns JSON as encoding/json decodes it, with numbers as written.
 func parsed(t testing.TB, text string) any {
 	t.Helper()
 	var v any
@@ -257,5 +257,6 @@ func parsed(t testing.TB, text string) any {
 	return v
 }
 
-// quick makes every retry come after a microsecond, for tests that need a second attempt over a real connection.
+// quick retries after a microsecond, for tests of a second attempt over a real
+// connection.
 var quick = demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 3, MinWait: 1, MaxWait: 1})

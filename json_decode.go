@@ -11,8 +11,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
-// decodable is an object of the API. It reads itself over what it holds already;
-// without its id, what was read is not one.
+// decodable is an object of the API. decode reads it over its present value. An
+// object without an identity is invalid.
 type decodable[T any] interface {
 	*T
 	decode(r *jsonread.Reader)
@@ -21,8 +21,8 @@ type decodable[T any] interface {
 
 var errEnvelope = errors.New(`it has no "data" of the documented shape`)
 
-// whole reads a reply of any shape. It fails on the API's own error, with data
-// beside it or without. An "error" that is null or has no code is ignored.
+// whole reads a reply of any shape. It fails on the API's own error, with or
+// without data beside it. It ignores an "error" that is null or has no code.
 func whole(r *jsonread.Reader) error {
 	if r.Kind() != '{' {
 		r.Skip()
@@ -38,8 +38,8 @@ func whole(r *jsonread.Reader) error {
 	return r.Err()
 }
 
-// one reads the envelope of a single object, {"data": {…}}, over *v. If it fails,
-// as it does on the API's own error, *v stays as it was, for the next attempt.
+// one reads the envelope of a single object, {"data": {…}}, over *v. If it
+// fails, also on the API's own error, it restores *v for the next attempt.
 func one[T any, P decodable[T]](v P) func(*jsonread.Reader) error {
 	return func(r *jsonread.Reader) error {
 		before := *v
@@ -73,8 +73,8 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 		for r.Object(); r.Member(); {
 			switch string(r.Key()) {
 			case "data":
-				if got.Items = got.Items[:0]; got.Items == nil { // else the member stands there twice
-					got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // a usual contact has more bytes
+				if got.Items = got.Items[:0]; got.Items == nil { // else "data" comes twice
+					got.Items = make([]T, 0, min(1+r.Left()/256, maxPerPage)) // most contacts have more bytes
 				}
 				for r.Array(); r.Element(); {
 					got.Items = append(got.Items, *new(T))
@@ -95,7 +95,7 @@ func list[T any, P decodable[T]](p *Page[T]) func(*jsonread.Reader) error {
 		case r.End() != nil:
 			return r.Err()
 		case got.Items == nil || failure.Code != "" || !meta || got.Page < 1 || len(got.Items) > 0 && got.TotalPages < 1:
-			return errEnvelope // without the number of pages, All would silently leave out the rest
+			return errEnvelope // without totalPages, All would silently drop the rest
 		}
 		got.Items = slices.Clip(got.Items)
 		*p = got
@@ -206,14 +206,14 @@ func (e *Execution) decode(r *jsonread.Reader) {
 	}
 }
 
-// decodeResults reads the results of an execution. It fails if one of them is not
-// an object or has a wrong id. The results then stay raw in Extra, and the call is
-// a success: the contacts have been sent to either way.
+// decodeResults reads the results of an execution. It fails if one of them is
+// not an object or has a wrong id. The results then stay raw in Extra, and the
+// call succeeds: the contacts have been sent to anyway.
 func decodeResults(r *jsonread.Reader) []ExecutionResult {
 	if r.Null() {
 		return nil
 	}
-	results := make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // a usual result has more bytes
+	results := make([]ExecutionResult, 0, min(1+r.Left()/96, maxExecuteContacts)) // most results have more bytes
 	for r.Array(); r.Element(); {
 		results = append(results, ExecutionResult{})
 		results[len(results)-1].decode(r)
@@ -242,26 +242,26 @@ func (e *ExecutionResult) decode(r *jsonread.Reader) {
 	}
 }
 
-// withoutContent is an error of encoding/json without what it quotes, which may
-// be a customer's data.
+// withoutContent returns an error of encoding/json without its quotes, as these
+// may be a customer's data.
 func withoutContent(err error) error {
 	var wrong *json.UnmarshalTypeError
 	var nowhere *json.InvalidUnmarshalError
 	switch {
-	case errors.As(err, &wrong): // its Field names keys of maps too, since Go 1.27
+	case errors.As(err, &wrong): // its Field can name keys of maps since Go 1.27
 		return fmt.Errorf("the value at byte %d does not fit a Go %s", wrong.Offset, wrong.Type)
-	case errors.As(err, &nowhere): // it says that the caller passed no pointer
+	case errors.As(err, &nowhere): // the caller passed no pointer
 		return err
 	}
 	return fmt.Errorf("decoding it failed with a %T", err) // time.ParseError and others quote their input
 }
 
-// A decoder reads each member of an object between begin and end. Extra then holds
-// unknown members as raw JSON, and known ones of an unexpected type. The fields of
-// the latter stay zero.
+// A decoder reads each member of an object between begin and end. Extra then
+// holds unknown members, and known members of an unexpected type, as raw JSON.
+// The fields of the latter stay zero.
 
-// begin drops an earlier member of the same name from extra, and returns where the
-// member is, for end.
+// begin drops an earlier member of the same name from extra. It returns the
+// place of the member, for end.
 func begin(r *jsonread.Reader, extra *map[string]json.RawMessage) jsonread.Place {
 	if len(*extra) > 0 {
 		drop(r, extra)
@@ -269,7 +269,7 @@ func begin(r *jsonread.Reader, extra *map[string]json.RawMessage) jsonread.Place
 	return r.Place()
 }
 
-// end keeps the member if its value did not fit its field.
+// end keeps the member in extra if its value did not fit its field.
 func end(r *jsonread.Reader, extra *map[string]json.RawMessage, at jsonread.Place) {
 	if r.Err() != nil {
 		keepOdd(r, extra, at)
@@ -282,8 +282,8 @@ func drop(r *jsonread.Reader, extra *map[string]json.RawMessage) {
 	}
 }
 
-// keepOdd keeps the member at a place after a read has failed. It fails again on a
-// value that is not JSON, and on an id: ids are strict.
+// keepOdd keeps the member at a place after a failed read. It fails again on
+// invalid JSON, and on an id: ids are strict.
 func keepOdd(r *jsonread.Reader, extra *map[string]json.RawMessage, at jsonread.Place) {
 	r.Rewind(at)
 	if key := string(r.Key()); key == "id" || strings.HasSuffix(key, "Id") {
@@ -293,7 +293,7 @@ func keepOdd(r *jsonread.Reader, extra *map[string]json.RawMessage, at jsonread.
 	keep(r, extra)
 }
 
-// keep puts the member that r is at into extra.
+// keep puts the current member of r into extra.
 func keep(r *jsonread.Reader, extra *map[string]json.RawMessage) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}

@@ -123,8 +123,9 @@ func TestA2xxThatIsNotTheEnvelopeIsAnError(t *testing.T) {
 	}
 }
 
-// A text that is empty, an array for an object and the like cost one field, and
-// not the reply. Each type keeps them raw, and writes them back, once.
+// An empty text, an array in place of an object and the like cost one field,
+// and the rest of the reply stays. Each type keeps them raw, and writes them
+// back once.
 func TestAMemberOfAnotherTypeStaysRaw(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -180,7 +181,7 @@ func extra(members ...string) map[string]json.RawMessage {
 	return m
 }
 
-// wantMembersOnce checks that no member stands twice in an object.
+// wantMembersOnce checks that an object has no duplicate member.
 func wantMembersOnce(t *testing.T, object []byte) {
 	t.Helper()
 	d, seen := json.NewDecoder(bytes.NewReader(object)), map[string]bool{}
@@ -197,7 +198,7 @@ func wantMembersOnce(t *testing.T, object []byte) {
 	}
 }
 
-// A field that is set after the reading wins over what was read for it.
+// A field set after reading overrides the raw member.
 func TestASetFieldIsWrittenInPlaceOfTheRawOne(t *testing.T) {
 	t.Parallel()
 	var c demeterrr.Contact
@@ -218,7 +219,7 @@ func TestALaterWellTypedMemberRemovesTheRawOne(t *testing.T) {
 	var c demeterrr.Contact
 	for _, text := range []string{
 		`{"id":"c","title":7,"title":"Dr.","phone":1,"phone":null,"firstName":"J","firstName":[1],"tags":5,"customFields":{}}`,
-		`{"tags":["vip"],"new":1,"customFields":{"firstName":"x","new":2}}`, // what is inside a value is no member
+		`{"tags":["vip"],"new":1,"customFields":{"firstName":"x","new":2}}`, // nested members are not the contact's
 	} {
 		if err := json.Unmarshal([]byte(text), &c); err != nil {
 			t.Fatal(err)
@@ -241,7 +242,7 @@ func TestALaterWellTypedMemberRemovesTheRawOne(t *testing.T) {
 	same(t, "sequence", s, demeterrr.Sequence{ID: "s", Name: "n"}) // an empty Extra is nil
 }
 
-// The reply to Upsert's update is read over the contact that was found.
+// The reply to Upsert's update is read over the found contact.
 func TestAnUpdatesReplyRemovesWhatWasRawBefore(t *testing.T) {
 	t.Parallel()
 	c := through(t, func(r *http.Request) (*http.Response, error) {
@@ -275,7 +276,7 @@ func TestReadingLeavesTheExtraOfACopyAlone(t *testing.T) {
 	}
 }
 
-// Who was sent to is not in doubt because one result is odd.
+// One odd result does not put the sending in doubt.
 func TestOddResultsLeaveAnExecutionASuccess(t *testing.T) {
 	t.Parallel()
 	for _, results := range []string{`[null]`, `["queued"]`, `"queued"`, `{"queued":2}`, `[{"email":"customer1@example.com","status":"queued"},7]`, `[{"contactId":7}]`} {
@@ -290,13 +291,13 @@ func TestOddResultsLeaveAnExecutionASuccess(t *testing.T) {
 	}
 }
 
-// Where the API says what went wrong, its words are passed on, whatever the status.
+// The API's own error is passed on, whatever the status.
 func TestThe2xxWithAnErrorOfTheAPIIsThatError(t *testing.T) {
 	t.Parallel()
 	const details = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Slow down","requiredScope":"contacts:write","details":{"retryAfter":60}}}`
 	for _, e := range endpoints {
 		for _, body := range []string{details, strings.TrimSuffix(e.good, "}") + "," + strings.TrimPrefix(details, "{"), strings.TrimSuffix(details, "}") + `,"data":7}`} {
-			if !json.Valid([]byte(body)) { // an endpoint whose reply has no body
+			if !json.Valid([]byte(body)) { // an endpoint without a body in its reply
 				continue
 			}
 			var j journal
@@ -391,7 +392,8 @@ func FuzzContactJSON(f *testing.F) {
 		if json.Unmarshal(data, &first) != nil {
 			return
 		}
-		// The API's times have milliseconds (contract, section 1); a contact is written as the API does.
+		// The API's times have milliseconds (contract, section 1), and a
+		// contact is written the same way.
 		first.CreatedAt, first.UpdatedAt = first.CreatedAt.Truncate(time.Millisecond), first.UpdatedAt.Truncate(time.Millisecond)
 		written, err := json.Marshal(first)
 		if err != nil {
@@ -401,7 +403,7 @@ func FuzzContactJSON(f *testing.F) {
 		if err := json.Unmarshal(written, &second); err != nil {
 			t.Fatalf("%q was written as %q, which cannot be read: %v", data, written, err)
 		}
-		// Raw members are compacted and their HTML escaped when they are written.
+		// Encoding compacts raw members and escapes their HTML.
 		sameRaw := cmp.Comparer(func(a, b json.RawMessage) bool {
 			var x, y any
 			return json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)

@@ -8,14 +8,14 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// encodable is a body that is written without reflection: the bodies of the
-// API's own requests. The result is what encoding/json would write.
+// encodable is a body of the API's own requests. It is written without
+// reflection, with the same result as encoding/json.
 type encodable interface {
 	encode() ([]byte, error)
 }
 
-// encode is the request's body as JSON; nil if it has none. It is never pooled:
-// a transport may still read it after it has returned.
+// encode returns the request's body as JSON, or nil without one. The body is
+// never pooled: a transport may still read it after it has returned.
 func (r request) encode() ([]byte, error) {
 	if r.body == nil {
 		return nil, nil
@@ -38,10 +38,10 @@ func (r request) encode() ([]byte, error) {
 	return encoded, nil
 }
 
-// quotation matches what an encoder quotes of a value, which may be personal data.
+// quotation matches a value quoted by an encoder. It may be personal data.
 var quotation = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
-// validateBody is the error of a body that would not be sent.
+// validateBody returns the error for a body that would be rejected.
 func validateBody(body any) error {
 	if _, err := (request{body: body}).encode(); err != nil {
 		return invalid("%s", err)
@@ -76,7 +76,7 @@ func (p *ExecuteParams) encode() ([]byte, error) { //nolint:unparam // it is an 
 		c := &p.Contacts[i]
 		size += len(`{"email":"","firstName":"","lastName":"","phone":""},`) + len(c.Email) + len(c.FirstName) + len(c.LastName) + len(c.Phone)
 	}
-	b := append(make([]byte, 0, size), `{"contacts":[`...) // it grows only if something must be escaped
+	b := append(make([]byte, 0, size), `{"contacts":[`...) // grows only for escapes
 	for i := range p.Contacts {
 		if i > 0 {
 			b = append(b, ',')
@@ -120,7 +120,7 @@ func (p *ContactUpdate) encode() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// appendOpt appends a member that is not unset.
+// appendOpt appends a member that is set or null.
 func appendOpt[T ~string](b []byte, name string, o Opt[T]) []byte {
 	text, ok := o.Get()
 	switch {

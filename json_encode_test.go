@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// lastBody answers everything with a conflict and keeps the body of the last request.
+// lastBody answers everything with a conflict and keeps the body of the last
+// request.
 type lastBody struct{ body []byte }
 
 func (l *lastBody) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -24,7 +25,7 @@ func (l *lastBody) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusConflict, Body: io.NopCloser(strings.NewReader(someTaken))}, err
 }
 
-// oddTexts are what an encoder can get wrong.
+// oddTexts are texts that an encoder can get wrong.
 var oddTexts = []string{
 	"Zoë", `"quoted" \ back`, "line\nfeed\ttab\r\b\f", "\x00\x01\x1f\x7f", "<script>&amp;</script>", "\u2028 and \u2029", "😀", "\uFFFD", strings.Repeat("é\\", 200),
 }
@@ -84,7 +85,7 @@ func TestWhatACallReturnsOutlivesTheBufferItWasReadFrom(t *testing.T) {
 	first := `200 {"data":{"id":"1","firstName":"John","tags":["vip"],"customFields":{"tier":"Gold"},"new":{"member":"kept"}}}`
 	other := `409 {"error":{"code":"CONTACT_EXISTS","message":"Taken already","details":{"field":"email"},"requiredScope":"s"}}`
 	transport := newCanned(first, other)
-	overwrite := "200 " + strings.Repeat("#", 600)                                 // in the same buffer, if it is handed out again
+	overwrite := "200 " + strings.Repeat("#", 600)                                 // in the same buffer, if it is reused
 	transport.replies = append(transport.replies, newCanned(overwrite).replies...) //nolint:bodyclose // they have no bodies yet
 	transport.bodies = append(transport.bodies, newCanned(overwrite).bodies...)
 	c, err := demeterrr.New("dem_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG", demeterrr.WithHTTPClient(&http.Client{Transport: transport}),
@@ -93,7 +94,7 @@ func TestWhatACallReturnsOutlivesTheBufferItWasReadFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := json.RawMessage(nil)
-	for range 20 { // a pool may give another buffer now and then
+	for range 20 { // the pool may sometimes give another buffer
 		contact, err := c.Contacts.Get(t.Context(), "1")
 		if err != nil {
 			t.Fatal(err)

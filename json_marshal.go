@@ -20,12 +20,12 @@ func (t timestamp) IsZero() bool { return time.Time(t).IsZero() }
 func (t timestamp) MarshalJSON() ([]byte, error) {
 	utc := time.Time(t).UTC()
 	if utc.Year() < 0 || utc.Year() > 9999 {
-		return time.Time(t).MarshalJSON() // in its own zone it may be a year of four digits, else this is an error
+		return time.Time(t).MarshalJSON() // its own zone may have a four-digit year, else this fails
 	}
 	return []byte(utc.Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
-// orNull writes an empty text as null, for members that the API documents as such.
+// orNull writes an empty text as null, for members documented as nullable.
 type orNull string
 
 func (s orNull) MarshalJSON() ([]byte, error) {
@@ -35,8 +35,9 @@ func (s orNull) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(s))
 }
 
-// MarshalJSON writes the contact as the API does, with Extra inline. What is nil
-// or a zero time is left out. A member of Extra replaces a zero field of its name.
+// MarshalJSON writes the contact as the API does, with Extra inline. Nil fields
+// and zero times are left out. A member of Extra replaces a zero field of the
+// same name.
 func (c Contact) MarshalJSON() ([]byte, error) {
 	return inline(struct {
 		ID                    string         `json:"id"`
@@ -60,8 +61,8 @@ func (c Contact) MarshalJSON() ([]byte, error) {
 	}, c.Extra)
 }
 
-// UnmarshalJSON reads a contact as the API writes it. Members that are absent
-// leave their fields as they are.
+// UnmarshalJSON reads a contact as the API writes it. Fields of absent members
+// stay unchanged.
 func (c *Contact) UnmarshalJSON(data []byte) error { return unmarshal(data, c.decode) }
 
 // MarshalJSON writes the sequence as the API does, with Extra inline.
@@ -102,9 +103,9 @@ func (e ExecutionResult) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a result as the API writes it.
 func (e *ExecutionResult) UnmarshalJSON(data []byte) error { return unmarshal(data, e.decode) }
 
-// inline encodes known, a struct, with the members of extra after its own. A
-// member of extra is written in place of a zero field of its name. A field that
-// is not zero has been set since, and wins.
+// inline encodes known, a struct, followed by the members of extra. A member of
+// extra replaces a zero field of the same name. A field that is not zero was
+// set later, and wins.
 func inline(known any, extra map[string]json.RawMessage) ([]byte, error) {
 	if len(extra) == 0 {
 		return json.Marshal(known)
@@ -139,7 +140,7 @@ func inline(known any, extra map[string]json.RawMessage) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// appendMember appends a member to an object that is not closed yet.
+// appendMember appends a member to an object without its closing brace.
 func appendMember(object []byte, name string, value any) ([]byte, error) {
 	key, err := json.Marshal(name)
 	if err != nil {
@@ -156,8 +157,8 @@ func appendMember(object []byte, name string, value any) ([]byte, error) {
 	return append(object, encoded...), nil
 }
 
-// unmarshal reads one document. A null changes nothing, as encoding/json asks of
-// an Unmarshaler.
+// unmarshal reads one document. A null changes nothing: encoding/json asks this
+// of an Unmarshaler.
 func unmarshal(data []byte, decode func(*jsonread.Reader)) error {
 	if bytes.Equal(data, []byte("null")) {
 		return nil

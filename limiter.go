@@ -5,57 +5,61 @@ import (
 	"time"
 )
 
-// RateLimit is what a reply reported of the organization's quota in its
-// X-RateLimit headers (API docs, page "rate limits"). Which of the API's windows
-// it describes is not documented. The zero value means that nothing was reported.
+// RateLimit is the organization's quota, as a reply reported it in its
+// X-RateLimit headers (API docs, page "rate limits"). Whether it describes the
+// minute or the hour is undocumented. The zero value means that nothing was
+// reported.
 type RateLimit struct {
-	// Limit is the number of requests that one window allows.
+	// Limit is the number of requests allowed in one window.
 	Limit int
-	// Remaining is how many of them are left in the window.
+	// Remaining is the number of requests left in the window.
 	Remaining int
-	// Reset is when the window ends, to the second, translated to this machine's clock; zero if it was not reported.
+	// Reset is the end of the window, to the second, on this machine's clock;
+	// zero if it was not reported.
 	Reset time.Time
 }
 
-// Limiter hands out the places at which attempts may be sent, retries included:
-// see [WithLimiter]. A [Pacer] is one, and [WaitLimiter] makes one of
-// *rate.Limiter.
+// Limiter decides when an attempt may be sent, retries included; see
+// [WithLimiter]. Use a [Pacer], or wrap a *rate.Limiter with [WaitLimiter].
 //
-// Acquire blocks until an attempt may be sent, and returns how to give its place
-// back. A nil [Release] with a nil error means that there is nothing to give
-// back. Acquire returns an error if the attempt may not be sent, or if ctx ends
-// first. An error with a method RetryAfter() time.Duration comes back as one that
-// matches [ErrRateLimited]. Acquire is called by many goroutines at once. It may
-// yield to others if [IsLowPriority] says so, and call [ReportWait] when it waits.
+// Acquire blocks until an attempt may be sent, and returns the [Release] of its
+// place. A nil Release with a nil error means that there is nothing to release.
+// If the attempt must not be sent, or ctx ends first, Acquire returns an error.
+// An error with a method RetryAfter() time.Duration makes the call fail with
+// [ErrRateLimited]. Acquire must be safe for concurrent use. It may yield to
+// other calls if [IsLowPriority] is true, and call [ReportWait] when it waits.
 //
-// A decorator returns the Release of the limiter that it wraps. It wraps Release
-// only to learn how the attempt ended.
+// A decorator returns the Release of the limiter below. It wraps Release only
+// to observe how the attempt ended.
 type Limiter interface {
 	Acquire(ctx context.Context) (Release, error)
 }
 
-// Release gives a place back and tells how the attempt ended. The client calls it
-// exactly once for each Acquire without an error, also after a panic.
+// Release gives a place back and reports how the attempt ended. The client
+// calls it exactly once for each successful Acquire, also after a panic.
 type Release func(LimitOutcome)
 
-// LimitOutcome is what became of the attempt that a place was taken for.
+// LimitOutcome is the result of the attempt that held a place.
 type LimitOutcome struct {
-	// Sent is false if certainly nothing of the request left, as after a failed dial.
+	// Sent is false if certainly nothing of the request left, as after a failed
+	// dial.
 	Sent bool
 	// StatusCode is the HTTP status; 0 if no reply came.
 	StatusCode int
-	// RateLimit is what the reply reported; zero if it did not.
+	// RateLimit is the quota that the reply reported; zero if none.
 	RateLimit RateLimit
-	// RetryAfter is how long a 429 asks to wait; 0 if it did not, and for any other reply.
+	// RetryAfter is the wait that a 429 asked for; 0 for a 429 without one, and
+	// for any other reply.
 	RetryAfter time.Duration
 }
 
-// WaitLimiter makes a [Limiter] of *rate.Limiter of golang.org/x/time/rate and
-// its like. A place that was not used does not come back, and no call yields to
-// another. If the next place comes after the deadline, rate.Limiter fails at once.
-// The call returns an [*Error] that wraps its error, and does not match
-// [ErrRateLimited]. A nil w makes a Limiter that [New] refuses and whose Acquire
-// fails.
+// WaitLimiter makes a [Limiter] from a *rate.Limiter of golang.org/x/time/rate,
+// or from any type with this Wait method. It never returns unused places, and
+// it ignores [LowPriority].
+//
+// If the next place comes after the deadline, rate.Limiter fails at once. The
+// call then returns an [*Error] that wraps this error and does not match
+// [ErrRateLimited]. With a nil w, [New] fails, and so does every Acquire.
 func WaitLimiter(w interface{ Wait(context.Context) error }) Limiter {
 	if isNil(w) {
 		return waitLimiter{}
@@ -72,7 +76,7 @@ func (w waitLimiter) Acquire(ctx context.Context) (Release, error) {
 	return nil, w.wait(ctx)
 }
 
-// check says why the limiter cannot be used; it is empty if it can.
+// check returns the mistake in the limiter, or "".
 func (w waitLimiter) check() string {
 	if w.wait == nil {
 		return "WaitLimiter: the limiter is nil; leave the option out for none"
@@ -80,10 +84,11 @@ func (w waitLimiter) check() string {
 	return ""
 }
 
-// LowPriority returns a context whose calls yield to others at a [Pacer] and at
-// redislimit. Use it for batch jobs. Sync and Execute of package bulk mark their
-// own calls; ExecuteOnce does not. A call of low priority also waits for a
-// retryAfter of up to an hour, and that wait uses up no retry.
+// LowPriority returns a context for calls that yield to others at a [Pacer] and
+// at redislimit. Use it for batch jobs. Sync and Execute of package bulk mark
+// their own calls; ExecuteOnce leaves its call at normal priority. After a 429,
+// a call of low priority waits for a retryAfter of up to an hour, and such a
+// wait uses up no retry.
 func LowPriority(ctx context.Context) context.Context {
 	if ctx == nil || IsLowPriority(ctx) {
 		return ctx
@@ -91,18 +96,19 @@ func LowPriority(ctx context.Context) context.Context {
 	return context.WithValue(ctx, lowPriorityKey{}, true)
 }
 
-// IsLowPriority reports whether ctx comes from [LowPriority]. It is for limiters.
+// IsLowPriority reports whether ctx comes from [LowPriority]. Limiters use it.
 func IsLowPriority(ctx context.Context) bool {
 	return ctx != nil && ctx.Value(lowPriorityKey{}) != nil
 }
 
 type lowPriorityKey struct{}
 
-// ReportWait tells that a [Limiter] waits, and until when; a zero until is unknown.
-// It reaches [WaitTracer], [WithOnWait] and the log. A limiter calls it inside
-// Acquire, with the context of Acquire or one derived from it. Each Acquire is one
-// wait: the first report counts. Without a listener it does nothing. If a listener
-// panics, the context of Acquire ends, and the panic goes on after Acquire.
+// ReportWait reports that a [Limiter] waits until a time; zero means unknown.
+// The report reaches [WaitTracer], [WithOnWait] and the log. A limiter calls it
+// inside Acquire, with the context of Acquire or one derived from it. Each
+// Acquire counts as one wait: only its first report has an effect. Without a
+// listener, ReportWait does nothing. If a listener panics, the context of
+// Acquire ends, and the panic goes on after Acquire.
 func ReportWait(ctx context.Context, until time.Time) {
 	if ctx == nil {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// A limiter costs a call nothing but its own allocations, also if it reports waits
-// to nobody.
+// A limiter costs a call only its own allocations, also if it reports waits
+// without a listener.
 //
 //nolint:paralleltest // allocations are counted for the whole process
 func TestALimiterAllocatesNothing(t *testing.T) {

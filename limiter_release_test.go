@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// ledger is a limiter that keeps what becomes of each of its places.
+// ledger is a limiter that records the outcome of each of its places.
 type ledger struct {
 	t        *testing.T
 	hold     func(context.Context) // in Acquire; nil for none
@@ -41,14 +41,14 @@ func (l *ledger) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	}, nil
 }
 
-// want checks that every place came back, with these outcomes.
+// want checks that every place was released, with these outcomes.
 func (l *ledger) want(want ...demeterrr.LimitOutcome) {
 	l.t.Helper()
 	same(l.t, "places taken", l.acquired, len(want))
 	same(l.t, "outcomes", l.outcomes, want)
 }
 
-// doer is a transport that is a function.
+// doer makes a transport from a function.
 type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) RoundTrip(req *http.Request) (*http.Response, error) { return d(req) }
@@ -60,7 +60,7 @@ func TestAPlaceComesBackOnceHoweverTheCallEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		want      demeterrr.LimitOutcome
 		steps     []step
-		transport func(end func()) http.RoundTripper // nil for the steps'
+		transport func(end func()) http.RoundTripper // nil for the transport of the steps
 		opts      func(cancel, end func()) []demeterrr.CallOption
 		hold      func(cancel func()) func(context.Context)
 	}{
@@ -116,7 +116,7 @@ func TestAPlaceComesBackOnceHoweverTheCallEnds(t *testing.T) {
 	}
 }
 
-// What the reply said is known, although a tracer panics with it.
+// The reply's facts are known, even if a tracer then panics.
 func TestAPlaceComesBackWithWhatTheReplySaid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAPlaceComesBackWithWhatTheReplySaid(t *testing.T) {
 	})
 }
 
-// Acquire returns an error: whatever comes with it is no place.
+// If Acquire returns an error, its Release is ignored.
 func TestNoPlaceComesWithAnError(t *testing.T) {
 	t.Parallel()
 	limiter := acquireFunc(func(context.Context) (demeterrr.Release, error) {
@@ -137,7 +137,7 @@ func TestNoPlaceComesWithAnError(t *testing.T) {
 	wantError(t, get(t.Context(), serving(t, neverSent(t), demeterrr.WithLimiter(limiter))), 0, errLimiter)
 }
 
-// No outcome is carried from one attempt to the next.
+// Each attempt has its own outcome, and none is carried over.
 func TestAPlaceIsUnsentAfterAnAttemptWithoutOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,12 +14,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// diary is a limiter and the transport below it: it writes down in which order
-// they are used.
+// diary is a limiter and the transport below it. It records the order of their
+// use.
 type diary struct {
 	*script
-	holds []time.Duration // how long each Acquire takes; the rest do not
-	fails map[int]error   // what an Acquire returns, by its number, from 1
+	holds []time.Duration // duration of each Acquire; 0 for the rest
+	fails map[int]error   // errors of Acquire by its number, from 1
 
 	mu     sync.Mutex
 	waits  int
@@ -74,7 +74,7 @@ func keepDiary(t *testing.T, d *diary, steps []step) *demeterrr.Client {
 	return d.client(demeterrr.WithLimiter(d), demeterrr.WithHTTPClient(&http.Client{Transport: d}))
 }
 
-// quota are headers that report what is left.
+// quota adds headers with the remaining requests.
 func (s step) quota(remaining string) step {
 	return s.with("X-RateLimit-Limit", "1000", "X-RateLimit-Remaining", remaining)
 }
@@ -168,7 +168,7 @@ func TestAWrappedErrorOfALimiterComesBackWhole(t *testing.T) {
 	})
 }
 
-// mustFail is the pacer's error for a wait that would outlast its context.
+// mustFail returns the pacer's error for a wait that would outlast its context.
 func mustFail(t *testing.T, pacer *demeterrr.Pacer) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -193,7 +193,7 @@ func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 	})
 }
 
-// waitOnly is a limiter such as *rate.Limiter: it has no Done.
+// waitOnly is a limiter like *rate.Limiter, with only Wait.
 type waitOnly struct{ wait func(context.Context) error }
 
 func (w waitOnly) Wait(ctx context.Context) error { return w.wait(ctx) }
@@ -254,7 +254,7 @@ func TestTheTimeLimitOfAnAttemptStartsAfterTheGate(t *testing.T) {
 	})
 }
 
-// While the limiter holds a call back, another one meets a 429.
+// While the limiter holds a call back, another call meets a 429.
 func closedWhileLimited(t *testing.T, d *diary, steps []step, call func(*demeterrr.Client) error) error {
 	t.Helper()
 	d.holds = []time.Duration{0, 5 * time.Second}
@@ -302,13 +302,14 @@ func TestTheLimitersPlaceIsGivenBackIfTheWaitForTheGateIsCancelled(t *testing.T)
 	})
 }
 
-// A place that is given back was no attempt: the retryAfter of the attempt before
-// it is old, and would hold the limiter back a second time.
+// A place released unsent has no attempt. The retryAfter of the attempt before
+// is old, and would hold the limiter back a second time.
 func TestTheLimiterIsNotToldTwiceOfOneRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		// The first call meets a 429 and is held back by the limiter on its way to the
-		// retry. The second one was on its way and closes the gate for an hour.
+		// The first call meets a 429. On its way to the retry, the limiter
+		// holds it back. The second call was in flight, and closes the gate for
+		// an hour.
 		d := &diary{holds: []time.Duration{0, 0, 5 * time.Second}}
 		late := limitedFor("3600")
 		late.took = 3 * time.Second
@@ -331,7 +332,7 @@ func TestTheLimiterIsNotAskedWhileTheGateRefuses(t *testing.T) {
 	})
 }
 
-// deaf is a limiter in whose Wait the context ends, which it ignores.
+// deaf is a limiter that ignores the end of the context during its Wait.
 type deaf struct{ end func() }
 
 func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// spaced is a limiter like *rate.Limiter with a burst of one: it hands out one
+// spaced is a limiter like *rate.Limiter with a burst of one. It gives one
 // place after the other, and takes none back.
 type spaced struct {
 	every time.Duration
@@ -36,8 +36,9 @@ func (l *spaced) Wait(ctx context.Context) error {
 	}
 }
 
-// Of 50 goroutines the eleventh meets a 429. Those behind it have their place, or
-// take one while all are held back. They must not leave together afterwards.
+// Of 50 goroutines, the eleventh meets a 429. The calls behind it have their
+// place, or take one during the pause. After the pause they must not leave
+// together.
 func TestALimitHoldsAfterAPause(t *testing.T) {
 	t.Parallel()
 	limit := demeterrr.Limit{Requests: 6, Window: 6 * time.Second}
@@ -86,7 +87,7 @@ func TestWaitLimiterWithoutALimiterIsRefused(t *testing.T) {
 	} {
 		_, err := demeterrr.New(testKey, demeterrr.WithLimiter(l))
 		refusedBeforeSending(t, name, err, demeterrr.ErrValidation, "WithLimiter: "+says)
-		// New cannot look into a decorator: each call says it.
+		// New cannot see into a decorator, so each call reports the mistake.
 		wrapped := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) { return l.Acquire(ctx) })
 		err = get(t.Context(), serving(t, neverSent(t), demeterrr.WithLimiter(wrapped)))
 		refusedBeforeSending(t, name+", wrapped", err, demeterrr.ErrValidation, says)

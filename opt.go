@@ -8,8 +8,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// Opt is a field of an update that may be left alone, set, or cleared. Its zero
-// value is not sent, so that the API keeps what it has.
+// Opt is a field of an update: unset, set, or null. The zero value is unset and
+// is left out, so the API keeps its value.
 //
 //	demeterrr.ContactUpdate{
 //		LastName: demeterrr.Set("Doe-Smith"), // change it
@@ -28,27 +28,26 @@ const (
 	optNull
 )
 
-// Set returns an Opt that sends v, also when v is empty: Set("") sends "", and
+// Set returns an Opt that sends v, also if v is empty: Set("") sends "", and
 // Set[[]string](nil) sends [].
 func Set[T any](v T) Opt[T] { return Opt[T]{value: v, state: optSet} }
 
-// Null returns an Opt that sends null. What the API does with a null is not
-// documented for every field; it is the usual way to clear one.
+// Null returns an Opt that sends null, the usual way to clear a field. The API
+// does not document the effect of null for every field.
 func Null[T any]() Opt[T] { return Opt[T]{state: optNull} }
 
-// Get returns the value to be sent; ok is false if there is none, because the
-// Opt is unset or null.
+// Get returns the value to send. ok is false if the Opt is unset or null.
 func (o Opt[T]) Get() (v T, ok bool) { return o.value, o.state == optSet }
 
 // IsNull reports whether the Opt sends null.
 func (o Opt[T]) IsNull() bool { return o.state == optNull }
 
-// IsZero reports whether the Opt is unset, which is what encoding/json's
-// omitzero asks.
+// IsZero reports whether the Opt is unset. The option omitzero of encoding/json
+// calls it.
 func (o Opt[T]) IsZero() bool { return o.state == optUnset }
 
-// MarshalJSON writes the value, or null. A nil slice or map that was set is
-// written as [] or {}: only Null sends null. Text that is not UTF-8 is an error.
+// MarshalJSON writes the value, or null. A nil slice or map that was set
+// becomes [] or {}; only Null sends null. Text that is not UTF-8 is an error.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if o.state != optSet {
 		return []byte("null"), nil
@@ -65,8 +64,8 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(o.value)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes: null makes the Opt null,
-// anything else sets it. A member that is absent leaves it unset.
+// UnmarshalJSON reads the output of MarshalJSON. A null makes the Opt null, and
+// any other value sets it. An absent member leaves it unset.
 func (o *Opt[T]) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(data, []byte("null")) {
 		*o = Null[T]()

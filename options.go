@@ -13,13 +13,13 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// DefaultBaseURL is where the API lives.
+// DefaultBaseURL is the address of the API.
 const DefaultBaseURL = "https://app.demeterrr.com/api/v1"
 
 const defaultTimeout = 30 * time.Second
 
-// Option changes how a [Client] works. Options are checked together in [New],
-// so that their order does not matter.
+// Option changes how a [Client] works. Options work in any order: [New] checks
+// them together.
 type Option func(*config)
 
 type config struct {
@@ -46,7 +46,8 @@ func (c *config) mistake(format string, args ...any) {
 }
 
 // WithBaseURL sets the address of the API; the default is [DefaultBaseURL]. It
-// must be https, except for a loopback host, and have no user, query or fragment.
+// must be https and have no user, query or fragment. A loopback host may use
+// http.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) { c.baseURL = baseURL }
 }
@@ -57,14 +58,14 @@ func WithInsecureHTTP() Option {
 	return func(c *config) { c.insecure = true }
 }
 
-// WithAPIKeyFunc asks f for the API key of each attempt, so that a rotated key
-// takes effect without a new client. Pass [New] an empty key then. f is called
-// before the [Limiter] and before [WithBeforeSend], in the context of the call.
-// Its time does not count in [WithTimeout]. It must be safe for concurrent use,
-// and should keep the key for a while.
+// WithAPIKeyFunc asks f for the API key of each attempt, so a rotated key takes
+// effect at once. Pass [New] an empty key then. The client calls f with the
+// context of the call, before the [Limiter] and [WithBeforeSend]. [WithTimeout]
+// starts after f. f must be safe for concurrent use, and should cache the key
+// for a while.
 //
-// If f fails or panics, the call sends nothing more and returns an [*Error] that
-// wraps the error and matches [ErrMissingAPIKey]. An empty key matches
+// If f fails or panics, the call sends nothing more. It returns an [*Error]
+// that wraps f's error and matches [ErrMissingAPIKey]. An empty key matches
 // ErrMissingAPIKey too, a malformed one [ErrInvalidAPIKeyFormat].
 func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	return func(c *config) {
@@ -76,11 +77,11 @@ func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithTimeout limits one attempt, from sending it to the last byte of the reply;
-// waiting for a rate limit or for a retry does not count. The default is 30
-// seconds, or the Timeout of the client given to [WithHTTPClient]; if both are
-// given, the shorter one counts. d must be positive. To limit a whole call, with
-// its retries, give its context a deadline.
+// WithTimeout limits one attempt, from its start to the last byte of the reply.
+// Waits for a rate limit or a retry come on top. The default is 30 seconds, or
+// the Timeout of the client in [WithHTTPClient]. If both are set, the shorter
+// one applies. d must be positive. To limit a whole call with its retries, give
+// its context a deadline.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) {
 		if d <= 0 {
@@ -90,14 +91,15 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRetryPolicy sets how often and how long the client waits to try again. The
+// WithRetryPolicy sets the number of retries and the waits between them. The
 // default is [DefaultRetryPolicy]; start from it to change single fields.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(c *config) { c.policy = p }
 }
 
-// WithLimiter takes a place at l for every attempt, retries included. New refuses a
-// nil limiter and a [Pacer] whose limits are wrong. The default is to send at once.
+// WithLimiter acquires a place from l for every attempt, retries included. New
+// rejects a nil limiter and a [Pacer] with invalid limits. The default is no
+// limiter: the client sends at once.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) {
 		if isNil(l) {
@@ -111,11 +113,11 @@ func WithLimiter(l Limiter) Option {
 	}
 }
 
-// WithLogger logs every attempt at debug level and every wait before a retry at
-// warn level, with its reason: method, path, status, durations. Other waits of a
-// second and more are logged at info level when they begin. A wait at a [Limiter]
-// that does not call [ReportWait] is logged when it is over. Neither the key nor a
-// query nor a body is logged. The default is to log nothing.
+// WithLogger logs every attempt at debug level, and every wait before a retry
+// at warn level with its reason. The entries have method, path, status and
+// durations. Other waits of a second or more are logged at info level when they
+// begin. A [Limiter] without [ReportWait] has its wait logged at the end. Keys,
+// queries and bodies are never logged. The default is no log.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil {
@@ -147,7 +149,7 @@ func WithAppInfo(name, version string) Option {
 	}
 }
 
-// isNil reports whether v is nil, or holds a nil that cannot be called.
+// isNil reports whether v is nil or holds a nil value.
 func isNil(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:
@@ -159,7 +161,8 @@ func isNil(v any) bool {
 	}
 }
 
-// readOptions applies the options to the defaults and checks the result as a whole.
+// readOptions applies the options to the defaults and checks the result as a
+// whole.
 func readOptions(opts []Option) (config, *url.URL, error) {
 	c := config{baseURL: DefaultBaseURL, policy: DefaultRetryPolicy()}
 	for i, opt := range opts {
@@ -186,7 +189,7 @@ type CallOption func(*callConfig)
 
 type callConfig struct {
 	responses  []*Response
-	maxRetries int // -1: as the client's policy says
+	maxRetries int // -1: use the client's policy
 	atMostOnce bool
 	mistakes   []error
 
@@ -196,8 +199,8 @@ type callConfig struct {
 }
 
 // WithResponse fills r with the status, headers and attempts of the call's last
-// reply, also when the call fails. A method that takes several calls leaves the
-// last one's there.
+// reply, also if the call fails. A method with several calls keeps only the
+// last one.
 func WithResponse(r *Response) CallOption {
 	return func(c *callConfig) {
 		if r == nil {
@@ -208,15 +211,15 @@ func WithResponse(r *Response) CallOption {
 	}
 }
 
-// withResponse adds a response of our own to the caller's options.
+// withResponse adds the SDK's own response to the caller's options.
 func withResponse(opts []CallOption, r *Response) []CallOption {
 	return append(opts[:len(opts):len(opts)], WithResponse(r))
 }
 
-// WithMaxRetries limits how often this call is repeated, instead of the client's
-// [RetryPolicy]. With 0 it is never repeated and never waits for the API, also with
-// [LowPriority]: while an earlier 429 holds the client back, it fails at once. It
-// still waits for its turn at a [Limiter].
+// WithMaxRetries limits the retries of this call and overrides the client's
+// [RetryPolicy]. With 0 the call never retries and never waits for the API,
+// also with [LowPriority]. While an earlier 429 pauses the client, such a call
+// fails at once. It still waits at a [Limiter].
 func WithMaxRetries(n int) CallOption {
 	return func(c *callConfig) {
 		if n < 0 {
@@ -226,18 +229,17 @@ func WithMaxRetries(n int) CallOption {
 	}
 }
 
-// WithAtMostOnce repeats this call only where the request cannot have taken
+// WithAtMostOnce retries this call only if the request cannot have taken
 // effect: after a 429, or if no connection was made. Use it for an Execute that
-// must not be repeated even though the API documents its 500 as "retry".
+// must never repeat, even after the API's own INTERNAL_ERROR.
 func WithAtMostOnce() CallOption {
 	return func(c *callConfig) { c.atMostOnce = true }
 }
 
-// WithBeforeSend calls f before each attempt, when nothing stands between the
-// request and the network: after the waits for retries, for a 429 and for the
-// [Limiter]. An error of f stops the call, which sends nothing more and returns an
-// [*Error] that wraps it. Given several times, all are called in order. Use it to
-// record that something is about to be sent, or to refuse it at the last moment.
+// WithBeforeSend calls f just before each attempt leaves, after all waits for
+// retries, a 429 and the [Limiter]. An error from f stops the call: it sends
+// nothing more and returns an [*Error] that wraps the error. Several functions
+// run in order. Use it to record an attempt, or to stop it at the last moment.
 func WithBeforeSend(f func(context.Context) error) CallOption {
 	return func(c *callConfig) {
 		if f == nil {
@@ -248,18 +250,19 @@ func WithBeforeSend(f func(context.Context) error) CallOption {
 	}
 }
 
-// WithUncancelableSend lets an attempt that has been sent finish when the context
-// ends, for as long as [WithTimeout] allows, so that its outcome is known. The
-// context still ends every wait before that, and no further attempt is made.
+// WithUncancelableSend lets an attempt in flight finish after the context ends,
+// so that its outcome is known. [WithTimeout] still limits it. The end of the
+// context still cuts short every wait before an attempt, and no further attempt
+// follows.
 func WithUncancelableSend() CallOption {
 	return func(c *callConfig) { c.uncancelable = true }
 }
 
-// WithOnWait calls f when the call begins to wait: for the [Limiter], after a 429,
-// or before a retry. Use it to show what a program waits for, and until when. A
-// limiter that does not call [ReportWait] is known to have waited only afterwards.
-// f runs on the caller's goroutine. Given several times, all are called in order.
-// To follow all calls of a client, use a [WaitTracer].
+// WithOnWait calls f when the call begins to wait: for the [Limiter], after a
+// 429, or before a retry. Use it to show the reason for a wait and its expected
+// end. A limiter without [ReportWait] is reported after its wait. f runs on the
+// caller's goroutine. Several functions run in order. To follow all calls of a
+// client, use a [WaitTracer].
 func WithOnWait(f func(WaitStart)) CallOption {
 	return func(c *callConfig) {
 		if f == nil {
@@ -273,7 +276,8 @@ func WithOnWait(f func(WaitStart)) CallOption {
 // readCallOptions applies the options of one call.
 func readCallOptions(opts []CallOption) (callConfig, error) {
 	if len(opts) == 0 {
-		return callConfig{maxRetries: -1}, nil // c is on the heap, as an option may keep it
+		// Below, c escapes to the heap, as an option may keep it.
+		return callConfig{maxRetries: -1}, nil
 	}
 	c := callConfig{maxRetries: -1}
 	for i, opt := range opts {

@@ -16,7 +16,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// refusedBeforeSending checks an error for input that no request was spent on.
+// refusedBeforeSending checks an error for input that is rejected before a
+// request.
 func refusedBeforeSending(t testing.TB, what string, err, want error, says string) {
 	t.Helper()
 	var e *demeterrr.Error
@@ -64,7 +65,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 		refusedBeforeSending(t, test.key, err, test.want, test.says)
 		same(t, "unauthorized", errors.Is(err, demeterrr.ErrUnauthorized), true)
 	}
-	// The length is the server's business (contract, section 2).
+	// The server checks the length (contract, section 2).
 	for _, key := range []string{"dem_", "dem_x", canaryKey + "49"} {
 		if _, err := demeterrr.New(key); err != nil {
 			t.Errorf("%q: %v", key, err)
@@ -173,7 +174,7 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}
 }
 
-// Limiters whose nil can be in an interface that is not nil.
+// Limiters whose nil can be in a non-nil interface.
 type (
 	funcLimiter func(context.Context) error
 	mapLimiter  map[string]demeterrr.Limiter
@@ -241,7 +242,7 @@ func TestAClientThatNewDidNotMakeSaysSo(t *testing.T) {
 	refusedBeforeSending(t, "nil", err, demeterrr.ErrValidation, "not made by New")
 }
 
-// TestEnvironment is not parallel: it sets the environment.
+// TestEnvironment sets the environment, so it is not parallel.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("DEMETERRR_API_KEY", "")
 	t.Setenv("DEMETERRR_BASE_URL", "")

@@ -8,17 +8,19 @@ import (
 	"time"
 )
 
-// WithHTTPClient sends requests through the transport of hc, with its cookie jar.
-// hc is copied, never changed, and its idle connections are never closed. Its
-// Timeout, if it has one, limits one attempt (see [WithTimeout]). Its
-// CheckRedirect is not used: redirects are refused, so that the API key goes to
-// no other host. A nil Transport means http.DefaultTransport, as it does for hc.
-// A transport that sends a request again before there is a reply, as one does that
-// hedges, is stopped: repeats are the [RetryPolicy]'s.
+// WithHTTPClient sends requests through the transport and the cookie jar of hc.
+// The client copies hc and leaves its idle connections open. hc.Timeout, if
+// set, limits one attempt; see [WithTimeout]. A nil Transport means
+// http.DefaultTransport, as in hc.
 //
-// Without this option the client has a transport of its own, tuned for one host.
-// Under js/wasm it sends with the Fetch API. There a transport that wraps
-// http.Transport must refuse redirects itself: Fetch follows them.
+// Redirects are refused, so that the API key stays with its host. CheckRedirect
+// is ignored. A transport may send a request again before its reply, for
+// example to hedge. The client stops such a repeat: only the [RetryPolicy]
+// repeats requests.
+//
+// Without this option the client has its own transport, tuned for one host.
+// Under js/wasm it sends with the Fetch API, which follows redirects. There, a
+// transport around http.Transport must refuse redirects itself.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) {
 		switch {
@@ -34,13 +36,14 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithTransport wraps the client's own transport, which is tuned for one host, or
-// that of [WithHTTPClient]: for traces, metrics or headers. wrap is called once,
-// in [New], and must not return nil. The RoundTripper that it returns may serve
-// many goroutines at a time. Given several times, all apply in order: the first
-// wraps the transport itself, and the last sees each attempt first.
+// WithTransport wraps the client's own transport, or the transport of
+// [WithHTTPClient]. Use it for traces, metrics or headers. [New] calls wrap
+// once, and wrap must return a RoundTripper that is safe for concurrent use.
+// Several functions apply in order: the first wraps the transport itself, and
+// the last sees each attempt first.
 //
-// To send through another proxy or with a client certificate, use WithHTTPClient.
+// To send through another proxy or with a client certificate, use
+// WithHTTPClient.
 func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
 	return func(c *config) {
 		if wrap == nil {
@@ -51,8 +54,7 @@ func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
 	}
 }
 
-// setTransport makes the transport to send through, and the time limit of one
-// attempt.
+// setTransport sets the transport and the time limit of one attempt.
 func (c *config) setTransport() {
 	if hc := c.httpClient; hc != nil {
 		c.transport, c.jar, c.timeout = hc.Transport, hc.Jar, shorter(c.timeout, hc.Timeout)
@@ -61,7 +63,7 @@ func (c *config) setTransport() {
 		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 		c.own = newTransport(c.timeout, dialer.DialContext)
 		if runtime.GOOS == "js" {
-			c.own.DialContext = nil // net/http then sends with the Fetch API
+			c.own.DialContext = nil // lets net/http send with the Fetch API
 		}
 		c.transport = c.own
 	}
@@ -85,15 +87,16 @@ func (c *config) wrap(rt http.RoundTripper) http.RoundTripper {
 	return rt
 }
 
-// defaultTransport is http.DefaultTransport at each request.
+// defaultTransport sends each request through the current
+// http.DefaultTransport.
 type defaultTransport struct{}
 
 func (defaultTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return refuseRedirects(http.DefaultTransport).RoundTrip(req)
 }
 
-// shorter is the shorter of two time limits, of which 0 is none, and the default
-// if there is neither.
+// shorter returns the shorter of two time limits, or the default if both are 0.
+// A single 0 means no limit.
 func shorter(a, b time.Duration) time.Duration {
 	switch {
 	case a <= 0 && b <= 0:
@@ -106,14 +109,14 @@ func shorter(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// newTransport is made for many goroutines that talk to one host: the standard
-// transport keeps two idle connections to a host and closes the others after
-// each burst. It is built from nothing, as http.DefaultTransport may have been
-// replaced by something else. The number of connections is not limited: over
+// newTransport makes a transport for many goroutines that talk to one host. The
+// standard transport keeps two idle connections to a host and closes the others
+// after each burst. newTransport starts from scratch, as a program may have
+// replaced http.DefaultTransport. The number of connections has no limit: over
 // HTTP/2, MaxConnsPerHost can hang (golang/go#34941).
 //
 // HTTP/2 pings find a dead connection. A ping and its time-out together last as
-// long as an attempt may, so that a server busy with a slow Execute is not cut off.
+// long as an attempt. So a slow Execute keeps its connection.
 func newTransport(attempt time.Duration, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	const connections = 100
 	ping := max(attempt-attempt/2, time.Second)

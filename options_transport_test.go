@@ -22,7 +22,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// replacedVariable makes TestOwnTransportOpensFewConnections replace http.DefaultTransport, in a process of its own.
+// replacedVariable makes TestOwnTransportOpensFewConnections replace
+// http.DefaultTransport, in its own process.
 const replacedVariable = "DEMETERRR_TEST_REPLACED_TRANSPORT"
 
 func TestOwnTransportOpensFewConnections(t *testing.T) {
@@ -38,8 +39,8 @@ func TestOwnTransportOpensFewConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	callBy64(t, c)
-	// It needs 64, and some more where a connection comes free while another is being made. The standard
-	// transport, which keeps two, opens thousands.
+	// 64 are needed, and some more if a connection comes free while another is
+	// being opened. The standard transport keeps two and opens thousands.
 	if n := opened.Load(); n > 200 {
 		t.Errorf("64 goroutines with 50 calls each opened %d connections", n)
 	}
@@ -67,7 +68,8 @@ func TestOwnTransportDoesNotNeedTheDefaultTransport(t *testing.T) {
 	inAProcess(t, "TestOwnTransportOpensFewConnections", replacedVariable+"=1")
 }
 
-// inAProcess runs one test of this program with other environment variables.
+// inAProcess runs one test of this program in another process, with more
+// environment variables.
 func inAProcess(t *testing.T, test string, env ...string) {
 	t.Helper()
 	if os.Getenv(childVariable) != "" {
@@ -81,7 +83,7 @@ func inAProcess(t *testing.T, test string, env ...string) {
 	}
 }
 
-// childVariable is set in a process that inAProcess has started.
+// childVariable is set in a process started by inAProcess.
 const childVariable = "DEMETERRR_TEST_CHILD"
 
 func TestOwnTransportSpeaksHTTP2(t *testing.T) {
@@ -101,7 +103,7 @@ func TestOwnTransportSpeaksHTTP2(t *testing.T) {
 	}
 	_, err = c.Contacts.Get(t.Context(), johnID)
 	if os.Getenv(childVariable) == "" {
-		// Its certificate is not trusted here: nothing may be sent.
+		// The certificate is not trusted here: nothing may be sent.
 		if err == nil || proto.Load() != nil || !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("got %v", err)
 		}
@@ -160,7 +162,7 @@ func TestAContextsValuesReachTheTransport(t *testing.T) {
 	same(t, "value", got, "span")
 }
 
-// cloning is a transport such as otelhttp's: it sends a copy of the request.
+// cloning is a transport like otelhttp's: it sends a copy of the request.
 type cloning struct{ next http.RoundTripper }
 
 func (c cloning) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -169,7 +171,7 @@ func (c cloning) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func clone(next http.RoundTripper) http.RoundTripper { return cloning{next} }
 
-// connections is a server that counts the connections that are opened to it.
+// connections returns a server that counts its connections.
 func connections(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	opened := new(atomic.Int64)
@@ -186,7 +188,8 @@ func connections(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *ato
 
 func TestAWrappedTransportOpensFewConnections(t *testing.T) {
 	t.Parallel()
-	// The first requests wait for each other, so that no connection comes free while another is being made.
+	// The first requests wait for each other, so that no connection comes free
+	// while another is being opened.
 	var together sync.WaitGroup
 	together.Add(64)
 	var arrived atomic.Int64
@@ -258,10 +261,10 @@ func TestTransportsWrapInTheirOrder(t *testing.T) {
 	}
 	same(t, "calls of the functions", made, []string{"first", "second"})
 	same(t, "requests through", seen, []string{"second", "first", "second", "first"})
-	same(t, "requests", len(j.lines()), 2) // WithHTTPClient's transport is below
+	same(t, "requests", len(j.lines()), 2) // through WithHTTPClient's transport
 }
 
-// A transport of net/http that a function returns in place of its own is read as such.
+// A function may return its own transport. The client then sends through it.
 func TestAFunctionMayReturnAnotherTransport(t *testing.T) {
 	t.Parallel()
 	server, opened := connections(t, answer(200, johnBody))

@@ -10,18 +10,18 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/window"
 )
 
-// Limit is at most Requests requests in every interval of length Window.
+// Limit allows at most Requests requests in every interval of length Window.
 type Limit struct {
 	// Requests is at least 1.
 	Requests int
 	// Window is more than 0 and at most 366 days.
 	Window time.Duration
-	// Reserve is how many of Requests are kept for calls of normal priority. It is
+	// Reserve is the part of Requests kept for calls of normal priority. It is
 	// at least 0, the default, and less than Requests. See [LowPriority].
 	Reserve int
 }
 
-// check says what is wrong with the limit; it is empty if nothing is.
+// check returns the mistake in the limit, or "".
 func (l Limit) check() string {
 	switch {
 	case l.Requests < 1 || l.Window <= 0 || l.Window > 366*24*time.Hour:
@@ -36,57 +36,57 @@ func (l Limit) check() string {
 
 // DefaultLimits returns the documented default quota of an organization: 100
 // requests a minute and 1,000 an hour, without a Reserve. Other plans have
-// other limits, and so may your organization.
+// other limits, and your organization may have its own.
 func DefaultLimits() []Limit {
 	return []Limit{{Requests: 100, Window: time.Minute}, {Requests: 1000, Window: time.Hour}}
 }
 
-// Pacer is a [Limiter] that keeps one process within its quota, exactly: no
-// interval of a limit's length, wherever it begins, sees more requests than the
-// limit, whatever their latency. A request that travels for two seconds may be
-// counted two seconds late. So it holds its place from Acquire until one window
-// after its [Release]. A place is held forever if its Release is never called.
+// Pacer is a [Limiter] that keeps one process within its quota exactly. Every
+// interval of a limit's length, wherever it begins, has at most the limit's
+// requests, whatever their latency. The server may count a slow request late.
+// So a request holds its place from Acquire until one window after its
+// [Release]. If Release is never called, the place is held forever.
 //
-// Calls of normal priority go first, in the order of their arrival. Calls of
-// low priority, marked with [LowPriority], wait as long as normal calls use up
-// the quota. Together they hold at most Requests - Reserve places of each
-// [Limit]. So a normal call finds a place at once until normal calls have used
-// up the Reserve.
+// Calls of normal priority go first, in order of arrival. Calls of low
+// priority, marked with [LowPriority], wait while normal calls use up the
+// quota. Together they hold at most Requests - Reserve places of each [Limit].
+// So a normal call gets a place at once until normal calls have used up the
+// Reserve.
 //
 // Share one Pacer among all clients of an organization. It is safe for
-// concurrent use, and has no goroutine in the background. For each limit it
-// remembers up to Requests times, and twice that with a Reserve. The zero value
-// has the [DefaultLimits]; a nil Pacer lets nothing through.
+// concurrent use and has no background goroutine. It remembers up to Requests
+// times for each limit, and twice that with a Reserve. The zero value has the
+// [DefaultLimits]. A nil Pacer fails every Acquire.
 //
-// A Pacer does not know what was used before it began, by others, or by an
-// earlier run of the same program. It learns that from replies, and yields:
-// places in use by others count against all calls, and keep the Reserve free.
+// A Pacer starts without knowledge of requests by others, or by an earlier run
+// of the same program. It learns of them from replies, and yields. Places used
+// by others count against all calls, and the Reserve stays free.
 type Pacer struct {
 	mu          sync.Mutex
 	limits      []Limit
-	problem     string       // what is wrong with limits
+	problem     string       // the mistake in limits, or ""
 	book        *window.Book // nil before the first Acquire
-	epoch       time.Time    // the zero of the book's clock
+	epoch       time.Time    // zero of the book's clock
 	normal, low line
-	unused      *place // a list of released places, to be taken again
+	unused      *place // free list of released places
 
-	timer   *time.Timer   // serves those in line when the next place is free
-	looks   bool          // the timer runs
-	looksAt time.Duration // until then
+	timer   *time.Timer   // serves the line when the next place is free
+	looks   bool          // the timer is running
+	looksAt time.Duration // its end
 }
 
-// place is what an Acquire took. It is used again, each time with a new ticket:
-// a Release with an old ticket does nothing.
+// place is the place that an Acquire took. Places are reused, each time with a
+// new ticket. A Release with an old ticket does nothing.
 type place struct {
 	ticket uint64
 	low    bool
 	next   *place
 }
 
-// NewPacer returns a Pacer that keeps all the limits at once: the
-// organization's, or a share of them if others need the rest; without any, the
-// [DefaultLimits]. If a limit is not as [Limit] describes, New refuses the
-// Pacer, and every Acquire fails and says so.
+// NewPacer returns a Pacer that keeps all the limits at once. Pass the
+// organization's limits, or a share of them if other programs need the rest.
+// Without limits it has the [DefaultLimits]. If a limit is invalid (see
+// [Limit]), [New] rejects the Pacer and every Acquire fails with the reason.
 func NewPacer(limits ...Limit) *Pacer {
 	p := &Pacer{limits: slices.Clone(limits)}
 	for _, l := range limits {
@@ -97,7 +97,7 @@ func NewPacer(limits ...Limit) *Pacer {
 	return p
 }
 
-// check says what is wrong with the limits; it is empty if nothing is.
+// check returns the mistake in the limits, or "".
 func (p *Pacer) check() string {
 	if p == nil {
 		return "the *Pacer is nil; make one with NewPacer"
@@ -106,17 +106,17 @@ func (p *Pacer) check() string {
 }
 
 // Acquire waits until a request may be sent, and takes its place. Call the
-// [Release] when the request is over; a second call of it does nothing. If ctx
-// ends first, Acquire returns ctx's error.
+// [Release] when the request is over; a second call does nothing. If ctx ends
+// first, Acquire returns ctx's error.
 //
-// If no place can be free before ctx's deadline, Acquire fails early, with an
-// [*Error] that matches [ErrRateLimited]. Its RetryAfter is the least time
-// until a place can be free. Acquire fails early only if the wait is in vain in
-// the best case: every call ahead is sent and over at once, and no call
-// overtakes this one. Normal calls that arrive later can still overtake a call
-// of low priority. It fails as soon as they put its deadline out of reach, or
-// else at the deadline with ctx's error. A call ahead that gives its place back
-// unsent can make room sooner than RetryAfter says.
+// If ctx's deadline is out of reach, Acquire fails early with an
+// [*Error] that matches [ErrRateLimited]. Its RetryAfter is the shortest
+// possible wait for a place. Acquire assumes the best case: each call ahead is
+// sent and ends at once, and no call overtakes this one. A normal call that
+// arrives later can overtake a call of low priority. The latter then fails as
+// soon as its deadline is out of reach, or else at its deadline with ctx's
+// error. A call ahead may release its place unsent, so room can come sooner
+// than RetryAfter says.
 func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 	if problem := p.check(); problem != "" {
 		return nil, invalid("%s", problem)
@@ -152,7 +152,7 @@ func (p *Pacer) Acquire(ctx context.Context) (Release, error) {
 	return p.wait(w, p.epoch.Add(at))
 }
 
-// take takes a place that is free.
+// take takes a free place.
 func (p *Pacer) take(low bool) Release {
 	p.book.Begin(low)
 	taken := p.unused
@@ -164,12 +164,12 @@ func (p *Pacer) take(low bool) Release {
 	return func(outcome LimitOutcome) { p.release(taken, ticket, outcome) }
 }
 
-// release gives back the place of a request that is over. The place is free at
-// once if the request was not sent, or was refused with a retryAfter. A
-// retryAfter holds back every call until then, for an hour at most. If a report
-// shows that others have used part of a window, the Pacer leaves them so many
-// places until the reported reset, by this machine's clock. Then one request
-// tries first whether the window is open again.
+// release gives back the place of a finished request. The place is free at once
+// if the request was unsent, or was refused with a retryAfter. A retryAfter
+// pauses every call, for an hour at most. If the reported quota shows use by
+// others, the Pacer leaves them that many places until the reported reset, by
+// this machine's clock. Then one request tests whether the window is open
+// again.
 func (p *Pacer) release(taken *place, ticket uint64, outcome LimitOutcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,17 +190,16 @@ func (p *Pacer) release(taken *place, ticket uint64, outcome LimitOutcome) {
 	p.serve(now)
 }
 
-// report is what the book can learn from an outcome.
+// report converts an outcome for the book.
 func report(outcome LimitOutcome) window.Report {
 	r := window.Report{Limit: outcome.RateLimit.Limit, Remaining: outcome.RateLimit.Remaining, RetryAfter: outcome.RetryAfter}
 	if reset := outcome.RateLimit.Reset; !reset.IsZero() {
-		r.ResetIn = max(time.Until(reset), 0) + time.Second // it may have been cut to the second
+		r.ResetIn = max(time.Until(reset), 0) + time.Second // the reset may be cut to the second
 	}
 	return r
 }
 
-// now returns the time on the book's clock, and opens the book when it is first
-// asked.
+// now returns the time on the book's clock. The first call opens the book.
 func (p *Pacer) now() time.Duration {
 	if p.book == nil {
 		if len(p.limits) == 0 {
@@ -215,8 +214,8 @@ func (p *Pacer) now() time.Duration {
 	return time.Since(p.epoch)
 }
 
-// earliest returns when a call can have a place, with so many calls of each
-// class ahead in line. Calls of low priority are never ahead of a normal one.
+// earliest returns the time of a call's place, given the calls ahead in each
+// class. Normal calls are always ahead of calls of low priority.
 func (p *Pacer) earliest(low bool, now time.Duration, normalAhead, lowAhead int) (at time.Duration, exact bool) {
 	if low {
 		return p.book.EarliestLow(now, normalAhead+lowAhead, lowAhead)

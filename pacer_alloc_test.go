@@ -22,7 +22,7 @@ func TestAnAcquireThatNeedNotWaitAllocatesItsReleaseOnly(t *testing.T) {
 			}
 			release(demeterrr.LimitOutcome{Sent: true, StatusCode: 200, RateLimit: reported})
 		}
-		for range 1000 { // the rings have grown to their size
+		for range 1000 { // until the rings have their full size
 			send()
 		}
 		if allocs := testing.AllocsPerRun(1000, send); allocs > 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// What a place costs that is free: to take it, and to give it back.
+// BenchmarkPacer measures the cost to acquire and release a free place.
 func BenchmarkPacer(b *testing.B) {
 	limits := []demeterrr.Limit{{Requests: 100, Window: 1, Reserve: 21}, {Requests: 1000, Window: 1, Reserve: 141}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -41,7 +41,8 @@ func BenchmarkPacer(b *testing.B) {
 	}
 }
 
-// What a normal call costs beside a line of low priority that cannot move.
+// BenchmarkPacerBesideLine measures a normal call beside a blocked line of low
+// priority.
 func BenchmarkPacerBesideLine(b *testing.B) {
 	var short float64
 	for _, length := range []int{10, 10_000} {
@@ -74,10 +75,9 @@ func BenchmarkPacerBesideLine(b *testing.B) {
 	}
 }
 
-// What a place costs in a line of so many goroutines, of which one at a time
-// has it. The last metric is how often as much as in the line of 10. A channel
-// that one at a time can fill shows what of it is Go's: 10,000 stacks do not
-// fit in a cache.
+// BenchmarkPacerLine measures a place in a line of goroutines, with one holder
+// at a time. The last metric is the cost relative to the line of 10. A channel
+// with room for one shows Go's own part: 10,000 stacks do not fit in a cache.
 func BenchmarkPacerLine(b *testing.B) {
 	for name, newLimiter := range map[string]func() demeterrr.Limiter{
 		"Pacer":   func() demeterrr.Limiter { return demeterrr.NewPacer(demeterrr.Limit{Requests: 1, Window: 1}) },
@@ -96,7 +96,7 @@ func BenchmarkPacerLine(b *testing.B) {
 	}
 }
 
-// line has so many goroutines take places in turn, and returns what one costs.
+// line makes goroutines take places in turn, and returns the cost of one.
 func line(b *testing.B, limiter demeterrr.Limiter, length int) float64 {
 	b.Helper()
 	first, err := limiter.Acquire(b.Context())

@@ -17,7 +17,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// tick is what all times of the model are multiples of, but deadlines.
+// tick is the unit of the times in the model. Deadlines lie between ticks.
 const tick = 100 * time.Millisecond
 
 // modelCall is a call in the Pacer and in the model.
@@ -26,20 +26,20 @@ type modelCall struct {
 	low      bool
 	deadline time.Time // zero if there is none
 	cancel   context.CancelFunc
-	answer   atomic.Pointer[acquired] // the Pacer's; nil while it waits
+	answer   atomic.Pointer[acquired] // the Pacer's; nil during the wait
 
-	// What the model says of it.
+	// The state in the model.
 	waits, holds bool
-	ended        time.Time // when it was released; zero before
+	ended        time.Time // time of its release; zero before
 }
 
-// acquired is what an Acquire returned.
+// acquired is the result of an Acquire.
 type acquired struct {
 	release demeterrr.Release
 	err     error
 }
 
-// release gives back the place that the Pacer gave.
+// release gives back the place from the Pacer.
 func (c *modelCall) release(outcome demeterrr.LimitOutcome) { c.answer.Load().release(outcome) }
 
 // hadPlace reports whether the Pacer gave the call a place.
@@ -55,8 +55,8 @@ func (c *modelCall) err() error {
 	return nil
 }
 
-// quotaModel counts all calls anew whenever it is asked: slow, and plainly
-// right.
+// quotaModel counts all calls again for each question. It is slow, and simple
+// enough to be right.
 type quotaModel struct {
 	limits []demeterrr.Limit
 	calls  []*modelCall
@@ -81,7 +81,7 @@ func (m *quotaModel) free(low bool, at time.Time) bool {
 	return true
 }
 
-// line returns those who wait, the next one first.
+// line returns the waiting calls, the next one first.
 func (m *quotaModel) line() (line []*modelCall) {
 	for _, low := range []bool{false, true} {
 		for _, c := range m.calls {
@@ -102,7 +102,7 @@ func (m *quotaModel) serve(now time.Time) {
 	}
 }
 
-// soonest is when a call begins if all before it are over at once.
+// soonest returns the start of a call if all calls before it end at once.
 func (m *quotaModel) soonest(want *modelCall, now time.Time) time.Time {
 	copied := &quotaModel{limits: m.limits}
 	for _, c := range m.calls {
@@ -177,7 +177,7 @@ func (t *modelTest) release() {
 	case 0:
 		c.release(outcome)
 	case 1:
-		func() { // as of a call that panics
+		func() { // like a panicking call
 			defer func() { _ = recover() }()
 			defer c.release(outcome)
 			panic("in a transport")
@@ -194,7 +194,7 @@ func (t *modelTest) release() {
 	}
 }
 
-// releaseAgain calls a Release that was called before.
+// releaseAgain calls a Release a second time.
 func (t *modelTest) releaseAgain() {
 	if c := t.random(func(c *modelCall) bool { return c.hadPlace() && !c.holds }); c != nil {
 		c.release(demeterrr.LimitOutcome{Sent: t.rng.IntN(2) == 0, RetryAfter: time.Duration(t.rng.IntN(2)) * time.Hour})
@@ -208,8 +208,9 @@ func (t *modelTest) cancel() {
 	}
 }
 
-// cancelAndRelease cancels the first in line and releases a place, which is
-// that call's before it notices that it was cancelled. The place is not lost.
+// cancelAndRelease cancels the first call in line and releases a place. The
+// call gets the place before it notices the end of its context. The place must
+// not get lost.
 func (t *modelTest) cancelAndRelease() {
 	if line := t.line(); len(line) > 0 {
 		line[0].cancel()
@@ -218,7 +219,7 @@ func (t *modelTest) cancelAndRelease() {
 	t.release()
 }
 
-// compare checks that the same calls have places, wait and have failed.
+// compare checks that the same calls have places, wait, or have failed.
 func (t *modelTest) compare() {
 	t.Helper()
 	synctest.Wait()
@@ -251,7 +252,7 @@ func (t *modelTest) compare() {
 	}
 }
 
-// finish ends everything, and then counts what places there are.
+// finish ends all calls, and then counts the free places.
 func (t *modelTest) finish() {
 	for _, c := range t.calls {
 		c.cancel()
@@ -298,7 +299,7 @@ func TestThePacerDoesWhatASlowModelDoes(t *testing.T) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					rng := rand.New(rand.NewPCG(seed, 15)) // so that a failure comes again
+					rng := rand.New(rand.NewPCG(seed, 15)) // the same on each run, to repeat a failure
 					var limits []demeterrr.Limit
 					for range 1 + rng.IntN(2) {
 						l := demeterrr.Limit{Requests: 1 + rng.IntN(8), Window: time.Duration(1+rng.IntN(40)) * tick}

@@ -15,7 +15,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// acquire takes a place that must be free now, of a Pacer that may not wait.
+// acquire takes a free place from a Pacer, without waiting.
 func acquire(t *testing.T, p *demeterrr.Pacer, low bool) demeterrr.Release {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
@@ -30,7 +30,7 @@ func acquire(t *testing.T, p *demeterrr.Pacer, low bool) demeterrr.Release {
 	return release
 }
 
-// acquiring is an Acquire on a goroutine of its own.
+// acquiring is an Acquire on its own goroutine.
 type acquiring struct {
 	*call
 	place atomic.Pointer[demeterrr.Release]
@@ -39,8 +39,8 @@ type acquiring struct {
 // release gives the place back.
 func (a *acquiring) release(outcome demeterrr.LimitOutcome) { (*a.place.Swap(nil))(outcome) }
 
-// start starts an Acquire and lets it come as far as it can. A deadline of 0 is
-// none.
+// start starts an Acquire and runs it until it blocks or returns. A deadline of
+// 0 means none.
 func start(t *testing.T, p *demeterrr.Pacer, low bool, deadline time.Duration) *acquiring {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -143,7 +143,7 @@ func TestADeadlineOfLowPriorityCountsNobodyWhoMayComeLater(t *testing.T) {
 		if hopeful.back() || patient.back() {
 			t.Fatal("a call failed that has a place in time, unless others come")
 		}
-		first := start(t, p, false, 0) // there is a second place in a minute
+		first := start(t, p, false, 0) // the second place comes in a minute
 		if hopeful.back() {
 			t.Fatal("a call failed that still has a place in time")
 		}
@@ -214,7 +214,7 @@ func TestAPlaceThatWasNotUsedIsFreeAtOnce(t *testing.T) {
 			acquire(t, p, !low)(wasSent)
 			next := start(t, p, low, 0)
 			time.Sleep(time.Second)
-			release(demeterrr.LimitOutcome{RetryAfter: time.Hour, RateLimit: demeterrr.RateLimit{Limit: 2}}) // nothing came that could say so
+			release(demeterrr.LimitOutcome{RetryAfter: time.Hour, RateLimit: demeterrr.RateLimit{Limit: 2}}) // nothing was sent, so no reply can say so
 			synctest.Wait()
 			if !next.tookExactly(time.Second) {
 				t.Errorf("low %t: %+v", low, next.outcome.Load())
@@ -229,7 +229,7 @@ func TestAPlaceIsHeldWhoseReleaseIsNeverCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 2, Window: time.Second})
 		acquire(t, p, false)
-		for range 10 { // the other place does
+		for range 10 { // the other place works
 			acquire(t, p, false)(wasSent)
 			_ = refusal(t, start(t, p, false, time.Second).call)
 			time.Sleep(time.Second)
@@ -243,7 +243,7 @@ func TestALostPlaceDoesNotStopThoseInLineAfterOthersUsedUpTheQuota(t *testing.T)
 		p := demeterrr.NewPacer(demeterrr.Limit{Requests: 10, Window: time.Minute})
 		others := demeterrr.RateLimit{Limit: 10, Remaining: 0, Reset: time.Now().Add(19 * time.Second)}
 		acquire(t, p, false)(demeterrr.LimitOutcome{Sent: true, RateLimit: others})
-		asks := start(t, p, false, 0) // whether the window is open again, and is never released
+		asks := start(t, p, false, 0) // the test of the window; it is never released
 		next := start(t, p, false, 0)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -269,8 +269,8 @@ func TestBadReservesSayWhatToDo(t *testing.T) {
 	}
 }
 
-// watchedWait is a context that counts how often it is looked at, and whose
-// second Value, which is ReportWait's, does something.
+// watchedWait is a context that counts its reads. Its second Value, called by
+// ReportWait, runs a function.
 type watchedWait struct {
 	context.Context
 	looks, values atomic.Int64
@@ -299,8 +299,8 @@ func (w *watchedWait) Value(key any) any {
 	return w.Context.Value(key)
 }
 
-// What a call without a deadline costs is counted in looks at its context: one
-// is looked at neither when others come nor when they are served.
+// The cost of a call without a deadline is counted in reads of its context:
+// none when other calls arrive or get places.
 func TestALongLineLooksAtACallAsOftenAsAShortOne(t *testing.T) {
 	t.Parallel()
 	looks := func(length int) (most int64) {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// line holds the waiters of one priority, in the order of their arrival.
+// line holds the waiters of one priority, in order of arrival.
 type line struct {
 	linked.List
-	deadlines int // how many of them have one
+	deadlines int // number of waiters with a deadline
 }
 
-// waiter is an Acquire that found no place.
+// waiter is an Acquire without a place yet.
 type waiter struct {
 	ctx     context.Context
 	low     bool
-	queued  *linked.Element // nil once it is out of the line
-	done    chan struct{}   // closed when it has one of the next two
+	queued  *linked.Element // nil when out of the line
+	done    chan struct{}   // closed when release or err is set
 	release Release
 	err     error
 }
@@ -32,7 +32,7 @@ func tooLate(after time.Duration) *Error {
 	return &Error{Code: CodeRateLimited, RetryAfter: after, Message: "no place in the quota can be free before the context's deadline"}
 }
 
-// wait blocks until w has its place or an error, holding no lock while it does.
+// wait blocks until w has its place or an error. It holds no lock meanwhile.
 func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
 	defer p.leave(w) // also if ReportWait panics
 	ReportWait(w.ctx, until)
@@ -44,17 +44,16 @@ func (p *Pacer) wait(w *waiter, until time.Time) (Release, error) {
 		return nil, w.ctx.Err()
 	}
 	release := w.release
-	w.release = nil // it is the caller's now
+	w.release = nil // it belongs to the caller now
 	return release, w.err
 }
 
-// leave takes w out of the line, or gives back the place that it has and does
-// not use.
+// leave takes w out of the line, or gives back its unused place.
 func (p *Pacer) leave(w *waiter) {
 	p.mu.Lock()
 	queued := w.queued != nil
 	if queued {
-		p.dequeue(w) // the timer stays: it serves whoever is next
+		p.dequeue(w) // the timer stays for the next waiter
 	}
 	p.mu.Unlock()
 	if !queued && w.release != nil {
@@ -62,8 +61,8 @@ func (p *Pacer) leave(w *waiter) {
 	}
 }
 
-// enqueue puts w at the end of its line. A normal call overtakes those of low
-// priority, which may then miss their deadlines.
+// enqueue puts w at the end of its line. A normal call overtakes calls of low
+// priority, and these may then miss their deadlines.
 func (p *Pacer) enqueue(w *waiter, now time.Duration) {
 	l := p.lineOf(w)
 	w.queued = l.PushBack(w)
@@ -92,7 +91,7 @@ func (p *Pacer) lineOf(w *waiter) *line {
 	return &p.normal
 }
 
-// head returns the waiter whose turn it is; nil if nobody waits.
+// head returns the next waiter, or nil if the line is empty.
 func (p *Pacer) head() *waiter {
 	first := p.normal.Front()
 	if first == nil {
@@ -104,13 +103,13 @@ func (p *Pacer) head() *waiter {
 	return first.Value.(*waiter)
 }
 
-// serve gives places to the head of the line as long as they are free, and sets
-// the timer to when the next one is free.
+// serve gives free places to the head of the line, then sets the timer to the
+// next free place.
 func (p *Pacer) serve(now time.Duration) {
 	for w := p.head(); w != nil; w = p.head() {
 		at, exact := p.earliest(w.low, now, 0, 0)
 		if !exact || at > now {
-			if !exact { // an end, or the end of a window, brings it
+			if !exact { // an end, or the end of a window, frees it
 				at = max(at, now+time.Second)
 			}
 			p.lookAgain(at, now)
@@ -122,8 +121,7 @@ func (p *Pacer) serve(now time.Duration) {
 	}
 }
 
-// lookAgain has the Pacer serve at that time, or before it if it looks then
-// anyway.
+// lookAgain sets the timer to serve at a time, unless the timer fires earlier.
 func (p *Pacer) lookAgain(at, now time.Duration) {
 	if p.looks && p.looksAt <= at {
 		return
@@ -143,7 +141,7 @@ func (p *Pacer) look() {
 	p.serve(p.now())
 }
 
-// refuseLate fails those in line whose deadline has become too early.
+// refuseLate fails the waiters whose deadline is out of reach.
 func (p *Pacer) refuseLate(now time.Duration) {
 	p.refuseLateIn(&p.normal, now)
 	p.refuseLateIn(&p.low, now)

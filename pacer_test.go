@@ -17,17 +17,18 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// request is when a Wait was called, when it returned, and when Done was called.
+// request holds the times of one request: Wait called, Wait returned, Done
+// called.
 type request struct {
 	asked, start, end time.Time
 	low               bool
 }
 
-// crowdest returns the most requests that one interval of the length, its end
-// excluded, could hold if each arrived at the worst moment between start and end.
+// crowdest returns the most requests in one interval of the length, its end
+// excluded, if each arrived at the worst moment between start and end.
 func crowdest(requests []request, length time.Duration) int {
 	most := 0
-	for _, first := range requests { // the worst interval begins as one request ends
+	for _, first := range requests { // the worst interval begins at the end of a request
 		n := 0
 		for _, r := range requests {
 			if !r.end.Before(first.end) && r.start.Before(first.end.Add(length)) {
@@ -39,7 +40,7 @@ func crowdest(requests []request, length time.Duration) int {
 	return most
 }
 
-// promised returns the soonest start of each request, in the order of their
+// promised returns the earliest start of each request, in the order of their
 // starts, that keeps every limit and serves first come, first served.
 func promised(requests []request, limits []demeterrr.Limit) []time.Time {
 	ends := make([]time.Time, 0, len(requests))
@@ -65,7 +66,7 @@ func promised(requests []request, limits []demeterrr.Limit) []time.Time {
 	return want
 }
 
-// waits is a Pacer whose places are given back in the order of their taking.
+// waits is a Pacer that releases its places in the order of acquiring.
 type waits struct {
 	*demeterrr.Pacer
 	mu     sync.Mutex
@@ -96,8 +97,8 @@ func (w *waits) Done(reported demeterrr.RateLimit, retryAfter time.Duration) {
 	place(demeterrr.LimitOutcome{Sent: true, RateLimit: reported, RetryAfter: retryAfter})
 }
 
-// drive sends n requests from each goroutine, with random latencies and pauses;
-// a share of the waits is cancelled at a random time, and tried again. A share of
+// drive sends n requests from each goroutine, with random latencies and pauses.
+// A share of the waits is canceled at a random time and tried again. A share of
 // the requests is of low priority.
 func drive(p *demeterrr.Pacer, rng *rand.Rand, goroutines, n int, cancelled, low float64) []request {
 	var mu sync.Mutex
@@ -150,7 +151,7 @@ func TestPacerKeepsEveryLimitInEveryIntervalWhateverTheLatency(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(seed, 1)) // so that a failure comes again
+				rng := rand.New(rand.NewPCG(seed, 1)) // the same on each run, to repeat a failure
 				limits := []demeterrr.Limit{
 					{Requests: 1 + rng.IntN(10), Window: time.Duration(1+rng.IntN(20)) * time.Second},
 					{Requests: 5 + rng.IntN(60), Window: time.Duration(30+rng.IntN(90)) * time.Second},
@@ -182,7 +183,7 @@ func TestPacerKeepsEveryLimitInEveryIntervalWhateverTheLatency(t *testing.T) {
 	}
 }
 
-// call is a Wait on a goroutine of its own.
+// call is a Wait on its own goroutine.
 type call struct {
 	cancel  context.CancelFunc
 	outcome atomic.Pointer[outcome]
@@ -193,7 +194,8 @@ type outcome struct {
 	took time.Duration
 }
 
-// wait starts a Wait and lets it come as far as it can. A deadline of 0 is none.
+// wait starts a Wait and runs it until it blocks or returns. A deadline of 0
+// means none.
 func wait(p *waits, deadline time.Duration) *call {
 	ctx, cancel := context.WithCancel(context.Background())
 	if deadline > 0 {
@@ -211,16 +213,16 @@ func wait(p *waits, deadline time.Duration) *call {
 
 func (c *call) back() bool { return c.outcome.Load() != nil }
 
-// err returns how the call ended; it must be back.
+// err returns the error of a call that has returned.
 func (c *call) err() error { return c.outcome.Load().err }
 
-// tookExactly reports whether the call came back with a place after d.
+// tookExactly reports whether the call got a place after exactly d.
 func (c *call) tookExactly(d time.Duration) bool {
 	o := c.outcome.Load()
 	return o != nil && o.err == nil && o.took == d
 }
 
-// spend uses n places, at no latency.
+// spend uses n places without latency.
 func spend(t *testing.T, p *waits, n int) {
 	t.Helper()
 	for range n {
@@ -231,7 +233,7 @@ func spend(t *testing.T, p *waits, n int) {
 	}
 }
 
-// returned lists the calls that came back with a place, in their order.
+// returned lists the calls with a place, in order.
 func returned(calls []*call) (places []int) {
 	for i, c := range calls {
 		if c.back() && c.err() == nil {
@@ -263,7 +265,7 @@ func TestPacerServesFirstComeFirstServed(t *testing.T) {
 
 func TestPacerGivesTheNewcomerNoPlaceBeforeThoseInLine(t *testing.T) {
 	t.Parallel()
-	for range 100 { // at one moment the place is free and the newcomer asks: chance decides who runs first
+	for range 100 { // the place comes free while the newcomer asks: either may run first
 		synctest.Test(t, func(t *testing.T) {
 			p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Second})
 			spend(t, p, 1)
@@ -357,7 +359,7 @@ func TestAContextThatHasEndedTakesNoPlace(t *testing.T) {
 	})
 }
 
-// refusal returns the error of a call that must have failed at once as rate limited.
+// refusal returns the error of a call that must fail at once as rate limited.
 func refusal(t *testing.T, c *call) *demeterrr.Error {
 	t.Helper()
 	var e *demeterrr.Error
@@ -377,10 +379,10 @@ func TestAWaitThatCannotEndInTimeFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	minute := demeterrr.Limit{Requests: 2, Window: time.Minute}
 	tests := map[string]struct {
-		waiting  int // that many are in line before
+		waiting  int // calls in line before it
 		inFlight bool
 		deadline time.Duration
-		want     time.Duration // how long it would take; 0 if it is to wait
+		want     time.Duration // its RetryAfter; 0 if it must wait
 	}{
 		"first in line":                      {0, false, 59 * time.Second, time.Minute},
 		"at the very end of the window":      {0, false, time.Minute, time.Minute},
@@ -460,10 +462,10 @@ func TestACancelledWaitMakesRoomForADeadline(t *testing.T) {
 		p := newWaits(demeterrr.Limit{Requests: 1, Window: time.Minute})
 		spend(t, p, 1)
 		line := []*call{wait(p, 0), wait(p, 0), wait(p, 0)}
-		_ = refusal(t, wait(p, 200*time.Second)) // fourth: in four minutes
+		_ = refusal(t, wait(p, 200*time.Second)) // fourth in line: in four minutes
 		line[1].cancel()
 		synctest.Wait()
-		line = append(line, wait(p, 200*time.Second)) // now third: in three
+		line = append(line, wait(p, 200*time.Second)) // now third: in three minutes
 		if line[3].back() {
 			t.Errorf("it failed with %v, though one before it had gone", line[3].err())
 		}
@@ -531,11 +533,11 @@ func TestPlacesThatOthersUseAreLeftToThem(t *testing.T) {
 			t.Fatal("a place of the others was taken")
 		}
 		p.Done(demeterrr.RateLimit{Limit: 10, Remaining: 0, Reset: reset}, 0)
-		p.Done(demeterrr.RateLimit{Limit: 10, Remaining: 1, Reset: reset}, 0) // overtaken by the one before
+		p.Done(demeterrr.RateLimit{Limit: 10, Remaining: 1, Reset: reset}, 0) // an older reply, arriving late
 		p.Done(demeterrr.RateLimit{Limit: 10, Remaining: 0, Reset: reset}, 0)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if !next.tookExactly(30 * time.Second) { // the reset, and the second it may have been cut by
+		if !next.tookExactly(30 * time.Second) { // the reset, plus the second that may be cut off
 			t.Errorf("%+v, want it to ask after the reset", next.outcome.Load())
 		}
 		p.Done(demeterrr.RateLimit{}, 0)

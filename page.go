@@ -21,28 +21,29 @@ import (
 
 // Page is one page of a list (API docs, page "pagination").
 type Page[T any] struct {
-	// Items are the page's, in the API's order, which is not documented.
+	// Items are the items of the page, in the API's undocumented order.
 	Items []T
 	// Page is the number of this page; the first is 1.
 	Page int
-	// PerPage is the number of items asked for, as the API reports it; whether it shows the cap of 100 is not documented.
+	// PerPage is the number of items asked for, as the API reports it. It may
+	// or may not show the cap of 100: this is undocumented.
 	PerPage int
 	// Total is the number of items on all pages.
 	Total int
-	// TotalPages is the number of pages; for an empty list it is 0 or 1.
+	// TotalPages is the number of pages; 0 or 1 for an empty list.
 	TotalPages int
 }
 
-// maxPerPage is the most that the API puts on a page (contract, section 4).
+// maxPerPage is the API's maximum for a page (contract, section 4).
 const maxPerPage = 100
 
-// listQuery is what every list can be asked for.
+// listQuery holds the parameters of any list.
 type listQuery struct {
-	operation   string // of the call for a page
-	raw         bool   // the path is a caller's
+	operation   string // of the call for one page
+	raw         bool   // the caller gave the path
 	page, limit int
 	values      url.Values // filters
-	mistake     error      // why it must not be asked; nil if nothing is known to be wrong
+	mistake     error      // reason to reject it, or nil
 }
 
 func (q *listQuery) add(name, value string) {
@@ -51,7 +52,7 @@ func (q *listQuery) add(name, value string) {
 	}
 }
 
-// request is the request for the page that q names.
+// request returns the request for page q.page.
 func (q listQuery) request(route string) request {
 	r := request{operation: q.operation, method: http.MethodGet, path: route, raw: q.raw, mistake: q.mistake}
 	switch {
@@ -73,7 +74,7 @@ func (q listQuery) request(route string) request {
 	return r
 }
 
-// fetch makes a call whose reply is one object, read over v.
+// fetch makes a call for one object, and decodes it over v.
 func fetch[T any, P decodable[T]](ctx context.Context, c *Client, r request, v P, opts []CallOption) (P, error) {
 	if err := c.do(ctx, r, one(v), opts); err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func fetch[T any, P decodable[T]](ctx context.Context, c *Client, r request, v P
 	return v, nil
 }
 
-// fetchPage makes a call whose reply is one page of a list.
+// fetchPage makes a call for one page of a list.
 func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption) (*Page[T], error) {
 	page := new(Page[T])
 	if err := c.do(ctx, q.request(route), list[T, P](page), opts); err != nil {
@@ -90,19 +91,21 @@ func fetchPage[T any, P decodable[T]](ctx context.Context, c *Client, route stri
 	return page, nil
 }
 
-// fetchAll is the one paging loop. It asks for the next page when the caller has
-// taken all of the last one, and goes by totalPages, as perPage is not reliable.
+// fetchAll is the only paging loop. It fetches the next page after the caller
+// has taken all items of the last. It relies on totalPages, as perPage is
+// unreliable.
 func fetchAll[T any, P decodable[T]](ctx context.Context, c *Client, operation, route string, q listQuery, opts []CallOption) iter.Seq2[*T, error] {
-	opts = slices.Clone(opts) // the loop may come after the caller has changed its own
+	opts = slices.Clone(opts) // the caller may change its options before the loop
 	return func(yield func(*T, error) bool) {
-		// The error, if any, has been yielded.
+		// yieldPages has yielded the error, if any.
 		_ = c.TraceOperation(ctx, operation, func(ctx context.Context) error {
 			return yieldPages[T, P](ctx, c, route, q, opts, yield)
 		})
 	}
 }
 
-// yieldPages is one loop over the pages of a list. It yields the error that it returns.
+// yieldPages loops over the pages of a list. It yields the error, then returns
+// it.
 func yieldPages[T any, P decodable[T]](ctx context.Context, c *Client, route string, q listQuery, opts []CallOption, yield func(*T, error) bool) error {
 	var pages paging.Pages
 	q.page = cmp.Or(q.page, 1)
@@ -128,12 +131,13 @@ func yieldPages[T any, P decodable[T]](ctx context.Context, c *Client, route str
 	return nil
 }
 
-// markOf is what the rules of paging need to know of a page.
+// markOf returns the properties of a page for package paging.
 func markOf[T any, P decodable[T]](page *Page[T]) paging.Mark {
 	return paging.NewMark(page.Page, page.Total, page.TotalPages, len(page.Items), func(i int) string { return P(&page.Items[i]).identity() })
 }
 
-// pageError is the error for a page that breaks the rules of paging; nil if wrong is nil.
+// pageError returns the error for a page that breaks the rules of paging, or
+// nil if wrong is nil.
 func pageError(route string, wrong error, resp *Response) error {
 	if wrong == nil {
 		return nil
@@ -144,15 +148,15 @@ func pageError(route string, wrong error, resp *Response) error {
 	}
 }
 
-// Fetch calls an endpoint that has no method of its own and decodes the "data" of
-// its reply into a new T, as encoding/json does. It retries and fails like the
-// methods do: without "data" in the API's envelope, the reply counts as lost. Use
-// [FetchAll] for a list, and [Client.Do] for a reply without a body.
+// Fetch calls an endpoint without a method of its own and decodes the "data" of
+// its reply into a new T, as encoding/json does. Retries and errors work as in
+// every method. A reply without "data" in the API's envelope counts as lost.
+// Use [FetchAll] for a list, and [Client.Do] for a reply without a body.
 //
-// If the data does not fit T, the error names the place and quotes no values. A
-// DELETE that was retried and met a 404 has succeeded, and returns a zero T.
+// If the data does not fit T, the error names the place and quotes no values.
+// If a retried DELETE gets a 404, it has succeeded, and Fetch returns a zero T.
 //
-// The scope is the endpoint's. API docs, page "scopes".
+// The endpoint defines the required scope. API docs, page "scopes".
 func Fetch[T any](ctx context.Context, c *Client, r *Request, opts ...CallOption) (*T, error) {
 	var resp Response
 	call := r.request("Fetch")
@@ -163,18 +167,18 @@ func Fetch[T any](ctx context.Context, c *Client, r *Request, opts ...CallOption
 	return decodeData[T](data, call, &resp)
 }
 
-// FetchAll returns all items of a list that has no method of its own, page by page
-// as the loop goes on. It decodes each item into a new T, as encoding/json does.
-// The path is as in [Request]. FetchAll asks for 100 items a page, from page 1 on,
-// unless the query sets limit (1 to 100) or page. An error ends the loop: see
-// [ContactsService.All].
+// FetchAll returns every item of a list without a method of its own, page by
+// page as the loop goes on. It decodes each item into a new T, as encoding/json
+// does. The path is as in [Request]. FetchAll starts at page 1 and fetches
+// pages of 100. Set page, or limit (1 to 100), in the query to change this. An
+// error ends the loop; see [ContactsService.All].
 //
-// The scope is the endpoint's. API docs, page "pagination".
+// The endpoint defines the required scope. API docs, page "pagination".
 func FetchAll[T any](ctx context.Context, c *Client, path string, query url.Values, opts ...CallOption) iter.Seq2[*T, error] {
 	r := (&Request{Method: http.MethodGet, Path: path}).request("Fetch")
 	q := readQuery(query)
 	q.operation, q.raw, q.mistake = r.operation, true, cmp.Or(r.mistake, q.mistake)
-	opts = slices.Clone(opts) // the loop may come after the caller has changed its own
+	opts = slices.Clone(opts) // the caller may change its options before the loop
 	return func(yield func(*T, error) bool) {
 		var resp Response
 		for data, err := range fetchAll[rawData](ctx, c, "FetchAll", r.path, q, withResponse(opts, &resp)) {
@@ -189,7 +193,7 @@ func FetchAll[T any](ctx context.Context, c *Client, path string, query url.Valu
 	}
 }
 
-// readQuery copies a caller's query, and reads page and limit out of it.
+// readQuery copies a caller's query, and moves page and limit out of it.
 func readQuery(query url.Values) listQuery {
 	q := listQuery{values: make(url.Values, len(query)+2)}
 	for name, values := range query {
@@ -214,14 +218,15 @@ func readQuery(query url.Values) listQuery {
 	return q
 }
 
-// rawData is the data of an endpoint that the SDK has no type for. It is decoded
-// after the retries: that the caller's type does not fit is no fault of the reply.
+// rawData is the undecoded data of an endpoint. It is decoded into the caller's
+// type after the retries: a wrong type of the caller is no reason to send the
+// call again.
 type rawData struct {
 	json []byte
 	id   string // empty if it has none
 }
 
-// identity is the id. Data without one is identified by its bytes.
+// identity returns the id, or the bytes of data without an id.
 func (d *rawData) identity() string { return cmp.Or(d.id, string(d.json)) }
 
 func (d *rawData) decode(r *jsonread.Reader) {
@@ -244,11 +249,11 @@ func (d *rawData) decode(r *jsonread.Reader) {
 	d.json = bytes.Clone(r.Since(start))
 }
 
-// decodeData decodes what came back for r into a new T.
+// decodeData decodes the data of r's reply into a new T.
 func decodeData[T any](data *rawData, r request, resp *Response) (*T, error) {
 	v := new(T)
 	if data.json == nil {
-		return v, nil // a repeated DELETE that met a 404: it has succeeded, and there is no result
+		return v, nil // a retried DELETE got a 404: it succeeded, without a result
 	}
 	if err := json.Unmarshal(data.json, v); err != nil {
 		failed := misfit(r, resp, v, err)
@@ -260,7 +265,7 @@ func decodeData[T any](data *rawData, r request, resp *Response) (*T, error) {
 	return v, nil
 }
 
-// misfit is the error for a reply that does not fit v, the caller's.
+// misfit returns the error for a reply that does not fit the caller's v.
 func misfit(r request, resp *Response, v any, err error) *Error {
 	return &Error{
 		StatusCode: resp.StatusCode, Message: fmt.Sprintf("the call succeeded, but its reply does not fit %T", v),

@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/paging/pagingtest"
 )
 
-// identified is all that is known of an object without a type.
+// identified is an object with only an id.
 type identified struct {
 	ID string `json:"id"`
 }
@@ -39,7 +39,7 @@ func fetchSurveys(ctx context.Context, c *demeterrr.Client, opts ...demeterrr.Ca
 	return errors.Join(errs...)
 }
 
-// collected joins the ids of a list, and takes its errors.
+// collected joins the ids of a list, and collects its errors.
 func collected(list iter.Seq2[*identified, error]) (ids string, errs []error) {
 	for item, err := range list {
 		if err != nil {
@@ -78,7 +78,7 @@ func TestFetchTakesDataOfAnyType(t *testing.T) {
 	same(t, "number", *number, any(0.5))
 }
 
-// As of a typed method, a 2xx without the envelope is a lost reply.
+// A 2xx without the envelope is a lost reply, as in a typed method.
 func TestFetchNeedsTheEnvelope(t *testing.T) {
 	t.Parallel()
 	meta := `"meta":{"page":1,"perPage":100,"total":1,"totalPages":1}`
@@ -99,8 +99,8 @@ func TestFetchNeedsTheEnvelope(t *testing.T) {
 	}
 }
 
-// That the caller's type does not fit is no fault of the reply: the call is not
-// repeated, and the error quotes nothing.
+// A wrong type of the caller is no fault of the reply. The call is not retried,
+// and the error quotes nothing.
 func TestAReplyThatDoesNotFitIsAnErrorWithoutContent(t *testing.T) {
 	t.Parallel()
 	type wrong struct{ Name, Email map[string]int }
@@ -135,7 +135,7 @@ func TestAReplyThatDoesNotFitIsAnErrorWithoutContent(t *testing.T) {
 	same(t, "requests", len(j.lines()), 1)
 }
 
-// A repeated DELETE that meets a 404 has succeeded, and has no result.
+// A retried DELETE with a 404 has succeeded, without a result.
 func TestFetchOfADeleteRepeatedAfterALostReply(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -202,8 +202,8 @@ func TestFetchAllRefusesBadPathsAndQueries(t *testing.T) {
 	same(t, "errors of a nil client", len(errs), 1)
 }
 
-// A list keeps the query and the options that it was made with, however late its
-// loop comes, and can be looped over twice.
+// A list keeps its original query and options until its loop, and can be looped
+// over twice.
 func TestFetchAllCopiesQueryAndOptions(t *testing.T) {
 	t.Parallel()
 	var j journal
@@ -260,7 +260,8 @@ func TestFetchAllEndsWhereTheListEnds(t *testing.T) {
 	}
 }
 
-// Items repeat the page before by their ids, or where they have none by their bytes.
+// Items repeat the page before if their ids are equal, or their bytes if they
+// have no ids.
 func TestFetchAllNoticesARepeatedPage(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -16,7 +16,7 @@ import (
 
 const million = 1_000_000
 
-// heap is what is alive, in bytes.
+// heap returns the live bytes.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -24,7 +24,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc) //nolint:gosec // no heap is that large
 }
 
-// aMillionPaged is an account of a million contacts that takes no memory.
+// aMillionPaged is an account of a million contacts, made on demand.
 type aMillionPaged struct{}
 
 func (aMillionPaged) RoundTrip(req *http.Request) (*http.Response, error) {

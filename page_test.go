@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/paging/pagingtest"
 )
 
-// listing serves total contacts, c1, c2, …, as the contract says (section 4).
+// listing serves total contacts, c1, c2, …, as in the contract (section 4).
 func listing(total int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		page, limit := 1, 50
@@ -36,7 +36,7 @@ func pageJSON(items []string, page, perPage, total, totalPages int) string {
 	return fmt.Sprintf(`{"data":[%s],"meta":{"page":%d,"perPage":%d,"total":%d,"totalPages":%d}}`, strings.Join(items, ","), page, perPage, total, totalPages)
 }
 
-// collect takes up to most contacts, and the errors.
+// collect takes at most most contacts, and the errors.
 func collect(t *testing.T, c *demeterrr.Client, params *demeterrr.ContactListParams, most int) (ids []string, errs []error) {
 	t.Helper()
 	for contact, err := range c.Contacts.All(t.Context(), params) {
@@ -292,7 +292,7 @@ func TestTheLastPagesReplyIsWhatWithResponseHolds(t *testing.T) {
 	same(t, "response", []any{resp.StatusCode, resp.RequestID, resp.Attempts}, []any{200, "page-2", 1})
 }
 
-// A sequence keeps the options that it was made with, however late its loop comes.
+// A sequence keeps its original options until its loop.
 func TestAllKeepsItsOptions(t *testing.T) {
 	t.Parallel()
 	c := serving(t, listing(1))

@@ -6,40 +6,44 @@ import (
 	"time"
 )
 
-// RetryPolicy says how often a call is repeated and how long the client waits in
-// between. What is repeated at all depends on what came back, and on whether
-// repeating can do harm: see the package documentation.
+// RetryPolicy sets the number of retries and the waits between them. The
+// package documentation has the table of replies that are retried.
 //
-// At worst a call takes MaxRetries + 1 attempts, each as long as [WithTimeout]
-// allows, and the waits between them: with the defaults four attempts of 30
+// At worst a call takes MaxRetries + 1 attempts, each limited by [WithTimeout],
+// and the waits between them. With the defaults this is four attempts of 30
 // seconds and waits of up to 2.5 minutes each. Give the context a deadline to
-// bound it; a wait that would pass the deadline is not begun.
+// bound a call. A wait that would outlast the deadline is skipped, and the call
+// fails at once.
 //
-// A call of [LowPriority] that meets a 429 waits for a retryAfter of up to an hour.
-// That wait uses up none of MaxRetries, also if they are 0.
+// After a 429, a call of [LowPriority] waits for a retryAfter of up to an hour.
+// Such a wait uses up no retry, and happens with MaxRetries 0 too.
 type RetryPolicy struct {
-	// MaxRetries is the number of attempts after the first; 0 means no retries: start from [DefaultRetryPolicy] to change other fields.
+	// MaxRetries is the number of attempts after the first. 0 means no retries:
+	// start from [DefaultRetryPolicy] to change other fields.
 	MaxRetries int
-	// MinWait is the wait before the first retry; it doubles with each further one. 0 means 1 second.
+	// MinWait is the wait before the first retry. It doubles with each further
+	// one. 0 means 1 second.
 	MinWait time.Duration
-	// MaxWait is where the doubling ends. 0 means 30 seconds.
+	// MaxWait is the upper limit of the doubling. 0 means 30 seconds.
 	MaxWait time.Duration
-	// MaxRetryAfter is the longest retryAfter of the API that is waited for; beyond it the call returns
-	// at once, with Error.RetryAfter set. 0 means 2 minutes.
+	// MaxRetryAfter is the longest retryAfter of the API that a call waits for.
+	// After a longer one, the call fails at once, with Error.RetryAfter set. 0
+	// means 2 minutes.
 	MaxRetryAfter time.Duration
-	// AtMostOnce makes every call of the client one with [WithAtMostOnce], reads included.
+	// AtMostOnce applies [WithAtMostOnce] to every call of the client, reads
+	// included.
 	AtMostOnce bool
 }
 
-// DefaultRetryPolicy is 3 retries after 1, 2 and 4 seconds, or after what the API
-// asks for, up to 2 minutes. Each wait is up to a quarter longer by chance, by 30
-// seconds at most.
+// DefaultRetryPolicy returns 3 retries after 1, 2 and 4 seconds, or after the
+// API's retryAfter of up to 2 minutes. Random jitter adds up to a quarter to
+// each wait, at most 30 seconds.
 func DefaultRetryPolicy() RetryPolicy {
 	return RetryPolicy{MaxRetries: 3, MinWait: time.Second, MaxWait: 30 * time.Second, MaxRetryAfter: 2 * time.Minute}
 }
 
-// complete puts the defaults where there is a zero. A default gives way to a
-// bound that was set.
+// complete replaces zero fields by their defaults. A default never exceeds a
+// limit that the caller has set.
 func (p RetryPolicy) complete() (RetryPolicy, error) {
 	if p.MaxRetries < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 {
 		return p, errors.New("RetryPolicy: no field may be negative")
@@ -60,7 +64,7 @@ func (p RetryPolicy) complete() (RetryPolicy, error) {
 	return p, nil
 }
 
-// backoff is the wait after the given number of attempts, before chance lengthens it.
+// backoff returns the wait after a number of attempts, without jitter.
 func (p RetryPolicy) backoff(attempts int) time.Duration {
 	wait := p.MinWait
 	for range attempts - 1 {
@@ -72,9 +76,9 @@ func (p RetryPolicy) backoff(attempts int) time.Duration {
 	return wait
 }
 
-// classify says what a reply, or the lack of one, means: the error to return, nil
-// for success, and whether the table of retries lets the call be repeated. Where
-// a write may have taken effect, the call remembers it.
+// classify turns a reply, or the lack of one, into the error to return, nil for
+// success. again reports whether the table of retries allows a retry. If a
+// write may have taken effect, classify sets k.unknown.
 func (k *call) classify(rep *reply, buf *replyBuffer) (failed *Error, again bool) {
 	var effect bool
 	switch {
@@ -84,10 +88,11 @@ func (k *call) classify(rep *reply, buf *replyBuffer) (failed *Error, again bool
 		if failed = k.decodeReply(rep, buf); failed == nil {
 			return nil, false
 		}
-		// A code means the API's own error in a 2xx. It is final: a repeat could do the work twice.
+		// A code means the API's own error in a 2xx. It is final: a retry could
+		// do the work twice.
 		again, effect = failed.Code == "" && k.repeatable() && !failed.permanent, true
 	case rep.status == http.StatusNotFound && k.method == http.MethodDelete && k.unknown:
-		return nil, false // an earlier attempt has deleted it, and its reply was lost
+		return nil, false // an earlier attempt deleted it, and its reply was lost
 	default:
 		failed = k.decodeError(rep)
 		if rep.status == http.StatusTooManyRequests {
@@ -101,8 +106,8 @@ func (k *call) classify(rep *reply, buf *replyBuffer) (failed *Error, again bool
 	return failed, again
 }
 
-// classifyStatus is the table of retries for replies that are errors. effect says
-// that the server may have done the work all the same.
+// classifyStatus is the table of retries for error replies. effect reports
+// whether the server may have done the work.
 func (k *call) classifyStatus(e *Error) (again, effect bool) {
 	switch e.StatusCode {
 	case http.StatusTooManyRequests:
@@ -115,17 +120,17 @@ func (k *call) classifyStatus(e *Error) (again, effect bool) {
 	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return k.repeatable(), true
 	case http.StatusNotImplemented:
-		return false, true // a repeat would change nothing
+		return false, true // a retry would get the same reply
 	case http.StatusSeeOther:
-		return false, true // how many servers say "done, look there"
+		return false, true // many servers use it for "done, see there"
 	}
 	if e.StatusCode/100 == 5 {
 		return k.repeatable(), true
 	}
-	return false, e.StatusCode >= 600 || e.StatusCode < 200 // 101: what came of it is said in another protocol
+	return false, e.StatusCode >= 600 || e.StatusCode < 200 // 101: the result follows in another protocol
 }
 
-// classifyLost is the table of retries for attempts that no reply came back from.
+// classifyLost is the table of retries for attempts without a reply.
 func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	failed = &Error{cause: k.lostBy(rep.err)}
 	switch {
@@ -133,7 +138,7 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 		failed.Message = messageCertificate
 		failed.permanent, rep.unsent = true, true
 		return failed, false, false
-	case rep.unsent || !rep.left && neverConnected(rep.err): // else that was a transport's second try
+	case rep.unsent || !rep.left && neverConnected(rep.err): // if some of it left, the failed dial was a transport's second try
 		failed.Message, rep.unsent = messageNoConnection, true
 		return failed, true, false
 	case ended(k.ctx):
@@ -144,12 +149,12 @@ func (k *call) classifyLost(rep *reply) (failed *Error, again, effect bool) {
 	return failed, k.repeatable(), true
 }
 
-// repeatable reports whether the client may send the call again although the first
-// attempt may have taken effect.
+// repeatable reports whether the client may retry the call after an attempt
+// that may have taken effect.
 func (k *call) repeatable() bool { return !k.atMostOnce && repeatable(k.method, k.path) }
 
-// repeatable reports whether a call can be sent twice without harm: it reads, it
-// sets or deletes what has an id, or it creates what its email keeps unique.
+// repeatable reports whether a call is safe to send twice: it reads, it sets or
+// deletes a resource by id, or it creates a contact, whose email is unique.
 func repeatable(method, path string) bool {
 	switch method {
 	case http.MethodGet, http.MethodPatch, http.MethodDelete:

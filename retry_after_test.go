@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// limitedWith is a 429 with this member in the error, or in its details.
+// limitedWith returns a 429 with this member in the error or in its details.
 func limitedWith(inError, inDetails string) step {
 	return step{status: 429, body: fmt.Sprintf(`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later."%s,"details":{"limit":1000%s,"window":"1 hour"}}}`, inError, inDetails)}
 }
@@ -52,7 +52,7 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				for range 20 { // chance must never make it sooner
+				for range 20 { // jitter must never make it earlier
 					c, s := play(t, []step{tt.step, okContact})
 					wantNil(t, get(t.Context(), c))
 					s.wantWaits(tt.want)
@@ -62,12 +62,12 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 	}
 }
 
-// The clock of a bubble starts at midnight of 2000-01-01 UTC.
+// The clock of a synctest bubble starts at midnight of 2000-01-01 UTC.
 func TestRetryAfterDateIsReadAgainstTheReplysDate(t *testing.T) {
 	t.Parallel()
 	const second = time.Second
 	for name, tt := range map[string]struct {
-		ahead            time.Duration // of the client's clock against midnight
+		ahead            time.Duration // client's clock minus midnight
 		date, retryAfter string
 		want             time.Duration
 	}{
@@ -175,7 +175,7 @@ func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 				c, s := play(t, []step{limitedFor(retryAfter), okContact})
 				err := get(ctx, c)
 				e := wantError(t, err, 1, demeterrr.ErrRateLimited)
-				wantIsNot(t, err, context.DeadlineExceeded, demeterrr.ErrTimeout) // the deadline has not passed
+				wantIsNot(t, err, context.DeadlineExceeded, demeterrr.ErrTimeout) // the deadline is still ahead
 				s.wantSent(1)
 				if want, _ := time.ParseDuration(retryAfter + "s"); e.RetryAfter != want || e.Code != demeterrr.CodeRateLimited {
 					t.Errorf("got %s with RetryAfter %v", e.Code, e.RetryAfter)
@@ -188,7 +188,7 @@ func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 	}
 }
 
-// A wait that fits is waited, whatever chance adds.
+// Jitter never pushes a wait beyond the deadline.
 func TestChanceDoesNotPushARetryAfterPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestChanceLengthensARetryAfterByLessThanAQuarter(t *testing.T) {
 	wantSpread(t, limitedFor("100"), 100*time.Second)
 }
 
-// The waits of the retries without a retryAfter go on doubling after one that had it.
+// The back-off goes on doubling after a retry with a retryAfter.
 func TestARetryAfterDoesNotStopTheDoubling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// A reply that is too large would only be read again.
+// A retry of an oversized reply would only download as much again.
 var tooLarge = step{body: strings.Repeat(" ", 10<<20+1)}
 
 func TestUnknownOutcomeIsOverAllAttempts(t *testing.T) {
@@ -153,7 +153,7 @@ func TestUpsertAfterALostReplyFindsItsOwnContact(t *testing.T) {
 		if contact.ID != contactID || outcome != demeterrr.UpsertUnchanged {
 			t.Errorf("got contact %s, %s; the API did not say that it made it", contact.ID, outcome)
 		}
-		s.wantSent(3) // nothing differs, so nothing is patched
+		s.wantSent(3) // no difference, so no PATCH
 		if got := s.sent[2].path; got != "/api/v1/contacts?email=john.doe%40example.com" {
 			t.Errorf("looked for %s", got)
 		}
@@ -208,7 +208,7 @@ func TestDeleteOfWhatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
-// The 404 has no result to decode, so that out stays as it is.
+// The 404 has no result to decode, so out stays unchanged.
 func TestRawDeleteRepeatedAfterALostReplySucceedsOn404(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]step{"reset": reset, "a reply that is not JSON": {body: "OK"}} {
@@ -234,7 +234,7 @@ func TestOnlyADeleteTakesA404ForSuccess(t *testing.T) {
 	})
 }
 
-// waitsIn is a limiter whose wait fails with an error of another call.
+// waitsIn is a limiter whose wait fails with the error of another call.
 type waitsIn struct{ err error }
 
 func (w waitsIn) Acquire(context.Context) (demeterrr.Release, error) { return nil, w.err }
@@ -251,7 +251,8 @@ func TestTheDoubtOfAnotherCallIsNotThisOnes(t *testing.T) {
 	}
 }
 
-// lostElsewhere is the error of another client's call, whose outcome is unknown.
+// lostElsewhere returns the error of another client's call with an unknown
+// outcome.
 func lostElsewhere(t *testing.T) error {
 	t.Helper()
 	err := create(t.Context(), serving(t, answer(502, "")))

@@ -28,9 +28,9 @@ type operation struct {
 	column  int
 	write   bool
 	call    func(context.Context, *demeterrr.Client, ...demeterrr.CallOption) error
-	body    string // what each of its requests must hold
+	body    string // part of the body of each request
 	success step
-	blind   bool // it does not look at the body of a 2xx
+	blind   bool // it ignores the body of a 2xx
 }
 
 var operations = []operation{
@@ -54,14 +54,14 @@ var operations = []operation{
 	{name: "Do PUT", column: other, call: do("PUT", "/surveys/s1", map[string]int{"n": 1}), write: true, body: `{"n":1}`, success: okSurvey},
 }
 
-// row is a row of the table of retries: where it is repeated, and what holds of it.
+// row is a row of the table of retries.
 type row struct {
 	name   string
-	again  [3]bool // by column
+	again  [3]bool // retried, by column
 	later  [3]bool // Error.Retryable, by column
-	once   bool    // repeated with WithAtMostOnce too
+	once   bool    // retried with WithAtMostOnce too
 	effect bool    // a write may have taken effect
-	inBody bool    // the body of a 2xx is what is wrong
+	inBody bool    // the mistake is in the body of a 2xx
 	fails  map[string]step
 }
 
@@ -185,7 +185,7 @@ func eachCell(t *testing.T, f func(t *testing.T, r row, fails step, op operation
 	}
 }
 
-// attemptLimit is how long an attempt lasts that never gets its reply.
+// attemptLimit is the duration of an attempt without a reply.
 const attemptLimit = 20 * time.Second
 
 func (s step) lasts() time.Duration {
@@ -195,7 +195,7 @@ func (s step) lasts() time.Duration {
 	return s.took
 }
 
-// TestRetryTableThenSuccess holds each cell to what is sent if the second
+// TestRetryTableThenSuccess checks the requests of each cell if the second
 // attempt would succeed.
 func TestRetryTableThenSuccess(t *testing.T) {
 	t.Parallel()
@@ -224,8 +224,8 @@ func TestRetryTableThenSuccess(t *testing.T) {
 	})
 }
 
-// TestRetryTableWithAtMostOnceForTheClient holds each cell of WithAtMostOnce to
-// what is sent if the policy asks for it.
+// TestRetryTableWithAtMostOnceForTheClient checks the cells of WithAtMostOnce
+// with the policy's AtMostOnce.
 func TestRetryTableWithAtMostOnceForTheClient(t *testing.T) {
 	t.Parallel()
 	//nolint:thelper // this is a cell's test
@@ -242,8 +242,8 @@ func TestRetryTableWithAtMostOnceForTheClient(t *testing.T) {
 	})
 }
 
-// TestRetryTableExhausted holds each cell to what is sent if nothing helps, and
-// to the error in the end.
+// TestRetryTableExhausted checks the requests of each cell if every attempt
+// fails, and the final error.
 func TestRetryTableExhausted(t *testing.T) {
 	t.Parallel()
 	//nolint:thelper // this is a cell's test
@@ -282,8 +282,7 @@ func TestRetryTableExhausted(t *testing.T) {
 	})
 }
 
-// TestEveryAttemptIsTheSameRequest compares whole headers: nothing is lost and
-// nothing added on the way.
+// TestEveryAttemptIsTheSameRequest compares whole headers across the attempts.
 func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,10 +301,11 @@ func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 // played is a reply of a script.
 type played struct {
 	step
-	wait time.Duration // after it; 0: the call ends here
+	wait time.Duration // wait after it; 0: the call ends here
 }
 
-// mixedReplies are scripts of replies that differ, and the error in the end; neither want nor not: there is none.
+// mixedReplies are scripts of different replies, with their final error.
+// Without want and not, there is none.
 var mixedReplies = []struct {
 	name  string
 	op    string
@@ -352,8 +352,8 @@ var mixedReplies = []struct {
 	},
 }
 
-// TestEachReplyIsJudgedByItsOwnRow plays mixed replies: each one is
-// judged by its own row, and waits are counted over all of them.
+// TestEachReplyIsJudgedByItsOwnRow plays mixed replies. Each reply follows its
+// own row, and the waits continue over all of them.
 func TestEachReplyIsJudgedByItsOwnRow(t *testing.T) {
 	t.Parallel()
 	for _, tt := range mixedReplies {

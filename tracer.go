@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// WithTracer tells the tracers what happens inside each call. Given several, or
-// several times, all are told: the ends in reverse order. The default is none.
+// WithTracer reports each call to the tracers, with its attempts and waits.
+// Several tracers start in order and end in reverse order, also across several
+// options. The default is none.
 func WithTracer(tracers ...Tracer) Option {
 	return func(c *config) {
 		for i, t := range tracers {
@@ -21,53 +22,58 @@ func WithTracer(tracers ...Tracer) Option {
 	}
 }
 
-// Tracer follows the calls of a client, for traces and metrics: see [WithTracer].
-// It may also be an [AttemptTracer], a [WaitTracer] and an [OperationTracer].
-// Module otel has one for OpenTelemetry.
+// Tracer follows the calls of a client, for traces and metrics; see
+// [WithTracer]. It may also implement [AttemptTracer], [WaitTracer] and
+// [OperationTracer]. Module otel has a Tracer for OpenTelemetry.
 //
-// A Start returns its context or one derived from it. Everything until the End
-// runs with that context, and the End receives it. Every Start that returns has
-// its End, also after a panic. The methods run on the caller's goroutine, so
-// calls on several goroutines need a Tracer that is safe for concurrent use.
+// A Start method returns its context or one derived from it. The client uses
+// this context for everything until the End, and passes it to the End method.
+// Every Start that returns is followed by its End, also after a panic. The
+// methods run on the caller's goroutine. If several goroutines make calls, the
+// Tracer must be safe for concurrent use.
 //
 // The structs never hold an id, an email, a query, a header or a body.
 //
-// Tracer is an interface so that the client needs no tracing library. It keeps
-// its methods: what is new comes as a field of a struct or as an interface that a
-// Tracer may implement besides.
+// Tracer is an interface, so that the client needs no tracing library. Its
+// methods stay. Additions come as fields of the structs, or as optional
+// interfaces.
 type Tracer interface {
-	// TraceCallStart is called when a call begins. Refused input makes a call with
-	// 0 attempts. Without a client, a context or a usable HTTP method there is no call.
+	// TraceCallStart is called when a call begins. Rejected input makes a call
+	// with 0 attempts. Without a client, a context or a usable HTTP method,
+	// there is no call.
 	TraceCallStart(ctx context.Context, call CallStart) context.Context
 	// TraceCallEnd is called before the call returns.
 	TraceCallEnd(ctx context.Context, call CallEnd)
 }
 
-// CallStart tells which call begins.
+// CallStart describes a call at its start.
 type CallStart struct {
-	// Operation is the method of the SDK: "Contacts.Create", or "Do" for a raw call.
+	// Operation is the method of the SDK: "Contacts.Create", or "Do" for a raw
+	// call.
 	Operation string
 	// Method is the HTTP method.
 	Method string
-	// Route is the template of the path, relative to the base URL: "/contacts/{id}".
+	// Route is the template of the path, relative to the base URL:
+	// "/contacts/{id}".
 	Route string
-	// Scheme is that of the base URL: "https".
+	// Scheme is the scheme of the base URL: "https".
 	Scheme string
 	// ServerAddress is the host of the base URL, without the port.
 	ServerAddress string
-	// ServerPort is the port of the base URL, or the default port of its scheme.
+	// ServerPort is the port of the base URL, or the default port of its
+	// scheme.
 	ServerPort int
 }
 
-// CallEnd tells how a call ended.
+// CallEnd describes a call at its end.
 type CallEnd struct {
 	// Err is nil if the call succeeded. Otherwise it is an [*Error] made for
 	// tracers. It has the status, code, retryAfter and attempts of the call's
-	// error, and matches the same sentinels, context.Canceled and
-	// context.DeadlineExceeded. Its path is the route. It has no details, no
-	// other cause, no request id and no text from outside.
+	// error. It matches the same sentinels, context.Canceled and
+	// context.DeadlineExceeded. Its path is the route. Details, other causes,
+	// request ids and texts from outside are left out.
 	Err error
-	// StatusCode is the HTTP status of the last attempt; 0 if nothing came back for it.
+	// StatusCode is the HTTP status of the last attempt; 0 if it got no reply.
 	StatusCode int
 	// Attempts is the number of requests sent.
 	Attempts int
@@ -77,136 +83,141 @@ type CallEnd struct {
 	UnknownOutcome bool
 }
 
-// Waited is the time that a call waited, by reason.
+// Waited is the time a call spent waiting, by reason.
 type Waited struct {
 	Limiter     time.Duration
 	RateLimited time.Duration
 	Backoff     time.Duration
 }
 
-// AttemptTracer is what a [Tracer] may implement besides, to follow each request.
-// New information comes as fields of the structs.
+// AttemptTracer is an optional interface of a [Tracer], to follow each request.
+// Additions come as fields of the structs.
 type AttemptTracer interface {
-	// TraceAttemptStart is called when nothing stands between the request and the
-	// network. The request is sent with the context that it returns.
+	// TraceAttemptStart is called just before the request is sent. The request
+	// uses the returned context.
 	TraceAttemptStart(ctx context.Context, attempt AttemptStart) context.Context
 	// TraceAttemptEnd is called when the whole reply is read and classified.
 	TraceAttemptEnd(ctx context.Context, attempt AttemptEnd)
 }
 
-// AttemptStart tells which attempt of a call begins.
+// AttemptStart describes an attempt at its start.
 type AttemptStart struct {
-	// Ordinal is 1 for the first attempt; the others are retries.
+	// Ordinal is 1 for the first attempt; later attempts are retries.
 	Ordinal int
-	// Previous is the error of the attempt that this one repeats, as in
-	// [AttemptEnd]; nil for the first.
+	// Previous is the error of the attempt before, as in [AttemptEnd]; nil for
+	// the first.
 	Previous error
 }
 
-// AttemptEnd tells how an attempt ended.
+// AttemptEnd describes an attempt at its end.
 type AttemptEnd struct {
-	// Ordinal is that of the start.
+	// Ordinal is the same as at the start.
 	Ordinal int
-	// StatusCode is the HTTP status; 0 if nothing came back.
+	// StatusCode is the HTTP status; 0 if no reply came.
 	StatusCode int
-	// Code is the API's code; empty if there is none, or if it does not look like one.
+	// Code is the API's code; empty if there is none, or if it has an unusual
+	// form.
 	Code Code
-	// RateLimit is what the reply reported; zero if it did not.
+	// RateLimit is the quota that the reply reported; zero if none.
 	RateLimit RateLimit
-	// RetryAfter is how long the API asks to wait; 0 if it did not.
+	// RetryAfter is the wait that the API asked for; 0 if none.
 	RetryAfter time.Duration
-	// Err is what the attempt failed with, made for tracers like CallEnd.Err.
+	// Err is the attempt's error, made for tracers like CallEnd.Err; nil if it
+	// succeeded.
 	Err error
 }
 
-// WaitTracer is what a [Tracer] may implement besides, to follow each wait of a
-// call. New information comes as fields of the structs.
+// WaitTracer is an optional interface of a [Tracer], to follow each wait of a
+// call. Additions come as fields of the structs.
 type WaitTracer interface {
-	// TraceWaitStart is called when a wait begins. A limiter that does not call
-	// [ReportWait] is known to have waited only afterwards: see WaitStart.Start.
+	// TraceWaitStart is called when a wait begins. For a limiter without
+	// [ReportWait], it is called after the wait; see WaitStart.Start.
 	TraceWaitStart(ctx context.Context, wait WaitStart) context.Context
 	// TraceWaitEnd is called when the wait is over.
 	TraceWaitEnd(ctx context.Context, wait WaitEnd)
 }
 
-// WaitReason is why a call waits.
+// WaitReason is the reason for a wait.
 type WaitReason string
 
 // The reasons for a wait.
 const (
-	// WaitReasonLimiter is a wait at the client's [Limiter]: one that it reports, or
-	// one of a millisecond or more.
+	// WaitReasonLimiter is a wait at the client's [Limiter], either reported or
+	// of at least a millisecond.
 	WaitReasonLimiter WaitReason = "limiter"
-	// WaitReasonRateLimited is a wait after a 429, of this call or of another one of the client.
+	// WaitReasonRateLimited is a wait after a 429, of this call or of another
+	// call of the client.
 	WaitReasonRateLimited WaitReason = "rate_limited"
-	// WaitReasonBackoff is a wait before a retry, after anything but a 429.
+	// WaitReasonBackoff is a wait before a retry after any other failure.
 	WaitReasonBackoff WaitReason = "backoff"
 )
 
-// WaitStart tells what a call waits for.
+// WaitStart describes a wait at its start.
 type WaitStart struct {
-	// Reason is why the call waits.
+	// Reason is the reason for the wait.
 	Reason WaitReason
-	// Start is when the wait began. It lies in the past if the limiter did not call [ReportWait].
+	// Start is the start of the wait. It lies in the past for a limiter without
+	// [ReportWait].
 	Start time.Time
-	// Until is when the wait is expected to be over; zero if unknown.
+	// Until is the expected end of the wait; zero if unknown.
 	Until time.Time
 }
 
-// WaitEnd tells how a wait ended.
+// WaitEnd describes a wait at its end.
 type WaitEnd struct {
-	// Reason is that of the start.
+	// Reason is the same as at the start.
 	Reason WaitReason
-	// Duration is how long the wait was.
+	// Duration is the length of the wait.
 	Duration time.Duration
-	// Err is nil if the call goes on. Otherwise the wait was cut short or the
-	// limiter refused the attempt. It is made for tracers like CallEnd.Err.
+	// Err is nil if the call goes on. Otherwise the wait was cut short, or the
+	// limiter rejected the attempt. It is made for tracers like CallEnd.Err.
 	Err error
 }
 
-// OperationTracer is what a [Tracer] may implement besides, to follow what takes
-// several calls: Contacts.Upsert, Contacts.All, Sequences.All, FetchAll and bulk's.
-// Their calls run with the context that TraceOperationStart returns. New
-// information comes as fields of the structs.
+// OperationTracer is an optional interface of a [Tracer], to follow operations
+// of several calls: Contacts.Upsert, Contacts.All, Sequences.All, FetchAll and
+// those of package bulk. Their calls use the context returned by
+// TraceOperationStart. Additions come as fields of the structs.
 type OperationTracer interface {
-	// TraceOperationStart is called when an operation begins: for an iterator, when its loop begins.
+	// TraceOperationStart is called when an operation begins. An iterator
+	// begins with its loop.
 	TraceOperationStart(ctx context.Context, op OperationStart) context.Context
 	// TraceOperationEnd is called when the operation is over.
 	TraceOperationEnd(ctx context.Context, op OperationEnd)
 }
 
-// OperationStart tells which operation begins.
+// OperationStart describes an operation at its start.
 type OperationStart struct {
 	// Operation is the method or function of the SDK: "Contacts.Upsert".
 	Operation string
 }
 
-// OperationEnd tells how an operation ended.
+// OperationEnd describes an operation at its end.
 type OperationEnd struct {
-	// Operation is that of the start.
+	// Operation is the same as at the start.
 	Operation string
-	// Err is nil if the operation succeeded. Otherwise it is made for tracers like
-	// CallEnd.Err, without a method and a path.
+	// Err is nil if the operation succeeded. Otherwise it is made for tracers
+	// like CallEnd.Err, without a method and a path.
 	Err error
 }
 
-// tracing is what a client with tracers tells them.
+// tracing connects a client with its tracers.
 type tracing struct {
-	server CallStart // of every call
+	server CallStart // the same for every call
 	calls  Tracer
-	// The optional interfaces; nil if no tracer has them.
+	// Optional interfaces; nil if no tracer implements them.
 	attempts   AttemptTracer
 	waits      WaitTracer
 	operations OperationTracer
 }
 
-// newTracing finds out what the tracers want to know; it is nil if there are none.
+// newTracing sorts the tracers by interface, or returns nil if there are none.
 func newTracing(tracers []Tracer, base *url.URL) *tracing {
 	if len(tracers) == 0 {
 		return nil
 	}
 	port, err := strconv.Atoi(base.Port())
-	if err != nil { // it has none
+	if err != nil { // no port in the URL
 		port = map[string]int{"https": 443, "http": 80}[base.Scheme]
 	}
 	return &tracing{
@@ -218,7 +229,8 @@ func newTracing(tracers []Tracer, base *url.URL) *tracing {
 	}
 }
 
-// asOne returns nil for no tracer, the tracer if there is one, else several of all.
+// asOne returns nil for no tracer, the tracer itself for one, and several(all)
+// for more.
 func asOne[T any](all []T, several func([]T) T) (none T) {
 	switch len(all) {
 	case 0:
@@ -239,7 +251,7 @@ func having[T any](tracers []Tracer) (all []T) {
 	return all
 }
 
-// Several tracers of a kind are one.
+// These types make several tracers act as one.
 type (
 	callTracers      []Tracer
 	attemptTracers   []AttemptTracer
@@ -291,11 +303,11 @@ func (ts operationTracers) TraceOperationEnd(ctx context.Context, op OperationEn
 	endAll(ctx, ts, func(t OperationTracer, ctx context.Context) { t.TraceOperationEnd(ctx, op) })
 }
 
-// startedKey is the key in a context of the contexts that the tracers returned, as
-// each gets its own back.
+// startedKey is the context key of the contexts that the tracers returned. Each
+// tracer gets its own context back.
 type startedKey struct{}
 
-// startAll starts the tracers one after the other. If one panics, those before it
+// startAll starts the tracers in order. If one panics, the tracers before it
 // get their end.
 func startAll[T any](ctx context.Context, tracers []T, start func(T, context.Context) context.Context, end func(T, context.Context)) context.Context {
 	started := make([]context.Context, 0, len(tracers))
@@ -316,8 +328,8 @@ func endAll[T any](ctx context.Context, tracers []T, end func(T, context.Context
 	endEach(tracers, started, end) //nolint:contextcheck // each tracer gets its own
 }
 
-// endEach ends the tracers that started, the last one first. If one panics, the
-// others get their end all the same.
+// endEach ends the started tracers in reverse order. If one panics, the others
+// still get their end.
 func endEach[T any](tracers []T, started []context.Context, end func(T, context.Context)) {
 	last := len(started) - 1
 	if last < 0 {

@@ -17,8 +17,8 @@ import (
 )
 
 // recorder is a tracer of every kind. It writes a line for each start and end,
-// indented by the depth that it keeps in the context, and holds that ends come in
-// the reverse order of starts.
+// indented by the depth in its context. It checks that ends come in the reverse
+// order of starts.
 type recorder struct {
 	t    *testing.T
 	name string // in front of each line
@@ -28,7 +28,7 @@ type recorder struct {
 	open  []string
 	calls []demeterrr.CallStart
 	ends  []demeterrr.CallEnd
-	raw   []any // everything that it was given
+	raw   []any // everything it received
 }
 
 type depthKey struct{ of *recorder }
@@ -137,7 +137,7 @@ func (r *recorder) wantClosed() {
 	}
 }
 
-// text is an error's, if there is one.
+// text returns the text of an error, or "".
 func text(err error) string {
 	if err == nil {
 		return ""
@@ -145,7 +145,7 @@ func text(err error) string {
 	return " [" + strings.TrimPrefix(err.Error(), "demeterrr: ") + "]"
 }
 
-// nominal is a wait without the quarter by which chance may lengthen it.
+// nominal returns a wait without its jitter of up to a quarter.
 func nominal(d time.Duration) string {
 	for _, n := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, time.Minute} {
 		if d > n && d < n+n/4 {
@@ -155,10 +155,10 @@ func nominal(d time.Duration) string {
 	return d.String()
 }
 
-// turnstile is a limiter that holds the first attempts back.
+// turnstile is a limiter that holds back the first attempts.
 type turnstile struct {
 	waits   []time.Duration
-	reports bool // the waits
+	reports bool // it calls ReportWait
 	inside  int
 	err     error
 	f       func(context.Context)
@@ -218,7 +218,7 @@ func TestATracerSeesWhatACallDoes(t *testing.T) {
 	})
 }
 
-// The waits of later retries are slept by go-retryablehttp.
+// go-retryablehttp makes the waits of later retries.
 func TestATracerSeesEachRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -285,7 +285,7 @@ func TestAWaitThatTheContextEndsIsTraced(t *testing.T) {
 	}
 }
 
-// A 429 of one call holds the others back.
+// A 429 of one call holds back the others.
 func TestTheWaitForAnEarlier429IsTraced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -373,7 +373,7 @@ func TestTheRouteOfARawCallHasNoID(t *testing.T) {
 	}
 }
 
-// What is refused before sending is a call without attempts.
+// Rejected input is a call without attempts.
 func TestRefusedInputIsTraced(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(context.Context, *demeterrr.Client) error{
@@ -425,7 +425,7 @@ func TestATracersContextReachesEverythingInside(t *testing.T) {
 	}
 }
 
-// A tracer that returns no context changes nothing.
+// forgetful is a tracer that returns no context. It changes nothing.
 type forgetful struct{}
 
 func (forgetful) TraceCallStart(context.Context, demeterrr.CallStart) context.Context { return nil }
@@ -511,7 +511,7 @@ func TestNilTracersAreRefused(t *testing.T) {
 	must(demeterrr.New(testKey, demeterrr.WithTracer()))
 }
 
-// The operation of an iterator is as long as its loop.
+// The operation of an iterator lasts as long as its loop.
 func TestTheOperationOfAnIteratorEndsWithItsLoop(t *testing.T) {
 	t.Parallel()
 	page := func(n int) step {
@@ -521,7 +521,7 @@ func TestTheOperationOfAnIteratorEndsWithItsLoop(t *testing.T) {
 	second := append(slices.Clone(first), first[1:]...)
 	for name, test := range map[string]struct {
 		steps []step
-		body  func(n int) bool // false to break
+		body  func(n int) bool // false: break
 		want  []string
 	}{
 		"to its end": {[]step{page(1), page(2)}, func(int) bool { return true }, append(slices.Clone(second), "end operation Sequences.All")},
@@ -555,7 +555,7 @@ func TestTheOperationOfAnIteratorEndsWithItsLoop(t *testing.T) {
 	}
 }
 
-// isolated runs f on a goroutine of its own, and returns what it panicked with.
+// isolated runs f on its own goroutine, and returns the value of its panic.
 func isolated(f func()) (cause any) {
 	done := make(chan struct{})
 	go func() {
