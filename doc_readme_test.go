@@ -234,21 +234,10 @@ func tablesOf(document string) map[string]map[string]map[string]string {
 func TestDocumentLinksLead(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
-	documents := 0
-	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
-			return filepath.SkipDir
-		}
-		if filepath.Ext(file) != ".md" {
-			return nil
-		}
-		documents++
+	for _, file := range markdownFiles(t) {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		for _, match := range link.FindAllStringSubmatch(prose(string(text)), -1) {
 			target, anchor := match[1], match[2]
@@ -265,14 +254,29 @@ func TestDocumentLinksLead(t *testing.T) {
 				t.Errorf("%s links to #%s, which no heading of %s has", file, anchor, path)
 			}
 		}
-		return nil
+	}
+}
+
+// markdownFiles returns the documents of the repository.
+func markdownFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(file) == ".md" {
+			files = append(files, file)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if documents < 10 {
-		t.Errorf("found %d documents; does this test still look in the right place?", documents)
+	if len(files) < 10 {
+		t.Errorf("found %d documents; does this test still look in the right place?", len(files))
 	}
+	return files
 }
 
 // prose is a document without its code blocks.
