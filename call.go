@@ -51,7 +51,7 @@ type call struct {
 // retry policy, and decodes the reply or the error.
 func (c *Client) do(ctx context.Context, r request, decode func(*jsonread.Reader) error, opts []CallOption) error {
 	if c == nil || c.apiKey == nil {
-		return r.refuse(errors.New("the client was not made by New"))
+		return r.refuse(errors.New("the client was not made by New; make it with New or NewFromEnv"))
 	}
 	if ctx == nil {
 		return r.refuse(errors.New("the context is nil; pass context.Background() if there is no other"))

@@ -254,7 +254,7 @@ func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 				}
 				var timeout interface{ Timeout() bool }
 				if !errors.As(err, &timeout) || !timeout.Timeout() {
-					t.Error("it does not say that it is a timeout")
+					t.Error("the error is no timeout")
 				}
 			})
 		})

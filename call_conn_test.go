@@ -39,8 +39,8 @@ func TestNothingWasSentIfThereNeverWasAConnection(t *testing.T) {
 		attempts  int
 		want      []error
 	}{
-		{"dialling fails", &http.Transport{DialContext: fails}, 4, []error{refused}},
-		{"dialling hangs", &http.Transport{DialContext: hangs}, 4, []error{demeterrr.ErrTimeout}},
+		{"dialing fails", &http.Transport{DialContext: fails}, 4, []error{refused}},
+		{"dialing hangs", &http.Transport{DialContext: hangs}, 4, []error{demeterrr.ErrTimeout}},
 		{"a transport that is not net/http's", onlyTransport{&http.Transport{DialContext: fails}}, 1, []error{refused, demeterrr.ErrUnknownOutcome}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 		"an echo":      fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", fmt.Errorf("malformed HTTP response %q", line)),
 		"a header":     textproto.ProtocolError("malformed MIME header line: " + line),
 		"the key":      fmt.Errorf("malformed HTTP status code %q", testKey),
-		"no quotation": errors.New("a transport that tells all: " + testKey),
+		"no quotation": errors.New("a transport with a leaking error: " + testKey),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,7 +52,7 @@ func TestWhatNetHTTPQuotesIsCleaned(t *testing.T) {
 					}
 				}
 				if errors.Is(err, cause) {
-					t.Error("the error can still be unwrapped to what was said")
+					t.Error("Unwrap still reaches the server's text")
 				}
 			})
 		})
@@ -68,6 +68,6 @@ func TestAClientIsPrintedByItsAddress(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		same(t, verb, fmt.Sprintf(verb, c), "demeterrr.Client(https://app.demeterrr.com/api/v1)")
 	}
-	same(t, "a client that New did not make", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
+	same(t, "a client not made by New", fmt.Sprint(new(demeterrr.Client), (*demeterrr.Client)(nil)),
 		"demeterrr.Client(not made by New) demeterrr.Client(not made by New)")
 }

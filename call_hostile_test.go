@@ -48,13 +48,13 @@ func TestACauseOfTheContextIsNotTakenForTheCallsOwn(t *testing.T) {
 	err := c.Contacts.Delete(ctx, "550e8400-e29b-41d4-a716-446655440000")
 
 	if !errors.Is(err, context.Canceled) || errors.Is(err, demeterrr.ErrNotFound) {
-		t.Errorf("got %v: a contact that was not asked for counts as gone", err)
+		t.Errorf("got %v: another contact must count as not found", err)
 	}
 	if e, ok := errors.AsType[*demeterrr.Error](err); !ok || e.RetryAfter != 0 || e.StatusCode != 0 {
 		t.Errorf("got %#v", e)
 	}
 	if !strings.Contains(err.Error(), "NOT_FOUND") {
-		t.Errorf("%q does not tell the cause", err)
+		t.Errorf("%q lacks the cause", err)
 	}
 }
 

@@ -116,7 +116,7 @@ func TestTheErrorOfAKeyFunctionIsWrapped(t *testing.T) {
 		err := get(t.Context(), c)
 		wantError(t, err, 0, errSealed, demeterrr.ErrMissingAPIKey)
 		if !strings.Contains(err.Error(), errSealed.Error()) {
-			t.Errorf("%s: the text does not tell why: %v", name, err)
+			t.Errorf("%s: the text lacks the reason: %v", name, err)
 		}
 	}
 }

@@ -123,8 +123,8 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 		for name, steps := range map[string][]step{
 			"a page that echoes the request": {echo, echo, echo, echo},
 			"the API's error":                {ownError, ownError, ownError, ownError},
-			"a body that is cut":             repeat(step{body: okContacts.body, cut: true}, 4),
-			"a body that is not the API's":   repeat(step{body: `{"data":"` + email + `"}`}, 4),
+			"a body cut short":               repeat(step{body: okContacts.body, cut: true}, 4),
+			"a foreign body":                 repeat(step{body: `{"data":"` + email + `"}`}, 4),
 			"success":                        {okContacts},
 		} {
 			for call, do := range map[string]func(*demeterrr.Client) error{

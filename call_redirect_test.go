@@ -36,7 +36,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 							t.Errorf("sent to %s", got)
 						}
 						if e.StatusCode != status || !strings.Contains(e.Error(), "redirects are refused") || !strings.Contains(e.Error(), "check the base URL") {
-							t.Errorf("StatusCode %d, and the message does not say what to do: %v", e.StatusCode, e)
+							t.Errorf("StatusCode %d, and the message lacks the remedy: %v", e.StatusCode, e)
 						}
 						if strings.Contains(e.Error(), "elsewhere.example") || strings.Contains(e.Error(), testKey) {
 							t.Errorf("the message says too much: %v", e)

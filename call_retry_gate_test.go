@@ -151,7 +151,7 @@ func TestTheGateRefusesWhoMayNotWait(t *testing.T) {
 					e := wantError(t, err, 0, demeterrr.ErrRateLimited)
 					wantIsNot(t, err, demeterrr.ErrUnknownOutcome, context.DeadlineExceeded, demeterrr.ErrTimeout)
 					if e.RetryAfter != 40*time.Second || e.StatusCode != 0 || e.Method == "" || e.Path == "" {
-						t.Errorf("got %v with status %d and RetryAfter %v, want the 40 s that are left", e, e.StatusCode, e.RetryAfter)
+						t.Errorf("got %v with status %d and RetryAfter %v, want the remaining 40 s", e, e.StatusCode, e.RetryAfter)
 					}
 					if took := time.Since(begin); took != 0 {
 						t.Errorf("it returned after %v", took)

@@ -131,7 +131,7 @@ const (
 	messageUnsent       = "not sent"
 	messageNoConnection = "no connection"
 	messageNoReply      = "no reply"
-	messageCancelled    = "ended while the request was under way"
+	messageCancelled    = "ended while the request was in flight"
 	messageCertificate  = "the server's certificate cannot be verified; check the base URL and the root certificates"
 	messageUnreadable   = "the reply cannot be read"
 	messageDied         = "ended by a panic or by runtime.Goexit"

@@ -169,7 +169,7 @@ func TestAReportWithoutAListenerDoesNothing(t *testing.T) {
 		caller := t.Context()
 		limiter := acquireFunc(func(ctx context.Context) (demeterrr.Release, error) {
 			if ctx != caller {
-				t.Error("the limiter has another context than the caller's, although nobody listens")
+				t.Error("without a listener, the limiter must get the caller's context")
 			}
 			demeterrr.ReportWait(ctx, time.Now().Add(time.Hour))
 			return noPlace, nil
@@ -186,10 +186,10 @@ func TestAReportedWaitIsLoggedWhenItBegins(t *testing.T) {
 		says, lasts time.Duration
 		want        []string
 	}{
-		"a long one":                 {2 * time.Second, 2 * time.Second, []string{"0s: reason=limiter wait=2s until=2000-01-01T00:00:02.000Z"}},
-		"longer than it was to be":   {2 * time.Second, 3 * time.Second, []string{"0s: reason=limiter wait=2s until=2000-01-01T00:00:02.000Z"}},
-		"a short one":                {999 * time.Millisecond, 999 * time.Millisecond, nil},
-		"one that was to be shorter": {999 * time.Millisecond, 3 * time.Second, []string{"3s: reason=limiter wait=3s"}},
+		"a long one":              {2 * time.Second, 2 * time.Second, []string{"0s: reason=limiter wait=2s until=2000-01-01T00:00:02.000Z"}},
+		"longer than reported":    {2 * time.Second, 3 * time.Second, []string{"0s: reason=limiter wait=2s until=2000-01-01T00:00:02.000Z"}},
+		"a short one":             {999 * time.Millisecond, 999 * time.Millisecond, nil},
+		"reported as a short one": {999 * time.Millisecond, 3 * time.Second, []string{"3s: reason=limiter wait=3s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -243,8 +243,8 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...CallOpti
 	return nil
 }
 
-// request returns the call that req describes. Its mistake is the error in req,
-// or a nil req.
+// request returns the call that req describes. Its mistake says why req is
+// invalid, also if req is nil.
 func (req *Request) request(operation string) request {
 	if req == nil {
 		return request{operation: operation, mistake: errors.New("the request is nil; pass a *demeterrr.Request")}
@@ -267,7 +267,7 @@ func (req *Request) checkBody() error {
 	case nil:
 		return nil
 	case io.Reader, []byte:
-		return fmt.Errorf("a body of type %T would not be sent as it is; pass a value to be encoded as JSON, or a json.RawMessage", req.Body)
+		return fmt.Errorf("a body of type %T cannot be sent as it is; pass a value to be encoded as JSON, or a json.RawMessage", req.Body)
 	}
 	if req.Method == http.MethodGet {
 		return errors.New("a GET request has no body; use Query")

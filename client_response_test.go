@@ -37,7 +37,7 @@ func TestWithResponseHoldsTheLastReply(t *testing.T) {
 		"retries used up":        {[]step{gateway, gateway, gateway, internal.named("d")}, read{500, 4, 0, "id-d", "d"}, true},
 		"no reply at all":        {repeat(refused, 4), read{0, 4, 0, "", ""}, true},
 		"no reply in the end":    {[]step{gateway.named("a"), reset, reset, reset}, read{502, 4, 0, "id-a", "a"}, true},
-		"a body that is cut":     {repeat(step{body: okContact.body, cut: true}.named("a"), 4), read{200, 4, 0, "id-a", "a"}, true},
+		"a body cut short":       {repeat(step{body: okContact.body, cut: true}.named("a"), 4), read{200, 4, 0, "id-a", "a"}, true},
 		"a redirect":             {[]step{step{status: 302}.named("a")}, read{302, 1, 0, "id-a", "a"}, true},
 		"beyond MaxRetryAfter":   {[]step{limitedFor("3600").named("a")}, read{429, 1, 0, "id-a", "a"}, true},
 	} {
@@ -107,7 +107,7 @@ func TestRateLimitIsTheLastThatWasReported(t *testing.T) {
 		wantNil(t, get(t.Context(), c))
 		same(t, "a success", c.RateLimit(), first)
 		wantNil(t, get(t.Context(), c))
-		same(t, "a reply that says nothing", c.RateLimit(), first)
+		same(t, "a reply without a quota", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c, demeterrr.WithMaxRetries(0)), 1)
 		same(t, "no reply", c.RateLimit(), first)
 		wantError(t, get(t.Context(), c), 1)

@@ -224,7 +224,7 @@ func TestAResponseIsZeroWhenThereWasNoReply(t *testing.T) {
 		if err := e.call(ended, serving(t, neverSent(t)), johnID, demeterrr.WithResponse(&resp)); err == nil {
 			t.Errorf("%s: success", e.name)
 		}
-		same(t, e.name+": cancelled before", resp, demeterrr.Response{})
+		same(t, e.name+": canceled before", resp, demeterrr.Response{})
 	}
 }
 

@@ -45,8 +45,8 @@ type Contact struct {
 	LocationID            string
 	ContactOrganizationID string
 	// CustomFields are the organization's own fields, decoded as in
-	// encoding/json: string, float64, bool, …. A number outside float64 is a
-	// [json.Number].
+	// encoding/json: string, float64, bool, …. A number that does not fit a
+	// float64 is a [json.Number].
 	CustomFields map[string]any
 	Tags         []string
 	// Unsubscribed contacts are sent nothing. The field is read-only in the
@@ -274,7 +274,7 @@ func (p *ContactParams) Validate() error { return validateBody(p) }
 // check rejects params that the API documents as invalid (contract, section 5).
 func (p *ContactParams) check() error {
 	if p == nil {
-		return errors.New("the contact's params are nil")
+		return errors.New("the contact's params are nil; pass a *demeterrr.ContactParams")
 	}
 	if err := validate.Email(p.Email); err != nil {
 		return err
@@ -294,10 +294,10 @@ func (p *ContactUpdate) Validate() error { return validateBody(p) }
 
 func (p *ContactUpdate) check() error {
 	if p == nil {
-		return errors.New("the update's params are nil")
+		return errors.New("the update's params are nil; pass a *demeterrr.ContactUpdate")
 	}
 	if p.isZero() {
-		return errors.New("nothing is set to be updated; set a field with demeterrr.Set")
+		return errors.New("no field is set; set one with demeterrr.Set")
 	}
 	if email, ok := p.Email.Get(); ok {
 		if err := validate.Email(email); err != nil {

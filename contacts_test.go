@@ -154,7 +154,7 @@ func TestBadUpdatesAreRefused(t *testing.T) {
 		says   string
 	}{
 		"nil":       {nil, "params are nil"},
-		"empty":     {&demeterrr.ContactUpdate{}, "nothing is set"},
+		"empty":     {&demeterrr.ContactUpdate{}, "no field is set"},
 		"email":     {&demeterrr.ContactUpdate{Email: demeterrr.Set("")}, "the email is empty"},
 		"bad email": {&demeterrr.ContactUpdate{Email: demeterrr.Set("a@b c")}, "trim it"},
 		"name":      {&demeterrr.ContactUpdate{FirstName: demeterrr.Set(bad)}, "UTF-8"},

@@ -17,17 +17,17 @@ import (
 )
 
 // Upsert creates a contact, or updates the contact with the same email. It
-// follows the API's documented handling of CONTACT_EXISTS: a PATCH. One request
-// for a new contact, two if it already matches, three if it needs an update. An
-// email with capital letters takes one more if the account has it in lower
-// case; see [ContactsService.FindByEmail].
+// follows the API's documented handling of CONTACT_EXISTS: a PATCH. It takes
+// one request for a new contact, two if the contact already matches, and three
+// if it needs an update. An email with capital letters takes one more if the
+// account has it in lower case; see [ContactsService.FindByEmail].
 //
-// Empty fields of params stay unchanged. Custom fields are merged by key. Tags
-// are compared as a set and replaced. LocationID and ContactOrganizationID are
-// set on a new contact only: the API documents no way to change them. The
-// returned contact is as complete as the replies were. The outcome is
-// UpsertCreated only if the API confirmed the creation. After a lost reply, an
-// existing contact may be your own.
+// Fields that are empty in params stay unchanged. Custom fields are merged by
+// key. Tags are compared as a set and replaced. LocationID and
+// ContactOrganizationID are set on a new contact only: the API documents no way
+// to change them. The returned contact is as complete as the replies were. The
+// outcome is UpsertCreated only if the API confirmed the creation. After a lost
+// reply, an existing contact may be your own.
 //
 // If the contact is deleted meanwhile, Upsert creates it again, once. Required
 // scopes: contacts:write and contacts:read. API docs, page "errors", under
@@ -164,7 +164,7 @@ func (c *Contact) apply(u *ContactUpdate) {
 			c.CustomFields = map[string]any{}
 		}
 		for key, value := range fields {
-			c.CustomFields[key], _ = decoded(value) // update has encoded it already
+			c.CustomFields[key], _ = decoded(value) // update rejects a value that cannot be encoded
 		}
 	}
 	if tags, ok := u.Tags.Get(); ok {

@@ -68,12 +68,12 @@ func TestUpsertOfANewContactIsOneRequest(t *testing.T) {
 func TestUpsertOfAnUnchangedContactIsTwoRequests(t *testing.T) {
 	t.Parallel()
 	for what, params := range map[string]demeterrr.ContactParams{
-		"same":                                {FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.", PreferredLanguage: "en"},
-		"empty fields":                        {FirstName: "John"},
-		"tags in another order":               {FirstName: "John", Tags: []string{"frequent-customer", "vip", "vip"}},
-		"fields":                              {FirstName: "John", CustomFields: map[string]any{"membershipTier": "Gold"}},
-		"no fields":                           {FirstName: "John", CustomFields: map[string]any{}},
-		"location, which only a new one gets": {FirstName: "John", LocationID: "other", ContactOrganizationID: "other"},
+		"same":                             {FirstName: "John", LastName: "Doe", Phone: "+15551234567", Title: "Mr.", PreferredLanguage: "en"},
+		"empty fields":                     {FirstName: "John"},
+		"tags in another order":            {FirstName: "John", Tags: []string{"frequent-customer", "vip", "vip"}},
+		"fields":                           {FirstName: "John", CustomFields: map[string]any{"membershipTier": "Gold"}},
+		"no fields":                        {FirstName: "John", CustomFields: map[string]any{}},
+		"location, only for a new contact": {FirstName: "John", LocationID: "other", ContactOrganizationID: "other"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -290,7 +290,7 @@ func TestUpsertKeepsTheDoubtOfItsCreate(t *testing.T) {
 		_, _, err = c.Contacts.Upsert(t.Context(), &demeterrr.ContactParams{Email: "jane.smith@example.com", FirstName: "Jane"})
 
 		if !errors.Is(err, demeterrr.ErrForbidden) || !errors.Is(err, demeterrr.ErrUnknownOutcome) {
-			t.Errorf("got %v, want a 403 whose outcome is unknown", err)
+			t.Errorf("got %v, want a 403 with an unknown outcome", err)
 		}
 	})
 }
@@ -303,14 +303,14 @@ func TestChangesIsWhatUpsertWouldSend(t *testing.T) {
 		have *demeterrr.Contact
 		sent string // empty for no request
 	}{
-		"nothing differs": {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
-		"another case":    {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
-		"one field":       {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, &john, `{"firstName":"Jon"}`},
-		"a custom field":  {&demeterrr.ContactParams{CustomFields: map[string]any{"tier": "Gold", "age": 7}}, &john, `{"customFields":{"age":7}}`},
-		"no tags":         {&demeterrr.ContactParams{Tags: []string{}}, &john, `{"tags":[]}`},
-		"no contact":      {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, nil, `{"firstName":"Jon"}`},
-		"no params":       {nil, &john, ""},
-		"a new location":  {&demeterrr.ContactParams{LocationID: locationID}, &john, ""},
+		"no difference":  {&demeterrr.ContactParams{Email: email, FirstName: "John", Tags: []string{"vip"}, CustomFields: map[string]any{"tier": "Gold"}}, &john, ""},
+		"another case":   {&demeterrr.ContactParams{Email: strings.ToUpper(email)}, &john, ""},
+		"one field":      {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, &john, `{"firstName":"Jon"}`},
+		"a custom field": {&demeterrr.ContactParams{CustomFields: map[string]any{"tier": "Gold", "age": 7}}, &john, `{"customFields":{"age":7}}`},
+		"no tags":        {&demeterrr.ContactParams{Tags: []string{}}, &john, `{"tags":[]}`},
+		"no contact":     {&demeterrr.ContactParams{Email: email, FirstName: "Jon"}, nil, `{"firstName":"Jon"}`},
+		"no params":      {nil, &john, ""},
+		"a new location": {&demeterrr.ContactParams{LocationID: locationID}, &john, ""},
 	} {
 		changes := tt.want.Changes(tt.have)
 		if changes == nil {

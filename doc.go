@@ -1,5 +1,5 @@
 // Package demeterrr is the official Go client of the demeterrr
-// customer-feedback API. It keeps contacts and sends survey sequences.
+// customer-feedback API. It manages contacts and sends survey sequences.
 //
 // A plain Execute retries after the API's own INTERNAL_ERROR, as the API
 // documents. That retry can message people twice. [WithAtMostOnce] turns it off
@@ -61,8 +61,12 @@
 //	}}
 //	execution, err := client.Sequences.Execute(ctx, sequenceID, params)
 //	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
-//		return err // look under Sendings in the dashboard before you send again
+//		log.Print("look under Sendings in the dashboard before you send again")
 //	}
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println(execution.SendingsCreated)
 //
 // One Execute takes 1 to 100 contacts. Sequences.All lists the sequences with
 // their ids.
@@ -80,8 +84,8 @@
 // Every failed call returns an [*Error]. Ask for the cause with errors.Is.
 // [ErrContactExists], [ErrRateLimited] and [ErrValidation] match the API's
 // code, [ErrConflict] and [ErrServer] the HTTP status. Invalid input fails
-// before anything is sent, with Error.Attempts 0 and the error the server would
-// have returned.
+// before anything is sent, with the error the server would have returned.
+// Error.Attempts is then 0.
 //
 // [ErrUnknownOutcome] matches a failed write that may have taken effect. Any
 // other failed call has changed nothing.
@@ -117,10 +121,11 @@
 //
 // # Stay within the quota
 //
-//	client, err := demeterrr.NewFromEnv(demeterrr.WithLimiter(demeterrr.NewPacer(
+//	pacer := demeterrr.NewPacer(
 //		demeterrr.Limit{Requests: 100, Window: time.Minute, Reserve: 20},
 //		demeterrr.Limit{Requests: 1000, Window: time.Hour, Reserve: 150},
-//	)))
+//	)
+//	client, err := demeterrr.NewFromEnv(demeterrr.WithLimiter(pacer))
 //
 // All keys and programs of an organization share one rate limit. Every attempt
 // asks the [Limiter] first. A [Pacer] keeps one process within the limits, and

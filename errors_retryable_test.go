@@ -21,7 +21,7 @@ var retryables = map[string]struct {
 }{
 	"input that is refused":             {call: do("HEAD", "/x", nil)},
 	"no such contact":                   {call: find, steps: []step{okNobody}},
-	"cancelled before it is sent":       {call: executeTooLate, want: true},
+	"canceled before it is sent":        {call: executeTooLate, want: true},
 	"get in flight":                     {call: cancelled(get), steps: []step{stalled}, want: true},
 	"create in flight":                  {call: cancelled(create), steps: []step{stalled}, want: true},
 	"update in flight":                  {call: cancelled(update), steps: []step{stalled}, want: true},

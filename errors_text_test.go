@@ -139,7 +139,7 @@ func TestAValidationErrorNamesFieldsAndNoValues(t *testing.T) {
 		}
 	}
 	cut := &demeterrr.Error{StatusCode: 400, Code: demeterrr.CodeValidation, Details: []byte(`{"email":`)}
-	same(t, "details that are no JSON", cut.Error(), "demeterrr: 400 VALIDATION_ERROR: see Error.Details")
+	same(t, "details that are not JSON", cut.Error(), "demeterrr: 400 VALIDATION_ERROR: see Error.Details")
 	other := &demeterrr.Error{StatusCode: 404, Code: demeterrr.CodeNotFound, Details: []byte(`{"email":1}`)}
 	same(t, "another code", other.Error(), "demeterrr: 404 NOT_FOUND")
 }
@@ -182,7 +182,7 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 					errors.As(e, new(*net.DNSError))
 					noSecret(t, e)
 					if len(e.Error()) < len("demeterrr: ")+10 {
-						t.Errorf("%s: the text says nothing: %v", what, e)
+						t.Errorf("%s: the text is too short: %v", what, e)
 					}
 				}
 				c, _ := play(t, []step{{err: err}}, once)

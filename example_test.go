@@ -349,7 +349,7 @@ func ExampleContactParams_Validate() {
 func ExampleContactUpdate_Validate() {
 	update := &demeterrr.ContactUpdate{}
 	fmt.Println(update.Validate())
-	// Output: demeterrr: VALIDATION_ERROR: nothing is set to be updated; set a field with demeterrr.Set
+	// Output: demeterrr: VALIDATION_ERROR: no field is set; set one with demeterrr.Set
 }
 
 func ExampleExecuteContact_Validate() {

@@ -355,7 +355,7 @@ func TestDoWantsJSONThatFits(t *testing.T) {
 		}
 		noSecret(t, err, "canary@")
 		if err := serving(t, answer(201, body)).Do(t.Context(), req, nil); err != nil {
-			t.Errorf("%.20q, which nobody wants: %v", body, err)
+			t.Errorf("%.20q, without out: %v", body, err)
 		}
 	}
 	for _, out := range []any{new(struct{ Data struct{ Name int } }), new(struct{ Data struct{ Name time.Time } }), new([]any), new(map[string]map[string]int)} {
@@ -401,7 +401,7 @@ func FuzzContactJSON(f *testing.F) {
 		}
 		wantMembersOnce(t, written)
 		if err := json.Unmarshal(written, &second); err != nil {
-			t.Fatalf("%q was written as %q, which cannot be read: %v", data, written, err)
+			t.Fatalf("%q was written as unreadable %q: %v", data, written, err)
 		}
 		// Encoding compacts raw members and escapes their HTML.
 		sameRaw := cmp.Comparer(func(a, b json.RawMessage) bool {

@@ -54,8 +54,8 @@ type LimitOutcome struct {
 }
 
 // WaitLimiter makes a [Limiter] from a *rate.Limiter of golang.org/x/time/rate,
-// or from any type with this Wait method. It never returns unused places, and
-// it ignores [LowPriority].
+// or from any type with this Wait method. An unused place does not come back,
+// and [LowPriority] has no effect.
 //
 // If the next place comes after the deadline, rate.Limiter fails at once. The
 // call then returns an [*Error] that wraps this error and does not match

@@ -132,7 +132,7 @@ func TestAPlaceComesBackWithWhatTheReplySaid(t *testing.T) {
 func TestNoPlaceComesWithAnError(t *testing.T) {
 	t.Parallel()
 	limiter := acquireFunc(func(context.Context) (demeterrr.Release, error) {
-		return func(demeterrr.LimitOutcome) { t.Error("released a place that was refused") }, errLimiter
+		return func(demeterrr.LimitOutcome) { t.Error("released a place after an error") }, errLimiter
 	})
 	wantError(t, get(t.Context(), serving(t, neverSent(t), demeterrr.WithLimiter(limiter))), 0, errLimiter)
 }

@@ -58,7 +58,7 @@ func (d *diary) release(o demeterrr.LimitOutcome) {
 		return
 	}
 	if !o.Sent {
-		d.t.Errorf("nothing was sent, and yet the outcome is %+v", o)
+		d.t.Errorf("nothing was sent, but the outcome is %+v", o)
 	}
 	d.write("release %d %d/%d %v", o.StatusCode, o.RateLimit.Remaining, o.RateLimit.Limit, o.RetryAfter)
 }
@@ -95,7 +95,7 @@ func TestTheLimiterIsAskedBeforeEveryAttemptAndToldAfterIt(t *testing.T) {
 		"a wrong certificate":       {[]step{badCert}, []string{"unsent"}},
 		"a 429, then nothing":       {[]step{limitedFor("60"), reset, okCreated}, []string{"429 0/0 1m0s", "0 0/0 0s", "201 0/0 0s"}},
 		"no reply in time":          {[]step{stalled, okCreated}, []string{"0 0/0 0s", "201 0/0 0s"}},
-		"a body that is cut":        {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"200 5/1000 0s", "201 0/0 0s"}},
+		"a body cut short":          {[]step{step{body: okContact.body, cut: true}.quota("5"), okCreated}, []string{"200 5/1000 0s", "201 0/0 0s"}},
 		"a final error":             {[]step{exists.quota("3")}, []string{"409 3/1000 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestTheLimitersPlaceIsGivenBackIfTheGateRefuses(t *testing.T) {
 		err := closedWhileLimited(t, d, []step{limitedFor("60").quota("0"), okCreated}, func(c *demeterrr.Client) error { return create(ctx, c) })
 		e := wantError(t, err, 0, demeterrr.ErrRateLimited)
 		if e.RetryAfter != 57*time.Second {
-			t.Errorf("RetryAfter is %v, want the 57 s that are left", e.RetryAfter)
+			t.Errorf("RetryAfter is %v, want the remaining 57 s", e.RetryAfter)
 		}
 		same(t, "events", d.events, []string{"acquire", "send", "acquire", "release 429 0/1000 1m0s", "release unsent"})
 	})
@@ -343,7 +343,7 @@ func (d deaf) Acquire(context.Context) (demeterrr.Release, error) {
 func TestACallThatEndsAtTheLimiterIsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(context.Context) (context.Context, func()){
-		"it is cancelled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
+		"it is canceled": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
 		"its deadline passes": func(ctx context.Context) (context.Context, func()) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			return ctx, func() { time.Sleep(time.Second); cancel() }

@@ -102,7 +102,7 @@ func TestTheErrorsOfAWaitLimiterComeBack(t *testing.T) {
 		retryAfter time.Duration
 	}{
 		"any":                      {errLimiter, errLimiter, 0},
-		"one that says how long":   {away{}, demeterrr.ErrRateLimited, time.Hour},
+		"an error with a wait":     {away{}, demeterrr.ErrRateLimited, time.Hour},
 		"the caller is in a hurry": {context.DeadlineExceeded, context.DeadlineExceeded, 0},
 	} {
 		limiter := demeterrr.WaitLimiter(waitOnly{func(context.Context) error { return tt.err }})

@@ -45,7 +45,7 @@ func TestAnOptIsLeftOutNullOrAValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "nil that was set", string(got), `{"list":[],"map":{},"ptr":null}`)
+	same(t, "a nil set", string(got), `{"list":[],"map":{},"ptr":null}`)
 }
 
 func TestAnOptTellsItsState(t *testing.T) {

@@ -58,8 +58,8 @@ func WithInsecureHTTP() Option {
 	return func(c *config) { c.insecure = true }
 }
 
-// WithAPIKeyFunc asks f for the API key of each attempt, so a rotated key takes
-// effect at once. Pass [New] an empty key then. The client calls f with the
+// WithAPIKeyFunc asks f for the API key of each attempt, so a rotated key needs
+// no new client. Pass [New] an empty key then. The client calls f with the
 // context of the call, before the [Limiter] and [WithBeforeSend]. [WithTimeout]
 // starts after f. f must be safe for concurrent use, and should cache the key
 // for a while.
@@ -116,8 +116,8 @@ func WithLimiter(l Limiter) Option {
 // WithLogger logs every attempt at debug level, and every wait before a retry
 // at warn level with its reason. The entries have method, path, status and
 // durations. Other waits of a second or more are logged at info level when they
-// begin. A [Limiter] without [ReportWait] has its wait logged at the end. Keys,
-// queries and bodies are never logged. The default is no log.
+// begin. If a [Limiter] never calls [ReportWait], its wait is logged at the
+// end. Keys, queries and bodies are never logged. The default is no log.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil {
@@ -260,9 +260,9 @@ func WithUncancelableSend() CallOption {
 
 // WithOnWait calls f when the call begins to wait: for the [Limiter], after a
 // 429, or before a retry. Use it to show the reason for a wait and its expected
-// end. A limiter without [ReportWait] is reported after its wait. f runs on the
-// caller's goroutine. Several functions run in order. To follow all calls of a
-// client, use a [WaitTracer].
+// end. If a limiter never calls [ReportWait], its wait is reported at the end.
+// f runs on the caller's goroutine. Several functions run in order. To follow
+// all calls of a client, use a [WaitTracer].
 func WithOnWait(f func(WaitStart)) CallOption {
 	return func(c *callConfig) {
 		if f == nil {

@@ -29,10 +29,10 @@ func refusedBeforeSending(t testing.TB, what string, err, want error, says strin
 		t.Errorf("%s: got %#v, want %v and no attempt", what, err, want)
 	}
 	if !strings.Contains(e.Message, says) || strings.ContainsAny(err.Error(), "\n\r") {
-		t.Errorf("%s: the text does not say %q in one line: %v", what, says, err)
+		t.Errorf("%s: the text lacks %q, or is more than one line: %v", what, says, err)
 	}
 	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
-		t.Errorf("%s: nothing was sent, and yet the outcome is unknown", what)
+		t.Errorf("%s: nothing was sent, but the outcome is unknown", what)
 	}
 	noSecret(t, err)
 }

@@ -80,7 +80,7 @@ func (c *config) wrap(rt http.RoundTripper) http.RoundTripper {
 	rt = refuseRedirects(rt)
 	for _, wrapper := range c.wrappers {
 		if rt = wrapper(rt); isNil(rt) {
-			c.mistake("WithTransport: the function returned a nil transport (%T); return the one it was given to leave it as it is", rt)
+			c.mistake("WithTransport: the function returned a nil transport (%T); return the transport it was given to send without a wrapper", rt)
 			return nil
 		}
 	}

@@ -72,11 +72,11 @@ type Pacer struct {
 
 	timer   *time.Timer   // serves the line when the next place is free
 	looks   bool          // the timer is running
-	looksAt time.Duration // its end
+	looksAt time.Duration // the time it fires
 }
 
-// place is the place that an Acquire took. Places are reused, each time with a
-// new ticket. A Release with an old ticket does nothing.
+// place is a place taken by an Acquire. Places are reused, each time with a new
+// ticket. A Release with an old ticket does nothing.
 type place struct {
 	ticket uint64
 	low    bool
@@ -109,7 +109,7 @@ func (p *Pacer) check() string {
 // [Release] when the request is over; a second call does nothing. If ctx ends
 // first, Acquire returns ctx's error.
 //
-// If ctx's deadline is out of reach, Acquire fails early with an
+// If no place can come free before ctx's deadline, Acquire fails early with an
 // [*Error] that matches [ErrRateLimited]. Its RetryAfter is the shortest
 // possible wait for a place. Acquire assumes the best case: each call ahead is
 // sent and ends at once, and no call overtakes this one. A normal call that

@@ -230,7 +230,7 @@ func (t *modelTest) compare() {
 			t.early++
 			soonest, after := t.soonest(c, now), now.Add(failed.RetryAfter)
 			if soonest.Before(c.deadline) || after.After(soonest) || after.Before(c.deadline) {
-				t.Fatalf("call %d failed for %v, and has a place in %v at the soonest, its deadline in %v",
+				t.Fatalf("call %d failed with RetryAfter %v; its earliest place is in %v, its deadline in %v",
 					c.id, failed.RetryAfter, soonest.Sub(now), c.deadline.Sub(now))
 			}
 			c.waits = false
@@ -337,7 +337,7 @@ func TestThePacerDoesWhatASlowModelDoes(t *testing.T) {
 	})
 	t.Cleanup(func() {
 		if early == 0 {
-			t.Error("no call failed early: the test does not test that")
+			t.Error("no call failed early: change the steps until some do")
 		}
 	})
 }

@@ -84,7 +84,7 @@ func TestNormalCallsGoBeforeThoseOfLowPriority(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff([]int{2, 4, 0, 1, 3}, served); diff != "" {
-				t.Errorf("Reserve %d: who was served (-want +got):\n%s", reserve, diff)
+				t.Errorf("Reserve %d: served calls (-want +got):\n%s", reserve, diff)
 			}
 		})
 	}
@@ -141,18 +141,18 @@ func TestADeadlineOfLowPriorityCountsNobodyWhoMayComeLater(t *testing.T) {
 		_ = refusal(t, start(t, p, true, time.Minute).call)
 		hopeful, patient := start(t, p, true, 61*time.Second), start(t, p, true, 121*time.Second)
 		if hopeful.back() || patient.back() {
-			t.Fatal("a call failed that has a place in time, unless others come")
+			t.Fatal("a call failed early, though only later calls could delay it")
 		}
 		first := start(t, p, false, 0) // the second place comes in a minute
 		if hopeful.back() {
-			t.Fatal("a call failed that still has a place in time")
+			t.Fatal("a call failed early, though its place still comes in time")
 		}
 		second := start(t, p, false, 0)
 		if e := refusal(t, hopeful.call); e.RetryAfter != 2*time.Minute {
 			t.Errorf("the overtaken call failed for %v", e.RetryAfter)
 		}
 		if patient.back() {
-			t.Error("the patient call failed, which has a place in two minutes")
+			t.Error("the patient call failed, though it has a place in two minutes")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -460,7 +460,7 @@ func TestThePacerKeepsItsLimitWhenA429HeldBackFiftyGoroutines(t *testing.T) {
 			t.Errorf("%d requests in %v, the limit is %d", n, limit.Window, limit.Requests)
 		}
 		if pause := requests[6].start.Sub(requests[5].start); pause < time.Minute-time.Second {
-			t.Errorf("the 429 held nobody back: %v between two requests", pause)
+			t.Errorf("the 429 paused no call: %v between two requests", pause)
 		}
 	})
 }

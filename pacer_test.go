@@ -328,13 +328,13 @@ func TestACancelledWaitGivesItsPlaceToTheNext(t *testing.T) {
 				calls[cancelled].cancel()
 				synctest.Wait()
 				if c := calls[cancelled]; !c.back() || !errors.Is(c.err(), context.Canceled) {
-					t.Fatalf("the cancelled wait: %+v", c.outcome.Load())
+					t.Fatalf("the canceled wait: %+v", c.outcome.Load())
 				}
 				time.Sleep(30 * time.Second)
 				synctest.Wait()
 				want := slices.DeleteFunc([]int{0, 1, 2, 3}, func(i int) bool { return i == cancelled })[:2]
 				if diff := cmp.Diff(want, returned(calls)); diff != "" {
-					t.Errorf("who was served (-want +got):\n%s", diff)
+					t.Errorf("served calls (-want +got):\n%s", diff)
 				}
 				for _, c := range calls {
 					c.cancel()
@@ -467,7 +467,7 @@ func TestACancelledWaitMakesRoomForADeadline(t *testing.T) {
 		synctest.Wait()
 		line = append(line, wait(p, 200*time.Second)) // now third: in three minutes
 		if line[3].back() {
-			t.Errorf("it failed with %v, though one before it had gone", line[3].err())
+			t.Errorf("it failed with %v, though a call before it had left", line[3].err())
 		}
 		for _, c := range line {
 			c.cancel()
@@ -538,7 +538,7 @@ func TestPlacesThatOthersUseAreLeftToThem(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if !next.tookExactly(30 * time.Second) { // the reset, plus the second that may be cut off
-			t.Errorf("%+v, want it to ask after the reset", next.outcome.Load())
+			t.Errorf("%+v, want a test request after the reset", next.outcome.Load())
 		}
 		p.Done(demeterrr.RateLimit{}, 0)
 	})

@@ -272,7 +272,7 @@ func TestFetchAllNoticesARepeatedPage(t *testing.T) {
 		"other ids":                  {[2]string{`{"id":"a"}`, `{"id":"b"}`}, false},
 		"the same bytes":             {[2]string{`{"n":1}`, `{"n":1}`}, true},
 		"other bytes":                {[2]string{`{"n":1}`, `{"n":2}`}, false},
-		"an id that is no text":      {[2]string{`{"id":7}`, `{"id":8}`}, false},
+		"an id that is not text":     {[2]string{`{"id":7}`, `{"id":8}`}, false},
 		"an id further down":         {[2]string{`{"o":{"id":"a"},"n":1}`, `{"o":{"id":"a"},"n":2}`}, false},
 	} {
 		c := serving(t, func(w http.ResponseWriter, r *http.Request) {

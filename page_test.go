@@ -172,7 +172,7 @@ func TestAServerThatIgnoresPageEndsInAnError(t *testing.T) {
 			}
 			fmt.Fprint(w, items(r, 1))
 		},
-		"another page, which is empty": func(w http.ResponseWriter, r *http.Request) {
+		"another page, empty": func(w http.ResponseWriter, r *http.Request) {
 			if page, _ := strconv.Atoi(r.URL.Query().Get("page")); page > 1 {
 				fmt.Fprint(w, pageJSON(nil, 1, 2, 1000, 500))
 				return

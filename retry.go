@@ -7,7 +7,7 @@ import (
 )
 
 // RetryPolicy sets the number of retries and the waits between them. The
-// package documentation has the table of replies that are retried.
+// package documentation has the table of retries.
 //
 // At worst a call takes MaxRetries + 1 attempts, each limited by [WithTimeout],
 // and the waits between them. With the defaults this is four attempts of 30

@@ -151,7 +151,7 @@ func TestUpsertAfterALostReplyFindsItsOwnContact(t *testing.T) {
 		contact, outcome, err := c.Contacts.Upsert(t.Context(), createParams)
 		wantNil(t, err)
 		if contact.ID != contactID || outcome != demeterrr.UpsertUnchanged {
-			t.Errorf("got contact %s, %s; the API did not say that it made it", contact.ID, outcome)
+			t.Errorf("got contact %s, %s; the API did not confirm the creation", contact.ID, outcome)
 		}
 		s.wantSent(3) // no difference, so no PATCH
 		if got := s.sent[2].path; got != "/api/v1/contacts?email=john.doe%40example.com" {

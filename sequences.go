@@ -13,8 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// SequenceStatus is the state of a sequence. The API has other values besides
-// SequenceActive; they are passed through.
+// SequenceStatus tells whether a sequence can be executed. The API has other
+// values besides SequenceActive; they are passed through.
 type SequenceStatus string
 
 // SequenceActive is the status of a sequence that can be executed.
@@ -140,13 +140,13 @@ func (s *SequencesService) Get(ctx context.Context, id string, opts ...CallOptio
 // after a 429, after a failed connection, and after a 500 with the API's own
 // INTERNAL_ERROR. The API documents that last retry; [WithAtMostOnce] turns it
 // off. If a reply is lost in any other way, the error matches
-// [ErrUnknownOutcome]. The decision is then yours: executing twice may message
-// people twice. Look under Sendings in the dashboard first.
+// [ErrUnknownOutcome]. The decision to send again is then yours: executing
+// twice may message people twice. Look under Sendings in the dashboard first.
 //
 // The API creates or updates each contact, matched by email, and creates one
-// sending for each. It skips unsubscribed and invalid contacts;
-// Execution.Results lists them. Two contacts with the same email are an error.
-// If the sequence is inactive, the error matches [ErrSequenceInactive].
+// sending for each. It skips unsubscribed and invalid contacts; see
+// Execution.Results. Two contacts with the same email are an error. If the
+// sequence is inactive, the error matches [ErrSequenceInactive].
 //
 // One sending may be several messages: reminders are automatic. The
 // organization's cooldown may hold back a second campaign. Required scope:
@@ -173,7 +173,7 @@ const maxExecuteContacts = 100
 // message a contact twice.
 func (p *ExecuteParams) check() error {
 	if p == nil {
-		return errors.New("the params of the execution are nil")
+		return errors.New("the params of the execution are nil; pass a *demeterrr.ExecuteParams")
 	}
 	if n := len(p.Contacts); n < 1 || n > maxExecuteContacts {
 		return fmt.Errorf("an execution takes 1 to %d contacts, not %d", maxExecuteContacts, n)

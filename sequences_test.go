@@ -121,7 +121,7 @@ func TestAnExecutionThatCannotBeReadHasAnUnknownOutcome(t *testing.T) {
 	same(t, "sentinels", matched(err), map[string]bool{"ErrUnknownOutcome": true})
 	same(t, "requests", len(j.lines()), 1)
 	if !strings.Contains(err.Error(), "outcome unknown") {
-		t.Errorf("the text does not say so: %v", err)
+		t.Errorf("the text lacks the unknown outcome: %v", err)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestSequencesRoundTripWithWhatIsUnknown(t *testing.T) {
 			}
 		}
 		if err := json.Unmarshal([]byte(`null`), test.into); err != nil {
-			t.Errorf("null, which changes nothing: %v", err)
+			t.Errorf("null must change nothing: %v", err)
 		}
 	}
 }

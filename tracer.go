@@ -130,7 +130,7 @@ type AttemptEnd struct {
 // WaitTracer is an optional interface of a [Tracer], to follow each wait of a
 // call. Additions come as fields of the structs.
 type WaitTracer interface {
-	// TraceWaitStart is called when a wait begins. For a limiter without
+	// TraceWaitStart is called when a wait begins. If a limiter never calls
 	// [ReportWait], it is called after the wait; see WaitStart.Start.
 	TraceWaitStart(ctx context.Context, wait WaitStart) context.Context
 	// TraceWaitEnd is called when the wait is over.
@@ -156,8 +156,8 @@ const (
 type WaitStart struct {
 	// Reason is the reason for the wait.
 	Reason WaitReason
-	// Start is the start of the wait. It lies in the past for a limiter without
-	// [ReportWait].
+	// Start is the start of the wait. It lies in the past if a limiter never
+	// called [ReportWait].
 	Start time.Time
 	// Until is the expected end of the wait; zero if unknown.
 	Until time.Time

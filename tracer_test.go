@@ -266,7 +266,7 @@ func TestAWaitThatTheContextEndsIsTraced(t *testing.T) {
 		"first back-off":   {[]step{internal}, nil, time.Second / 2, "end wait backoff 500ms [GET /contacts/{id}: context canceled]"},
 		"second back-off":  {[]step{refused, internal}, nil, 3 * time.Second, "context canceled]"},
 		"before a retry":   {[]step{internal}, []time.Duration{0, time.Hour}, time.Minute, "context canceled]"},
-		"during a request": {[]step{stalled}, nil, time.Second, "end attempt 1 0 [GET /contacts/{id}: ended while the request was under way: context canceled]"},
+		"during a request": {[]step{stalled}, nil, time.Second, "end attempt 1 0 [GET /contacts/{id}: ended while the request was in flight: context canceled]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
