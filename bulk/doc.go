@@ -1,97 +1,123 @@
 // Package bulk works on many contacts in few requests, on top of package
-// demeterrr. Use [Sync] to bring an account to your data, and [Execute] to send a
-// sequence to any number of people, each once. Use [ExecuteOnce] for an event that
-// can arrive twice, such as a webhook.
+// demeterrr. Pick the function for your task:
+//
+//   - [Sync] brings an account in line with your data.
+//   - [Execute] sends a sequence to any number of contacts, each once.
+//   - [ExecuteOnce] answers an event that can arrive twice, such as a webhook.
 //
 // # Sync an account
 //
-// Sync reads the account by the cheaper way, creates missing contacts and sends
-// only fields that differ. It never deletes.
+// Sync creates the missing contacts and sends only the fields that differ. It
+// never deletes.
 //
 //	customers := []demeterrr.ContactParams{
 //		{Email: "jane.smith@example.com", FirstName: "Jane"},
 //	}
 //	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), nil)
 //	if err != nil {
-//		log.Print(err) // it stopped early; the report tells how far it came
+//		log.Print(err) // it stopped early; the report shows how far it came
 //	}
 //	fmt.Println(report.Created, report.Updated, len(report.Failed))
 //
-// # Look before you write
+// Sync reads the account first, page by page or email by email. It picks the
+// way with fewer requests. If an email appears twice in your data, the last row
+// wins. With [SyncOptions].ManagedTags, Sync changes your own tags only and
+// keeps all others.
 //
-// A dry run only reads. Its plan has the changes, and their cost in requests.
+// # Preview the changes
 //
-//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
+// A dry run only reads. Its plan lists the changes and their cost in requests.
+//
+//	options := &bulk.SyncOptions{DryRun: true}
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), options)
+//	if err != nil {
+//		return err
+//	}
 //	for _, change := range report.Plan.Changes {
-//		fmt.Println(change.Email)
+//		fmt.Println(change.Email, change.Requests)
 //	}
 //
-// [SyncOptions].Confirm shows the same plan in a real run, before the first write.
+// To see the plan of a real run, set [SyncOptions].Confirm. Sync calls it
+// before the first write.
 //
-// # Send only what has changed since
+// # Send only new changes
 //
-// A [SyncState] remembers what was sent. The next Sync reads nothing, and sends
-// one request for each contact that has changed in your data.
+// A [SyncState] remembers the content last sent for each contact. With it, the
+// next Sync reads nothing, and sends one request for each contact that has
+// changed in your data.
 //
 //	state, err := bulk.OpenSyncState("crm.state")
 //	if err != nil {
 //		return err
 //	}
 //	defer state.Close()
-//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{State: state})
+//	options := &bulk.SyncOptions{State: state}
+//	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), options)
 //
-// Run with Verify from time to time. It reads the account, and repairs account and
-// state. ClearEmpty clears fields that have become empty in your data. ManagedTags
-// keeps the tags that others have set.
+// Two more fields of [SyncOptions] need a state:
 //
-// # Send a sequence, to nobody twice
+//   - Verify reads the account and repairs both, account and state. Use it from
+//     time to time.
+//   - ClearEmpty clears fields that have become empty in your data.
 //
-// Execute sends batches of 100. It claims each batch in a [Journal] before it is
-// sent. Run the same program again after a crash: it sends to the others only.
+// # Send a sequence, each contact once
+//
+// Execute sends batches of 100. It claims each batch in a [Journal] just before
+// the request. After a crash, run the same program again: it sends to the rest.
 //
 //	journal, err := bulk.OpenJournal("survey-2026-11.journal", sequenceID)
 //	if err != nil {
 //		return err
 //	}
 //	defer journal.Close()
-//	report, err := bulk.Execute(ctx, client, sequenceID, guests, &bulk.ExecuteOptions{Journal: journal})
+//	options := &bulk.ExecuteOptions{Journal: journal}
+//	report, err := bulk.Execute(ctx, client, sequenceID, guests, options)
 //
-// A lost reply leaves its contacts Unknown. Look them up under Sendings in the
-// dashboard, and forget those that were not sent to.
+// OpenJournal keeps the journal in a file, for one process at a time. Module
+// sqlstore keeps it in a database, for any number of machines.
+//
+// # Follow the outcomes
+//
+// OnResult receives each contact's outcome as soon as it is known.
+//
+//	options.OnResult = func(r bulk.ExecuteResult) {
+//		fmt.Println(r.Contact.Email, r.Outcome, r.ContactID)
+//	}
+//
+// # Resolve unknown outcomes
+//
+// If a reply is lost, its contacts are Unknown: the sequence may have been
+// sent. Look them up in the dashboard, under Sendings. Then forget the contacts
+// without a sending, and the next Execute sends to them.
 //
 //	for _, entry := range journal.InDoubt() {
 //		fmt.Println(entry.Email, entry.At)
 //	}
 //	err = journal.Forget("jane.smith@example.com")
 //
-// The others stay in the list, and nobody sends to them again.
-//
-// Processes on several machines share a journal in a database: see module sqlstore.
-// OnResult tells each contact's outcome as soon as it is known.
-//
-//	options := &bulk.ExecuteOptions{Journal: journal, OnResult: func(r bulk.ExecuteResult) {
-//		fmt.Println(r.Contact.Email, r.Outcome, r.ContactID)
-//	}}
+// All other contacts stay in the journal, and Execute leaves them alone.
 //
 // # Answer an event that can arrive twice
 //
-// ExecuteOnce sends to one contact. Each event has a journal of its own, here a
-// campaign of module sqlstore. An error tells whether the event shall come again.
+// ExecuteOnce sends to one contact, at most once for each event. Give each
+// event its own journal, here a campaign of module sqlstore. The error decides
+// the answer: 503 asks for another delivery.
 //
-//	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, store.Campaign("order-4711"), nil)
+//	order := store.Campaign("order-4711")
+//	result, err := bulk.ExecuteOnce(ctx, client, sequenceID, guest, order, nil)
 //	switch {
 //	case err == nil:
 //		fmt.Println(result.Status, result.Earlier)
 //	case errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent):
-//		w.WriteHeader(http.StatusServiceUnavailable) // let it come again
+//		w.WriteHeader(http.StatusServiceUnavailable) // deliver again later
 //	default:
-//		log.Print(err) // may have been sent (ErrUnknownOutcome), or can never be
+//		log.Print(err) // permanent, or possibly sent (ErrUnknownOutcome)
 //	}
 //
 // # Stream the input
 //
-// The input is a sequence of contacts, each with a nil error. Yield an error if
-// your source fails: it stops the operation.
+// The input is an iterator of contacts with a nil error each. To stop the
+// operation, yield an error, for example when your source fails.
 //
 //	customers := func(yield func(demeterrr.ContactParams, error) bool) {
 //		for rows.Next() {
@@ -106,15 +132,21 @@
 //		}
 //	}
 //
+// For data in memory, use [Slice].
+//
 // # Read the report
 //
-// Every contact of the input is in the report, and the parts add up. A failure
-// changed nothing, unless its error matches [demeterrr.ErrUnknownOutcome]: Execute
-// lists these as Unknown, Sync among Failed. errors.As finds a [*demeterrr.Error] in
-// each. NotTried has the places of contacts whose turn did not come. The returned
-// error is the reason.
+// The report covers every contact of the input, and its numbers add up.
 //
 //	for _, failure := range report.Failed {
 //		log.Print("row ", failure.Index, ": ", failure.Err)
 //	}
+//
+// A failure changed nothing. The exception is an error that matches
+// [demeterrr.ErrUnknownOutcome]: its write may have taken effect. Execute lists
+// these contacts in Unknown, Sync in Failed. errors.As finds a
+// [*demeterrr.Error] in every failure.
+//
+// If an operation stops early, NotTried has the input positions of the
+// remaining contacts. The returned error is the reason.
 package bulk

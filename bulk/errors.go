@@ -13,21 +13,22 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// apiError is a [demeterrr.Error] by a name that can be embedded: a field named
-// Error would hide the method.
+// apiError is [demeterrr.Error] under a name that can be embedded: a field
+// named Error would hide the method of that name.
 type apiError = demeterrr.Error
 
-// failure is a [*demeterrr.Error] with a cause, which only its own package can
-// give it. errors.As finds the Error, whose text names the cause.
+// failure is a [*demeterrr.Error] with a cause of this package's choice. The
+// cause field of an Error is private to its package. errors.As finds the Error,
+// and its text includes the cause.
 type failure struct {
 	*apiError
 	cause error
 }
 
-// Unwrap returns the cause, rather than that of the Error.
+// Unwrap returns the cause given to this failure, in place of the Error's own.
 func (f *failure) Unwrap() error { return f.cause }
 
-// As finds the Error.
+// As finds the embedded Error.
 func (f *failure) As(target any) bool {
 	e, ok := target.(**demeterrr.Error)
 	if ok {
@@ -36,12 +37,13 @@ func (f *failure) As(target any) bool {
 	return ok
 }
 
-// because is the error for what failed with a cause beside its own call's.
+// because returns an error with a cause from outside the contact's own call.
 func because(message string, cause error) *failure {
 	return &failure{&apiError{Message: withCause(message, cause)}, cause}
 }
 
-// withCause is a message that names its cause, without the prefix of that.
+// withCause appends the text of a cause to a message. It drops the cause's
+// prefix, so that the result has one prefix.
 func withCause(message string, cause error) string {
 	text := strings.ReplaceAll(cause.Error(), "demeterrr: ", "")
 	if message == "" {
@@ -50,26 +52,27 @@ func withCause(message string, cause error) string {
 	return message + ": " + text
 }
 
-// invalid is the error for input that is refused before anything is sent.
+// invalid returns the error for input that fails before anything is sent.
 func invalid(format string, args ...any) *demeterrr.Error {
 	return &demeterrr.Error{Code: demeterrr.CodeValidation, Message: fmt.Sprintf(format, args...)}
 }
 
-// inputFailed is the error for a sequence of the caller's that ended with one. It
-// may be another call's: what that left in doubt is no doubt about these contacts.
+// inputFailed returns the error for an input iterator that yielded one. That
+// error may come from another call, so its unknown outcome says nothing about
+// these contacts: foreign hides it.
 func inputFailed(err error) *failure {
 	return because("the input failed", foreign{scrub.Readable(err)})
 }
 
-// journalFailed is the error for a journal that failed. Its text has no emails,
-// which a database may quote.
+// journalFailed returns the error for a failed journal. Its text has emails
+// removed, as a database may quote them.
 func journalFailed(what string, err error) *failure {
 	text := scrub.Emails(strings.ReplaceAll(err.Error(), "demeterrr: ", ""))
 	return &failure{&apiError{Message: "the journal " + what + ": " + text}, err}
 }
 
-// elsewhere is the error of another call, without what it says of its attempts. It
-// is an Error or a failure, as every reason to stop is.
+// elsewhere copies the error of another call without the details of its
+// attempts. err is an Error or a failure, as is every reason to stop.
 func elsewhere(err error) *failure {
 	e, _ := errors.AsType[*demeterrr.Error](err)
 	told := &failure{&apiError{
@@ -77,7 +80,7 @@ func elsewhere(err error) *failure {
 		RequestID: e.RequestID, Method: e.Method, Path: e.Path,
 	}, nil}
 	if cause := errors.Unwrap(err); cause != nil {
-		if err == error(e) { //nolint:errorlint // itself: the text of a failure names the cause already
+		if err == error(e) { //nolint:errorlint // identity: the text of a failure already includes the cause
 			told.Message = withCause(told.Message, cause)
 		}
 		told.cause = foreign{cause}
@@ -85,14 +88,15 @@ func elsewhere(err error) *failure {
 	return told
 }
 
-// foreign is an error that came from outside of a contact's own call, and may be
-// another call's. What that call met must not be taken for what this one met.
+// foreign wraps an error from outside a contact's own call, possibly from
+// another call. It hides that call's code, status and outcome from errors.Is
+// and errors.As.
 type foreign struct{ err error }
 
-// sentinels is the type of those that match a code or a status.
+// sentinels is the type of the sentinels that match a code or a status.
 var sentinels = reflect.TypeOf(demeterrr.ErrNotFound)
 
-// doubts are the other errors that belong to one contact's own attempt.
+// doubts are the other errors that describe one contact's own attempt.
 var doubts = []error{demeterrr.ErrUnknownOutcome, demeterrr.ErrTimeout, ErrInFlight}
 
 func (f foreign) Error() string { return f.err.Error() }
@@ -107,18 +111,18 @@ func (f foreign) As(target any) bool {
 	return !ours && errors.As(f.err, target)
 }
 
-// ended reports whether the context is over. Its deadline may have passed a
-// moment before its timer fires.
+// ended reports whether the context is over. It also compares the deadline with
+// the clock, because the timer of a context fires a moment late.
 func ended(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(deadline) <= 0
 }
 
-// contextError is the error of a context that has ended, with its cause where it has one.
+// contextError returns the error of an ended context, together with its cause.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == nil {
-		return context.DeadlineExceeded // the deadline has passed, its timer has not fired yet
+		return context.DeadlineExceeded // the deadline has passed and its timer is about to fire
 	}
 	if errors.Is(err, cause) {
 		return err

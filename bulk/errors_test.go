@@ -17,7 +17,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// failsToClaim is a journal that knows nobody and cannot claim.
+// failsToClaim is an empty journal that cannot claim.
 type failsToClaim struct{ err error }
 
 func (failsToClaim) Lookup(context.Context, string, []string) ([]bulk.JournalEntry, error) {
@@ -30,7 +30,8 @@ func (j failsToClaim) Claim(context.Context, string, string, []string) ([]bulk.J
 
 func (failsToClaim) Finish(context.Context, string, string, []bulk.JournalEntry) error { return nil }
 
-// failing are the errors of operations that meet err in all the places where it can come from.
+// failing returns the errors of operations in which err occurs, one for each
+// place of origin.
 func failing(t *testing.T, err error) map[string]error {
 	t.Helper()
 	client := through(t, func(*http.Request) (*http.Response, error) { return replying(404, ""), nil })
@@ -78,13 +79,13 @@ func TestATextHasOnePrefixHoweverErrorsAreNested(t *testing.T) {
 	}
 }
 
-// hollow is an error whose nil cannot be read.
+// hollow is an error that panics on a nil pointer inside.
 type hollow struct{ err error }
 
 func (h *hollow) Error() string { return h.err.Error() }
 func (h *hollow) Unwrap() error { return h.err }
 
-// What comes from outside may be a nil in an error, or an error with none inside.
+// An error from outside may be a nil pointer, or contain one.
 func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
@@ -97,7 +98,7 @@ func TestErrorsThatCannotBeReadAreReported(t *testing.T) {
 		"a wrapped nil Error":         fmt.Errorf("mine: %w", (*demeterrr.Error)(nil)),
 	} {
 		for where, failed := range failing(t, err) {
-			errors.Is(failed, io.ErrNoProgress) // asks all that is in it
+			errors.Is(failed, io.ErrNoProgress) // visits every error in the chain
 			errors.As(failed, new(*net.DNSError))
 			if len(failed.Error()) < len("demeterrr: ")+10 {
 				t.Errorf("%s of %s: the text says nothing: %v", name, where, failed)
@@ -122,7 +123,7 @@ func TestTheCauseOfTheContextIsNotTakenForTheContactsOwn(t *testing.T) {
 	}
 }
 
-// The error of a run that a 429 has stopped knows what that reply asked for.
+// After a 429 has stopped a run, its error has the RetryAfter of that reply.
 func TestTheWaitOfARateLimitIsFoundInTheReason(t *testing.T) {
 	t.Parallel()
 	client := through(t, func(*http.Request) (*http.Response, error) {
@@ -138,7 +139,8 @@ func TestTheWaitOfARateLimitIsFoundInTheReason(t *testing.T) {
 	}
 }
 
-// An input can be the work of another call, whose doubt is not about these people.
+// The error of an input may come from another call. Its unknown outcome says
+// nothing about these contacts.
 func TestAnInputsErrorIsNotTakenForTheRunsOwn(t *testing.T) {
 	t.Parallel()
 	lost := through(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })

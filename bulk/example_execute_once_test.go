@@ -24,12 +24,13 @@ type deliveredOrder struct {
 	FirstName string `json:"firstName"`
 }
 
-// surveyWebhook sends one survey for each delivered order. The shop delivers a
-// webhook again until it is answered with 2xx.
+// surveyWebhook sends one survey for each delivered order. The shop repeats a
+// delivery until the answer is 2xx.
 type surveyWebhook struct {
 	client     *demeterrr.Client
 	sequenceID string
-	// campaign returns the journal of one order: store.Campaign of module sqlstore.
+	// campaign returns the journal of one order: store.Campaign of module
+	// sqlstore.
 	campaign func(name string) bulk.Journal
 }
 
@@ -61,12 +62,12 @@ func (h *surveyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A shop's webhook sends one survey an order, however often and to however many
-// replicas the shop delivers it. Answer 503 where another delivery helps, and 2xx
-// where it does not.
+// A shop's webhook sends one survey for each order, even if the shop repeats a
+// delivery or has several replicas. It answers 503 if another delivery helps,
+// and 2xx otherwise.
 func ExampleExecuteOnce() {
 	client := newClient()
-	var journals sync.Map // of an order: a real one is in a database
+	var journals sync.Map // by order; use a database in production
 	handler := &surveyWebhook{client, surveyID, func(name string) bulk.Journal {
 		journal, _ := journals.LoadOrStore(name, demeterrrtest.NewJournal())
 		return journal.(bulk.Journal)

@@ -9,8 +9,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// A sequence is sent to everybody in a table, and to nobody twice, however often
-// the program is run or killed.
+// The program sends a sequence to everybody in a table, each person once. A
+// second run, or a run after a crash, sends only to the rest.
 func ExampleExecute() {
 	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer()))
 
@@ -43,9 +43,9 @@ func ExampleExecute() {
 	// []
 }
 
-// A sequence is sent to the whole account. Read the list before you send: Execute
-// updates contacts, and a list in the order of the last change would shift under
-// the reader.
+// The program sends a sequence to the whole account. It reads the whole list
+// first, because Execute updates contacts. A lazy list, ordered by last change,
+// would shift while it is read.
 func ExampleExecute_wholeAccount() {
 	client := newClient()
 

@@ -8,7 +8,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// What is in memory already becomes an input.
+// Slice turns a slice into an input.
 func ExampleSlice() {
 	client := newClient()
 
@@ -21,7 +21,7 @@ func ExampleSlice() {
 	// Output: 2 sent
 }
 
-// A list that is small enough is read as a whole.
+// Collect reads a whole list into memory.
 func ExampleCollect() {
 	client := newClient()
 
@@ -33,7 +33,7 @@ func ExampleCollect() {
 	// Output: 1 john.doe@example.com
 }
 
-// Rows are found again by the emails of a report, in whatever case they are.
+// EmailKey finds a row by the email of a report, whatever its case.
 func ExampleEmailKey() {
 	rows := map[string]int{bulk.EmailKey("Jane.Smith@example.com"): 7}
 

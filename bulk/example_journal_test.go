@@ -19,8 +19,8 @@ func newJournal() *bulk.FileJournal {
 	return journal
 }
 
-// Execute claims and finishes by itself. A program that sends in its own way uses
-// a journal like this.
+// Execute calls Claim and Finish itself. A program with its own way of sending
+// uses a journal like this.
 func ExampleFileJournal_Claim() {
 	journal := newJournal()
 	defer journal.Close()
@@ -28,7 +28,7 @@ func ExampleFileJournal_Claim() {
 	token := rand.Text() // new for each claim
 	taken, err := journal.Claim(ctx, surveyID, token, []string{"jane.smith@example.com"})
 	if err != nil || len(taken) > 0 {
-		log.Fatal(taken, err) // nothing may be sent
+		log.Fatal(taken, err) // send nothing
 	}
 	// … send …
 	err = journal.Finish(ctx, surveyID, token, []bulk.JournalEntry{
@@ -39,7 +39,7 @@ func ExampleFileJournal_Claim() {
 	// Output: <nil> done queued
 }
 
-// A claim of which nothing was sent is given back.
+// Finish with JournalNew gives back a claim that sent nothing.
 func ExampleFileJournal_Finish() {
 	journal := newJournal()
 	defer journal.Close()
@@ -90,8 +90,8 @@ func ExampleFileJournal_Close() {
 	// Output: <nil>
 }
 
-// After a crash, some may have been messaged or not. Look them up in the dashboard,
-// and forget those that were not.
+// After a crash, the emails in doubt may have been messaged. Look them up in
+// the dashboard, and forget those without a sending.
 func ExampleFileJournal_Forget() {
 	journal, err := bulk.OpenJournal(filepath.Join(dir(), "survey.journal"), surveyID)
 	if err != nil {

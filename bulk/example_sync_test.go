@@ -8,7 +8,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// A nightly job brings the account to what the shop's database has.
+// A nightly job brings the account in line with the shop's database.
 func ExampleSync() {
 	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer()))
 
@@ -18,7 +18,7 @@ func ExampleSync() {
 	}
 	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), nil)
 	if err != nil {
-		log.Print(err) // it stopped early; the report tells how far it came
+		log.Print(err) // it stopped early; the report shows how far it came
 	}
 	for _, failure := range report.Failed {
 		log.Print(failure.Contact.Email, ": ", failure.Err)
@@ -27,7 +27,7 @@ func ExampleSync() {
 	// Output: 1 created, 1 updated, 3 requests
 }
 
-// A dry run tells what Sync would send, and what it would cost.
+// A dry run shows the changes and their cost in requests.
 func ExampleSync_dryRun() {
 	client := newClient()
 

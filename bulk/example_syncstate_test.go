@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// The second night costs one request: for the one customer who has changed.
+// The second night takes one request, for the only customer with a change.
 func ExampleOpenSyncState() {
 	client := newClient(demeterrr.WithLimiter(demeterrr.NewPacer()))
 
@@ -37,7 +37,8 @@ func ExampleOpenSyncState() {
 	// 0 created, 1 updated, 1 requests
 }
 
-// A customer removes the phone number in the shop, so it goes. Tags of others stay.
+// After a customer removes the phone number in the shop, Sync clears it in the
+// account. Tags of others stay.
 func ExampleSync_clearEmpty() {
 	client := newClient()
 	state := newState()
@@ -59,7 +60,7 @@ func ExampleSync_clearEmpty() {
 	// Output: "Doe" "" [customer]
 }
 
-// Nothing is written until somebody has seen what will be.
+// Confirm shows the plan before the first write, and can refuse it.
 func ExampleSync_confirm() {
 	client := newClient()
 
@@ -90,19 +91,20 @@ func newState() *bulk.FileSyncState {
 	return state
 }
 
-// Sync calls Acquire, Lookup and Save itself. A state of your own does as this one.
+// Sync calls Acquire, Lookup and Save itself. A state of your own behaves like
+// this one.
 func ExampleFileSyncState_Save() {
 	state := newState()
 	defer state.Close()
 
 	release, err := state.Acquire(ctx, "https://app.demeterrr.com/api/v1")
 	if err != nil {
-		log.Fatal(err) // another run has it, or it is another account's
+		log.Fatal(err) // another run has it, or it belongs to another account
 	}
 	defer release()
 	err = state.Save(ctx, []bulk.SyncEntry{{Email: "jane.smith@example.com", ContactID: "c1", Dirty: true}})
 	if err != nil {
-		log.Fatal(err) // nothing may be sent
+		log.Fatal(err) // send nothing
 	}
 	entries, err := state.Lookup(ctx, []string{"jane.smith@example.com", "nobody@example.com"})
 	fmt.Println(len(entries), entries[0].ContactID, entries[0].Dirty, err)
@@ -134,7 +136,7 @@ func ExampleFileSyncState_Lookup() {
 
 func ExampleFileSyncState_Close() {
 	path := filepath.Join(dir(), "crm.state")
-	for range 2 { // closed, it can be opened again
+	for range 2 { // after Close it can be opened again
 		state, err := bulk.OpenSyncState(path)
 		if err != nil {
 			log.Fatal(err)

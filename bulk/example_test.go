@@ -11,13 +11,13 @@ import (
 
 const surveyID = "880e8400-e29b-41d4-a716-446655440000"
 
-// The examples run on the fake, in memory: these two stand for an account.
+// The examples run on a fake server in memory.
 var (
 	ctx = context.Background()
 	srv *demeterrrtest.Server
 )
 
-// newClient is a client of a fresh fake, with John and an active sequence in it.
+// newClient returns a client of a new fake with John and an active sequence.
 func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	srv = demeterrrtest.NewServer()
 	srv.AddContact(demeterrr.Contact{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe"})
@@ -25,7 +25,7 @@ func newClient(opts ...demeterrr.Option) *demeterrr.Client {
 	return srv.Client(opts...)
 }
 
-// dir is where an example may write.
+// dir returns a new folder for the files of an example.
 func dir() string {
 	name, err := os.MkdirTemp("", "demeterrr")
 	if err != nil {

@@ -12,81 +12,97 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// ExecuteOptions change how Execute works. The zero value sends without a journal.
+// ExecuteOptions configures Execute. The zero value sends without a journal.
 type ExecuteOptions struct {
-	// LocationID and EmployeeID are UUIDs that apply to all the contacts; empty means none.
+	// LocationID and EmployeeID are UUIDs for all contacts; empty means none.
 	LocationID string
 	EmployeeID string
-	// Concurrency is the number of batches that may be in flight at once, so it is also the number that a crash
-	// leaves in doubt; 0 means 1, which is enough to use up every rate limit that the API documents.
+	// Concurrency is the number of batches that may be in flight at once, and
+	// so the number that a crash leaves in doubt. 0 means 1, enough to use up
+	// every documented rate limit.
 	Concurrency int
-	// Journal remembers to whom the sequence was sent, across runs and processes; nil means that nothing does.
+	// Journal remembers the messaged contacts, across runs and processes. With
+	// nil, each run starts afresh.
 	Journal Journal
-	// SplitRefused halves a batch that the API refused with VALIDATION_ERROR, until the contact at fault stands alone. It
-	// takes at most 30 requests a batch, retries not counted. If none of them succeeds, Execute stops. The default
-	// is off: the API does not document that a refused batch did nothing.
+	// SplitRefused halves a batch after a VALIDATION_ERROR until the contact at
+	// fault stands alone. It takes at most 30 requests a batch, plus retries.
+	// If all of them fail, Execute stops. It is off by default: the API
+	// documentation leaves open whether a refused batch has sent anything.
 	SplitRefused bool
-	// OnProgress is called after every batch and when a request waits, never twice at once. It must return soon.
+	// OnProgress is called after every batch and when a request waits, one call
+	// at a time. It must return soon.
 	OnProgress func(ExecuteProgress)
-	// OnResult is called with each contact's outcome as soon as it is known, when the journal has it. It must return soon,
-	// and is never called twice at once, nor together with OnProgress. Contacts that need no request come first, in the
-	// order of the input. Then come those of each batch: taken ones first, then the others, both in the order of the
-	// input. Batches come in the order in which they end.
+	// OnResult is called with each contact's outcome as soon as it is known and
+	// recorded in the journal. It must return soon. Calls of OnResult and
+	// OnProgress come one at a time.
+	//
+	// Contacts that need no request come first, in input order. The batches
+	// follow, in the order in which they end. Each batch starts with its taken
+	// contacts, then the others, both in input order.
 	OnResult func(ExecuteResult)
 }
 
-// ExecuteProgress says how far Execute has come. The numbers are those of
-// [ExecuteReport]; Read runs ahead of their sum by the batches in flight.
+// ExecuteProgress reports the state of a running Execute. Its numbers are those
+// of [ExecuteReport]. Read is ahead of their sum by the batches in flight.
 type ExecuteProgress struct {
 	Read, Duplicates, AlreadySent, Sent, Skipped, Failed, Unknown, InFlight, NotTried, Requests int
-	// WaitingFor is why a request waits, and WaitingUntil is until when; zero if none waits.
+	// WaitingFor is the reason why a request waits, and WaitingUntil is the end
+	// of that wait. Both are zero while all requests proceed.
 	WaitingFor   demeterrr.WaitReason
 	WaitingUntil time.Time
 }
 
-// ExecuteReport tells what Execute did. Read is the sum of Duplicates,
-// AlreadySent, Sent and the numbers of Skipped, Failed, Unknown, InFlight and
+// ExecuteReport is the result of Execute. Read is the sum of Duplicates,
+// AlreadySent, Sent and the lengths of Skipped, Failed, Unknown, InFlight and
 // NotTried.
 type ExecuteReport struct {
-	// Read is the number of contacts that were taken from the input.
+	// Read counts the contacts drawn from the input.
 	Read int
-	// Duplicates had the email of an earlier contact of this run, which was used instead.
+	// Duplicates counts contacts with the email of an earlier contact in this
+	// run. The earlier contact is used.
 	Duplicates int
-	// AlreadySent were sent to before, in an earlier run or by another process, says the journal.
+	// AlreadySent counts contacts that the journal lists as sent, by an earlier
+	// run or another process.
 	AlreadySent int
-	// Sent are those whom the API reported as [demeterrr.ExecutionQueued].
+	// Sent counts contacts with the status [demeterrr.ExecutionQueued].
 	Sent int
-	// Skipped are those for whom the API reported something else, now or before; the status is empty if its reply did
-	// not name the contact. With a journal they are not tried again.
+	// Skipped lists contacts with any other status, from this run or an earlier
+	// one. The status is empty if the reply left the contact out. With a
+	// journal, later runs leave them alone.
 	Skipped []demeterrr.ExecutionResult
-	// Failed are known not to have been sent. The next run sends to them.
+	// Failed lists contacts that certainly got nothing. The next run tries them
+	// again.
 	Failed []ExecuteFailure
-	// Unknown may have been sent: a reply was lost, or another run died. Their errors match [demeterrr.ErrUnknownOutcome].
-	// With a journal they are never sent to again, unless a person says so: see [FileJournal.Forget].
+	// Unknown lists contacts that may have been messaged: a reply was lost, or
+	// another run died. Their errors match [demeterrr.ErrUnknownOutcome]. With
+	// a journal, later runs leave them alone until a person resolves them: see
+	// [FileJournal.Forget].
 	Unknown []ExecuteFailure
-	// InFlight are being sent to by another process, says the journal. Their errors match [ErrInFlight]. The next run
-	// finds them done, free or in doubt.
+	// InFlight lists contacts that another process is sending to, according to
+	// the journal. Their errors match [ErrInFlight]. The next run finds them
+	// done, free or in doubt.
 	InFlight []ExecuteFailure
-	// NotTried are the places in the input, from 0, of contacts whose turn did not come. The error that Execute returns
-	// is the reason. The next run sends to them.
+	// NotTried lists the input positions, from 0, of contacts that were left
+	// when Execute stopped. The error of Execute is the reason. The next run
+	// sends to them.
 	NotTried []int
-	// Requests is the number of requests sent, retries included.
+	// Requests counts the requests sent, retries included.
 	Requests int
 }
 
-// ExecuteFailure is a contact to whom the sequence was not sent, or perhaps was.
+// ExecuteFailure is a contact with an error: failed, unknown or in flight.
 type ExecuteFailure struct {
-	// Index is the place of the contact in the input, from 0.
+	// Index is the position of the contact in the input, from 0.
 	Index   int
 	Contact demeterrr.ExecuteContact
-	// Err has a [*demeterrr.Error], which errors.As finds.
+	// Err is the reason. errors.As finds a [*demeterrr.Error] in it.
 	Err error
 }
 
-// ExecuteOutcome is what became of one contact.
+// ExecuteOutcome is the outcome of one contact.
 type ExecuteOutcome string
 
-// The outcomes of a contact, each with the part of [ExecuteReport] that has it.
+// The outcomes, each with its field of [ExecuteReport].
 const (
 	ExecuteSent        ExecuteOutcome = "sent"         // Sent
 	ExecuteSkipped     ExecuteOutcome = "skipped"      // Skipped
@@ -100,56 +116,65 @@ const (
 
 // ExecuteResult is the outcome of one contact, for [ExecuteOptions].OnResult.
 type ExecuteResult struct {
-	// Index is the place of the contact in the input, from 0.
+	// Index is the position of the contact in the input, from 0.
 	Index   int
 	Contact demeterrr.ExecuteContact
 	Outcome ExecuteOutcome
-	// Status is what the API said, if the contact was sent to or skipped, now or before.
+	// Status is the API's status of a sent or skipped contact, from this run or
+	// an earlier one. For other outcomes it is empty.
 	Status demeterrr.ExecutionStatus
-	// ContactID is the UUID of the contact; empty if no reply told it.
+	// ContactID is the UUID of the contact; empty if every reply left it out.
 	ContactID string
-	// Err is that of the [ExecuteFailure]; nil for any other outcome.
+	// Err is the error of the [ExecuteFailure]; nil for any other outcome.
 	Err error
 }
 
 // Execute sends a sequence to any number of contacts, 100 to a request. Each
-// email, ignoring case, counts once in a run: the first one wins. No batch is sent
-// again if it may have been performed (see [demeterrr.WithAtMostOnce]). Its
-// contacts are Unknown then, and the next batches go on.
+// email counts once in a run, ignoring case: the first row wins. Execute sends
+// a batch at most once (see [demeterrr.WithAtMostOnce]). If the outcome of a
+// batch is lost, its contacts are Unknown, and Execute goes on with the next
+// batch.
 //
-// With a Journal this holds across runs, processes and crashes. Run it again with
-// the same input and the same journal until nothing is InFlight or NotTried: nobody
-// is messaged twice. It tries the Failed again, too. One at fault itself, with a bad
-// email for example, fails each time. Processes with overlapping inputs and one
-// journal split the work. Execute looks up 100 contacts at a time, and claims each
-// batch at the last moment before it is sent. It gives a claim back before any
-// wait. A claim of a process that died stays, and is Unknown to the others.
+// With a Journal, this holds across runs, processes and crashes. Run Execute
+// again with the same input and journal until InFlight and NotTried are empty:
+// each contact is messaged at most once. Every run also retries the Failed
+// contacts. A contact that is itself at fault, for example with a bad email,
+// fails each time.
 //
-// To send to the whole account, [Collect] its contacts first. Contacts.All as a
-// lazy input misses people, as Execute updates contacts while they are listed.
+// Processes with overlapping inputs and a shared journal split the work.
+// Execute looks up 100 contacts at a time. It claims each batch at the last
+// moment before sending, and releases the claim before any wait. If a process
+// dies, its claim stays, and other processes report its contacts as Unknown.
 //
-// The input is drawn as it is needed. Of a contact that has been dealt with, only
-// the email is kept, beside what the report has of it.
+// To send to the whole account, [Collect] its contacts first. Execute updates
+// contacts while it runs, so a lazy Contacts.All would miss some.
 //
-// The report is never nil and always adds up to what was drawn from the input. A
-// contact or a batch that fails is in it, and the others go on. The error tells why
-// Execute stopped early, if it did; it draws no further input then. The input
-// gave an error, ctx ended, the journal failed, or going on would have been of no
-// use: the key was refused, the sequence is not there or not active, the API asked
-// for a wait of more than an hour, or 5 batches in a row met no working service. Its
-// calls are of low priority: see [demeterrr.LowPriority].
+// Execute draws the input as needed. Of a finished contact it keeps the email
+// and the entry in the report.
+//
+// The report is never nil, and its numbers add up to the contacts drawn. Failed
+// contacts and batches are in it, and the others go on. An error means that
+// Execute stopped early, without drawing the rest of the input:
+//
+//   - The input yielded an error, ctx ended, or the journal failed.
+//   - The API refused the key, or the sequence is missing or inactive.
+//   - The API asked for a wait of more than an hour.
+//   - 5 batches in a row found the service down.
+//
+// Its calls have low priority: see [demeterrr.LowPriority].
 //
 // When ctx ends, an in-flight batch is allowed to finish, for as long as
-// [demeterrr.WithTimeout] allows: cutting it off would leave 100 people in doubt.
-// The journal then has 30 seconds to record its outcome. Looking up and claiming
-// end with ctx.
+// [demeterrr.WithTimeout] allows. Canceling it would leave 100 contacts in
+// doubt. The journal then has 30 seconds to record the outcome. Lookups and
+// claims end with ctx.
 //
-// A journal that fails stops Execute before it sends anything the journal does
-// not know. A method that fails with a connection error is called again, for 30
-// seconds: a net.Error, driver.ErrBadConn, io.EOF or io.ErrUnexpectedEOF. A panic
-// of a method counts as its error.
+// If the journal fails, Execute stops. A batch is sent only after its claim is
+// recorded. After a connection error, Execute retries a journal method for 30
+// seconds: a net.Error, driver.ErrBadConn, io.EOF or io.ErrUnexpectedEOF. A
+// panic in a method counts as its error.
 //
-// It takes the scope sequences:execute. API docs, page "sequences/execute".
+// Execute needs the scope sequences:execute. API docs, page
+// "sequences/execute".
 func Execute(ctx context.Context, c *demeterrr.Client, sequenceID string, contacts iter.Seq2[demeterrr.ExecuteContact, error], opts *ExecuteOptions) (*ExecuteReport, error) {
 	if opts == nil {
 		opts = &ExecuteOptions{}
@@ -185,7 +210,7 @@ func Execute(ctx context.Context, c *demeterrr.Client, sequenceID string, contac
 	return report, err
 }
 
-// executeRun is one Execute on its way.
+// executeRun is one call of Execute.
 type executeRun struct {
 	*run
 	sender  sender
@@ -230,7 +255,8 @@ func (e *executeRun) batches(contacts iter.Seq2[demeterrr.ExecuteContact, error]
 	}
 }
 
-// accept decides whether a contact may be sent to, and reports those that may not.
+// accept reports whether a contact may be sent to. It reports refused contacts
+// and duplicates.
 func (e *executeRun) accept(contact demeterrr.ExecuteContact) (recipient, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -241,7 +267,7 @@ func (e *executeRun) accept(contact demeterrr.ExecuteContact) (recipient, bool) 
 		return to, false
 	}
 	to.key = mailbox.Key(contact.Email)
-	if err := validate.Email(to.key); err != nil && e.options.Journal != nil { // it can be longer in lower case
+	if err := validate.Email(to.key); err != nil && e.options.Journal != nil { // lower case can make it longer than the limit of a journal
 		e.fail(to, invalid("in lower case, %s", err))
 		return to, false
 	}
@@ -250,13 +276,13 @@ func (e *executeRun) accept(contact demeterrr.ExecuteContact) (recipient, bool) 
 		e.tell(to, ExecuteResult{Outcome: ExecuteDuplicate})
 		return to, false
 	}
-	to.key = strings.Clone(to.key) // a copy, which does not keep the line that it was cut from
+	to.key = strings.Clone(to.key) // a copy: the original may keep a whole input line in memory
 	e.seen[to.key] = struct{}{}
 	return to, true
 }
 
-// addNew adds those of the drawn contacts to a batch that the journal does not
-// know, and reports the others.
+// addNew adds the drawn contacts that are new to the journal to a batch. It
+// reports the others.
 func (e *executeRun) addNew(batch, drawn []recipient) []recipient {
 	if e.options.Journal == nil && len(batch) == 0 {
 		return drawn

@@ -25,7 +25,7 @@ func cannedQueue(t testing.TB) *demeterrr.Client {
 	return must(demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
 }
 
-// BenchmarkExecute sends to 100 contacts, in one request and without a journal.
+// BenchmarkExecute sends to 100 contacts in one request, without a journal.
 func BenchmarkExecute(b *testing.B) {
 	client, input := cannedQueue(b), recipients(0, 100)
 	b.ReportAllocs()

@@ -10,7 +10,7 @@ import (
 // maxBatch is the documented limit of an execution (contract, section 6).
 const maxBatch = 100
 
-// send sends to one batch, and reports what became of it.
+// send sends to one batch and reports its outcome.
 func (e *executeRun) send(batch []recipient) {
 	defer e.advanced()
 	if e.over() != nil {
@@ -25,22 +25,22 @@ func (e *executeRun) send(batch []recipient) {
 	e.settle(d)
 }
 
-// refused reports whether the API found a contact of the batch invalid.
+// refused reports whether the API rejected the batch as invalid.
 func (d *delivery) refused() bool {
 	failed, ok := errors.AsType[*demeterrr.Error](d.err)
 	return ok && d.journalErr == nil && failed.StatusCode == http.StatusBadRequest && failed.Code == demeterrr.CodeValidation
 }
 
-// maxSplitRequests is the number of requests that one batch may take.
+// maxSplitRequests is the limit of requests for one batch.
 const maxSplitRequests = 30
 
-// split halves a refused batch until the contacts at fault stand alone. If it
-// runs out of requests, what is left of the batch has failed.
+// split halves a refused batch until the contacts at fault stand alone. When
+// the request limit is reached, the rest of the batch counts as failed.
 func (e *executeRun) split(whole *delivery) {
 	e.reportTaken(whole.taken)
 	halves := whole.halves()
 	sent := 1
-	var accepted bool // or another process is trying
+	var accepted bool // also true if another process has taken one
 	for len(halves) > 0 {
 		half := halves[0]
 		halves = halves[1:]
@@ -60,11 +60,11 @@ func (e *executeRun) split(whole *delivery) {
 		e.settle(d)
 	}
 	if !accepted && e.over() == nil {
-		e.stop(because("the API refused every contact of a batch; look for what they share, such as LocationID", whole.err))
+		e.stop(because("the API refused every contact of a batch; check the values they share, such as LocationID", whole.err))
 	}
 }
 
-// halves are the halves of a refused batch, each refused as the whole was.
+// halves splits a refused batch in two. Each half inherits the refusal.
 func (d *delivery) halves() []*delivery {
 	middle := len(d.left) / 2
 	return []*delivery{
@@ -73,7 +73,8 @@ func (d *delivery) halves() []*delivery {
 	}
 }
 
-// settle reports what became of a batch, and stops where going on is of no use.
+// settle reports the outcome of a batch. It stops the run if further batches
+// would fail too.
 func (e *executeRun) settle(d *delivery) {
 	e.reportTaken(d.taken)
 	untried := d.attempts == 0 && d.journalErr != nil

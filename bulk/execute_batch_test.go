@@ -14,8 +14,8 @@ import (
 
 const validationJSON = `{"error":{"code":"VALIDATION_ERROR","message":"Invalid request","details":[{"field":"contacts","message":"Invalid email"}]}}`
 
-// refusing makes a client of an API that refuses a batch as a whole if one of the
-// emails is in it. sent gets the emails of those that it accepts.
+// refusing returns a client of an API that refuses a batch if it contains one
+// of the emails. sent gets the emails of accepted batches.
 func refusing(t *testing.T, sent *[]string, emails ...string) *demeterrr.Client {
 	t.Helper()
 	return serving(t, func(w http.ResponseWriter, r *http.Request) {
@@ -91,8 +91,8 @@ func TestSplitRefusedReportsWhatIsTakenToo(t *testing.T) {
 	}
 }
 
-// What all contacts share, a location say, is no reason to send the rest of the
-// input in pieces.
+// If the fault lies in a value that all contacts share, such as a location,
+// splitting the rest of the input would waste requests.
 func TestSplitRefusedStopsIfNobodyIsAccepted(t *testing.T) {
 	t.Parallel()
 	var sent []string
@@ -102,15 +102,15 @@ func TestSplitRefusedStopsIfNobodyIsAccepted(t *testing.T) {
 	if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "refused every contact") || report.Requests != 30 || len(report.Failed) != 100 {
 		t.Error(err, totals(report))
 	}
-	// One contact alone is at fault, if anybody is.
+	// A single contact is its own fault.
 	report, err = bulk.Execute(t.Context(), client, "s1", bulk.Slice(recipients(0, 1)), &bulk.ExecuteOptions{SplitRefused: true})
 	if err != nil || report.Requests != 1 || len(report.Failed) != 1 {
 		t.Error(err, totals(report))
 	}
 }
 
-// Another process may be sending to the rest of a refused batch. That is no reason
-// to stop.
+// Another process may be sending to the rest of a refused batch. The run goes
+// on.
 func TestSplitRefusedGoesOnBesideAnotherProcess(t *testing.T) {
 	t.Parallel()
 	var sent []string
@@ -128,7 +128,7 @@ func TestSplitRefusedGoesOnBesideAnotherProcess(t *testing.T) {
 	}
 }
 
-// Only the API's own refusal of the input is split.
+// Only the API's own VALIDATION_ERROR leads to a split.
 func TestSplitRefusedLeavesOtherErrorsAlone(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{

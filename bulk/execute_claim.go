@@ -12,45 +12,46 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 )
 
-// maxClaimAge is how old a claim may be when its request is sent. A journal that
-// tells live claims by their age allows for more.
+// maxClaimAge is the greatest age of a claim when its request leaves. A journal
+// that judges live claims by age allows for a longer time.
 const maxClaimAge = time.Minute
 
-// sender sends a sequence to batches, each attempt under a claim of its own.
+// sender sends a sequence to batches, with a new claim for each attempt.
 type sender struct {
 	client                 *demeterrr.Client
-	journal                Journal // nil: none
+	journal                Journal // may be nil
 	sequenceID             string
 	locationID, employeeID string
-	requests               *atomic.Int64             // sent
-	onWait                 func(demeterrr.WaitStart) // nil if nobody listens
+	requests               *atomic.Int64             // counts the requests sent
+	onWait                 func(demeterrr.WaitStart) // may be nil
 }
 
-// recipient is a contact of the input with its place there.
+// recipient is a contact with its position in the input.
 type recipient struct {
 	index   int
-	key     string // of the email
+	key     string // the key of its email
 	contact demeterrr.ExecuteContact
 }
 
-// delivery is what became of a batch.
+// delivery is the outcome of a batch.
 type delivery struct {
-	left       []recipient                 // those that the last request was for
-	results    []demeterrr.ExecutionResult // of left, if err is nil
+	left       []recipient                 // the contacts of the last request
+	results    []demeterrr.ExecutionResult // one for each of left, if err is nil
 	err        error                       // of the last call
-	taken      []takenRecipient            // left out, as the journal knows them
+	taken      []takenRecipient            // left out because the journal knows them
 	attempts   int                         // requests sent
-	journalErr error                       // why the journal failed, if it did: stop
+	journalErr error                       // the failure of the journal: stop
 }
 
-// takenRecipient is a contact with what the journal knows of it.
+// takenRecipient is a contact with its journal entry.
 type takenRecipient struct {
 	recipient
 	entry JournalEntry
 }
 
-// send sends to one batch, at most once. If some of it turn out to be taken, it
-// starts again with the others. When it returns, the journal knows the outcome.
+// send sends to one batch, at most once. If another claim has taken some
+// contacts, it starts again with the rest. The journal knows the outcome when
+// send returns.
 func (s *sender) send(ctx context.Context, batch []recipient) *delivery {
 	d := &delivery{left: batch}
 	c := &claim{sender: s, delivery: d}
@@ -93,7 +94,7 @@ func (s *sender) params(batch []recipient) *demeterrr.ExecuteParams {
 	return params
 }
 
-// leaveOut moves contacts that are taken out of the batch.
+// leaveOut moves taken contacts out of the batch.
 func (d *delivery) leaveOut(taken []JournalEntry) {
 	entries := byKey(taken)
 	var left []recipient
@@ -107,7 +108,7 @@ func (d *delivery) leaveOut(taken []JournalEntry) {
 	d.left = left
 }
 
-// byKey finds entries by their email's key.
+// byKey indexes entries by the key of their email.
 func byKey(entries []JournalEntry) map[string]JournalEntry {
 	found := make(map[string]JournalEntry, len(entries))
 	for _, entry := range entries {
@@ -116,8 +117,8 @@ func byKey(entries []JournalEntry) map[string]JournalEntry {
 	return found
 }
 
-// resultsOf puts the results of a reply in the order of the batch. One that the
-// reply does not name has an empty status.
+// resultsOf sorts the results of a reply into the order of the batch. A contact
+// that is missing in the reply gets an empty status.
 func resultsOf(batch []recipient, execution *demeterrr.Execution) []demeterrr.ExecutionResult {
 	if inOrder(batch, execution.Results) {
 		return execution.Results
@@ -140,7 +141,7 @@ func resultsOf(batch []recipient, execution *demeterrr.Execution) []demeterrr.Ex
 	return results
 }
 
-// inOrder reports whether the results are those of the batch, in its order.
+// inOrder reports whether the results match the batch, in its order.
 func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
 	if len(results) != len(batch) {
 		return false
@@ -153,20 +154,20 @@ func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
 	return true
 }
 
-// claim is what a delivery holds of the journal. It lasts for one attempt: it is
-// made when nothing stands between the batch and the network, and given back
-// before any wait.
+// claim is the batch that a delivery holds in the journal. It lasts for one
+// attempt: it is acquired when the batch is about to leave, and released before
+// any wait.
 type claim struct {
 	*sender
 	*delivery
 	emails  []string
-	token   string // empty while nothing is claimed
-	sending bool   // the attempt of the claim has begun
-	// stoppedBy are the entries of contacts that are taken: they have stopped the call.
+	token   string // empty between claims
+	sending bool   // the attempt of this claim has begun
+	// stoppedBy has the entries of the taken contacts that stopped the call.
 	stoppedBy []JournalEntry
 }
 
-// errTaken stops a call whose body has contacts that are taken.
+// errTaken stops a call because its body contains taken contacts.
 var errTaken = errors.New("some contacts are taken")
 
 // beforeSend claims the batch for the attempt that follows at once.
@@ -182,16 +183,16 @@ func (c *claim) beforeSend(ctx context.Context) error {
 	return nil
 }
 
-// beforeWait gives the claim back before a call waits for its next attempt. A
-// call whose journal has failed does not wait.
+// beforeWait releases the claim before a call waits for its next attempt. If
+// the journal fails, the call gives up instead of waiting.
 func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelCauseFunc) {
 	if err := c.release(ctx); err != nil {
 		giveUp(err)
 	}
 }
 
-// acquire makes a claim. It gives back the one of the attempt before, of which
-// certainly nothing was sent.
+// acquire makes a claim. It first releases the claim of the previous attempt,
+// which certainly sent nothing.
 func (c *claim) acquire(ctx context.Context) error {
 	const tries = 2
 	for range tries {
@@ -208,7 +209,7 @@ func (c *claim) acquire(ctx context.Context) error {
 		switch {
 		case err != nil:
 			c.fail(err)
-			return c.release(ctx) // any part of it may be recorded
+			return c.release(ctx) // a part of it may be recorded
 		case len(taken) > 0:
 			c.stoppedBy = taken
 			return cmp.Or(c.release(ctx), errTaken)
@@ -216,7 +217,7 @@ func (c *claim) acquire(ctx context.Context) error {
 			return nil
 		}
 	}
-	c.release(ctx) //nolint:errcheck // it is kept
+	c.release(ctx) //nolint:errcheck // fail keeps the error
 	if ended(ctx) {
 		return contextError(ctx)
 	}
@@ -232,8 +233,8 @@ func keysOf(batch []recipient) []string {
 	return keys
 }
 
-// release gives the claim back, if there is one. It returns how the journal
-// failed, now or before.
+// release gives the claim back, if there is one. It returns the first failure
+// of the journal.
 func (c *claim) release(ctx context.Context) error {
 	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: JournalNew} })
 	if c.journalErr != nil {
@@ -242,7 +243,7 @@ func (c *claim) release(ctx context.Context) error {
 	return nil
 }
 
-// settle makes the journal know what became of the attempt, if there was one.
+// settle records the outcome of the attempt, if there was one.
 func (c *claim) settle(ctx context.Context) {
 	c.finish(ctx, func(i int) JournalEntry {
 		switch {
@@ -255,7 +256,8 @@ func (c *claim) settle(ctx context.Context) {
 	})
 }
 
-// abandon records a claim that a panic has left. Its request may be sent by then.
+// abandon records a claim that a panic left behind. Its request may already be
+// sent.
 func (c *claim) abandon(ctx context.Context) {
 	state := JournalNew
 	if c.sending {
@@ -264,7 +266,7 @@ func (c *claim) abandon(ctx context.Context) {
 	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: state} })
 }
 
-// finish ends the claim, if there is one, with an entry for each of its emails.
+// finish ends the claim, if there is one, with an entry for each email.
 func (c *claim) finish(ctx context.Context, entry func(i int) JournalEntry) {
 	if c.token == "" {
 		return

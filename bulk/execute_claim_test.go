@@ -19,7 +19,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// A claim covers one attempt: nothing is claimed while a call waits for its next.
+// A claim covers one attempt: while a call waits for the next one, it holds no
+// claim.
 func TestAClaimIsGivenBackBeforeAWait(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -62,7 +63,7 @@ func TestAClaimIsGivenBackBeforeAWait(t *testing.T) {
 	}
 }
 
-// Other processes take contacts between the look at the journal and the claim.
+// Other processes take contacts between the lookup and the claim.
 func TestContactsThatAreTakenAreLeftOut(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -135,7 +136,8 @@ func TestABatchThatIsTakenAsAWholeTakesNoRequest(t *testing.T) {
 	same(t, "steps", j.script(), []step{{Method: "Lookup", Emails: 100}, {Method: "Claim", Token: 1, Emails: 100}, {Method: "Finish", Token: 1, Emails: 100}})
 }
 
-// miscountingJournal returns from Claim what it should not, as well.
+// miscountingJournal returns wrong entries from Claim in addition to the right
+// ones.
 type miscountingJournal struct {
 	*memoryJournal
 	more func(taken []bulk.JournalEntry, emails []string) []bulk.JournalEntry
@@ -146,8 +148,9 @@ func (j miscountingJournal) Claim(ctx context.Context, id, token string, emails 
 	return j.more(taken, emails), err
 }
 
-// A journal that returns an email twice, or one that it has claimed for us, keeps
-// no claim: it would be in doubt for ever, and nothing was sent.
+// A journal may return an email twice, or one that it has just claimed for the
+// caller. The claim is then given back. Otherwise it would stay in doubt
+// forever, with nothing sent.
 func TestAJournalThatMiscountsKeepsNoClaim(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -179,7 +182,8 @@ func TestAJournalThatMiscountsKeepsNoClaim(t *testing.T) {
 	}
 }
 
-// TestProcessesWithOverlappingListsSplitTheWork runs four at once on one journal.
+// TestProcessesWithOverlappingListsSplitTheWork runs four processes at once on
+// one journal.
 func TestProcessesWithOverlappingListsSplitTheWork(t *testing.T) {
 	t.Parallel()
 	const people = 10_000
@@ -224,7 +228,7 @@ func TestProcessesWithOverlappingListsSplitTheWork(t *testing.T) {
 	}
 }
 
-// slowClaims is a journal whose first claims take 61 seconds.
+// slowClaims returns a journal with first claims of 61 seconds each.
 func slowClaims(n int) *scriptedJournal {
 	j := newScriptedJournal()
 	j.after = func(_ context.Context, s step) error {
@@ -285,7 +289,7 @@ func TestAPanicOfTheTransportLeavesItsBatchUnknown(t *testing.T) {
 	t.Error("Execute has returned", err)
 }
 
-// What ends while a batch is claimed is not sent.
+// If the context ends during the claim, the batch stays unsent.
 func TestABatchIsNotSentWhenItsContextEndsInTheClaim(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -303,7 +307,7 @@ func TestABatchIsNotSentWhenItsContextEndsInTheClaim(t *testing.T) {
 	}
 }
 
-// A journal that fails to take a claim back ends the wait for the retry.
+// A journal that fails to take back a claim ends the wait for the retry.
 func TestARunDoesNotWaitForARetryWhenItsJournalHasFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -332,7 +336,7 @@ func TestARunDoesNotWaitForARetryWhenItsJournalHasFailed(t *testing.T) {
 	})
 }
 
-// TestCaseIsOnePersonAndWidthTwo sends to two emails that differ in case only, and
+// TestCaseIsOnePersonAndWidthTwo sends to two emails that differ in case, and
 // to two that differ in the width of a letter.
 func TestCaseIsOnePersonAndWidthTwo(t *testing.T) {
 	t.Parallel()
@@ -357,7 +361,7 @@ func TestCaseIsOnePersonAndWidthTwo(t *testing.T) {
 	}
 }
 
-// An email can be longer in lower case, where a journal takes no more than 320 bytes.
+// Lower case can make an email longer than the 320 bytes of a journal.
 func TestAnEmailThatNoJournalCanHoldFails(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -378,8 +382,8 @@ func TestAnEmailThatNoJournalCanHoldFails(t *testing.T) {
 	}
 }
 
-// TestARandomRunKeepsItsJournalRight tries faults, other processes and ends, and
-// compares the journal with what was sent.
+// TestARandomRunKeepsItsJournalRight tries random faults, other processes and
+// ends. It compares the journal with the sendings.
 func TestARandomRunKeepsItsJournalRight(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {

@@ -17,7 +17,7 @@ import (
 
 const million = 1_000_000
 
-// heap is what is alive, in bytes.
+// heap returns the live bytes of the heap.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -25,8 +25,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc) //nolint:gosec // no heap is that large
 }
 
-// allQueued answers every execution, and keeps nothing of it: so that what the
-// heap holds is the client's.
+// allQueued answers every execution and keeps nothing, so that the heap belongs
+// to the client.
 type allQueued struct{ contacts int }
 
 func (a *allQueued) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -63,8 +63,8 @@ func aMillion(look func(i int)) iter.Seq2[demeterrr.ExecuteContact, error] {
 	}
 }
 
-// TestExecuteKeepsOnlyTheEmailsOfAMillion measures the heap while a million
-// contacts are streamed, and takes away what a set of their emails takes alone.
+// TestExecuteKeepsOnlyTheEmailsOfAMillion measures the heap while it streams a
+// million contacts. It subtracts the memory of a set of their emails.
 //
 //nolint:paralleltest // the heap is measured for the whole process
 func TestExecuteKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
@@ -80,7 +80,7 @@ func TestExecuteKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 		}
 		set[c.Email] = struct{}{}
 	}
-	runtime.KeepAlive(set) // and no longer
+	runtime.KeepAlive(set) // until here
 
 	server := &allQueued{}
 	client, err := demeterrr.New("dem_your_key_here", demeterrr.WithHTTPClient(&http.Client{Transport: server}))
@@ -94,7 +94,7 @@ func TestExecuteKeepsOnlyTheEmailsOfAMillion(t *testing.T) {
 		t.Fatal(err, totals(report), server.contacts)
 	}
 	for i := 100_000; i <= million; i += 100_000 {
-		t.Logf("%9d contacts: the set of emails %5.1f MB (%d bytes a contact), beyond it %4d kB", i, float64(alone[i])/1e6, alone[i]/int64(i), beyond[i]/1000) // tables double at other moments, by chance
+		t.Logf("%9d contacts: the set of emails %5.1f MB (%d bytes a contact), beyond it %4d kB", i, float64(alone[i])/1e6, alone[i]/int64(i), beyond[i]/1000) // tables grow at random moments
 		if beyond[i] > 4<<20 {
 			t.Errorf("%d bytes beyond the set of emails", beyond[i])
 		}

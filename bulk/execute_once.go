@@ -10,61 +10,68 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// ErrNotSent matches the error of [ExecuteOnce] if certainly nothing was sent and
-// the contact is not the cause. The API was rate limited, failing or out of reach,
-// the key was refused, the journal failed, or ctx ended. Call again later: errors.As
-// finds a [*demeterrr.Error], whose RetryAfter says when if the API named a time.
+// ErrNotSent matches the error of [ExecuteOnce] if certainly nothing was sent
+// and the cause lies outside the contact. The API was rate limited, failing or
+// unreachable, the key was refused, the journal failed, or ctx ended. Call
+// again later. errors.As finds a [*demeterrr.Error], and its RetryAfter says
+// when, if the API named a time.
 //
-// A journal that refuses every call matches it too: a campaign of another sequence,
-// or one with a bad name. So build the name of a campaign from an event that you
-// have validated, and limit how often an event comes again.
+// A journal that refuses every call matches it too, for example a campaign of
+// another sequence or with a bad name. So build the campaign name from a
+// validated event, and limit the redeliveries of an event.
 var ErrNotSent = errors.New("demeterrr: not sent")
 
-// ExecuteOnceOptions change how ExecuteOnce works. The zero value sets nothing.
+// ExecuteOnceOptions configures ExecuteOnce. The zero value adds nothing.
 type ExecuteOnceOptions struct {
 	// LocationID and EmployeeID are UUIDs; empty means none.
 	LocationID string
 	EmployeeID string
 }
 
-// OnceResult is what the API said of one contact.
+// OnceResult is the result for one contact.
 type OnceResult struct {
-	// Status is [demeterrr.ExecutionQueued] if the sequence was sent. Any other status means that the API skipped the
-	// contact, as it does after an unsubscription; it is empty if the reply did not name the contact.
+	// Status is [demeterrr.ExecutionQueued] if the sequence was sent. With any
+	// other status the API skipped the contact, for example after an
+	// unsubscription. It is empty if the reply left the contact out.
 	Status demeterrr.ExecutionStatus
-	// ContactID is the UUID of the contact; empty if no reply told it.
+	// ContactID is the UUID of the contact; empty if every reply left it out.
 	ContactID string
-	// Earlier is true if an earlier call got this result. This call sent nothing.
+	// Earlier is true if the result comes from an earlier call. This call then
+	// sent nothing.
 	Earlier bool
 }
 
-// ExecuteOnce sends a sequence to one contact, at most once. It is for events that
-// can arrive twice, such as webhooks and queue messages. Give each event a journal
-// of its own: one campaign for an order, a visit or a ticket. The same contact can
-// then get the sequence again for the next event. Calls for one event may run at
-// the same time, in any number of processes that share the journal.
+// ExecuteOnce sends a sequence to one contact, at most once. It is for events
+// that can arrive twice, such as webhooks and queue messages.
 //
-// The result is that of this call or, if Earlier is set, of an earlier one. An
-// error tells how to go on:
+// Give each event its own journal: one campaign for an order, a visit or a
+// ticket. The same contact can then get the sequence again for the next event.
+// Calls for one event may run concurrently, in any number of processes that
+// share the journal.
+//
+// The result is from this call or, with Earlier, from an earlier one. An error
+// tells how to go on:
 //
 //   - [ErrInFlight]: another call is sending. Let the event come again.
 //   - [ErrNotSent]: nothing was sent. Let the event come again.
-//   - [demeterrr.ErrUnknownOutcome]: it may have been sent, now or earlier. It is
-//     not sent again until a person has looked.
-//   - any other error is permanent: the API refuses the contact or the sequence,
-//     or an argument is invalid. Nothing was sent.
+//   - [demeterrr.ErrUnknownOutcome]: it may have been sent, now or earlier.
+//     Later calls leave it alone until a person resolves it.
+//   - Any other error is permanent: the API refuses the contact or the
+//     sequence, or an argument is invalid. Nothing was sent.
 //
-// If the sequence was sent and the journal could not record that, ExecuteOnce
-// returns the result and an error. Later calls match [demeterrr.ErrUnknownOutcome].
+// If the sequence was sent and the journal failed to record it, ExecuteOnce
+// returns both, the result and an error. Later calls match
+// [demeterrr.ErrUnknownOutcome].
 //
-// ctx limits the waits. A request in flight may finish when ctx ends, for as long
-// as [demeterrr.WithTimeout] allows, and the journal then has 30 seconds to record
-// its outcome. An HTTP handler passes [context.WithoutCancel] with a deadline, so
-// that a client that hangs up changes nothing.
+// ctx limits the waits. When ctx ends, a request in flight is allowed to
+// finish, for as long as [demeterrr.WithTimeout] allows. The journal then has
+// 30 seconds to record the outcome. In an HTTP handler, pass
+// [context.WithoutCancel] with a deadline, so that the call survives a client
+// that hangs up.
 //
-// An event that the journal knows takes no request, any other takes one. The
-// calls keep normal priority. It takes the scope sequences:execute.
-// API docs, page "sequences/execute".
+// An event in the journal takes no request, any other takes one. The calls have
+// normal priority. ExecuteOnce needs the scope sequences:execute. API docs,
+// page "sequences/execute".
 func ExecuteOnce(ctx context.Context, c *demeterrr.Client, sequenceID string, contact demeterrr.ExecuteContact, j Journal, opts *ExecuteOnceOptions) (*OnceResult, error) {
 	if opts == nil {
 		opts = &ExecuteOnceOptions{}
@@ -107,8 +114,8 @@ func checkOnce(ctx context.Context, c *demeterrr.Client, sequenceID string, to r
 	return nil
 }
 
-// executeOnce looks the contact up, so that a repeated event does not wait for the
-// quota, and sends to it if the journal does not know it.
+// executeOnce looks the contact up first, so that a repeated event skips the
+// wait for the quota. It sends to a contact that is new to the journal.
 func executeOnce(ctx context.Context, s *sender, to recipient) (*OnceResult, error) {
 	known, err := s.lookup(ctx, []string{to.key})
 	if err != nil {
@@ -131,7 +138,7 @@ func executeOnce(ctx context.Context, s *sender, to recipient) (*OnceResult, err
 	return nil, notSent(d.err)
 }
 
-// result is what an entry means for a call that sent nothing.
+// result turns an entry into the result of a call that sends nothing.
 func (entry JournalEntry) result() (*OnceResult, error) {
 	if err := entry.problem(); err != nil {
 		return nil, err
@@ -139,14 +146,14 @@ func (entry JournalEntry) result() (*OnceResult, error) {
 	return &OnceResult{Status: entry.Status, ContactID: entry.ContactID, Earlier: true}, nil
 }
 
-// permanent reports whether the API would give the same answer to the same event
-// at any time. A refused key is not permanent, as it concerns every event alike.
+// permanent reports whether the API would always answer this event alike. A
+// refused key is temporary, since it concerns every event.
 func permanent(err error) bool {
 	e, ok := errors.AsType[*demeterrr.Error](err)
 	return ok && !e.Retryable() && !errors.Is(e, demeterrr.ErrUnauthorized) && !errors.Is(e, demeterrr.ErrForbidden)
 }
 
-// notSentError is an error that also matches ErrNotSent.
+// notSentError wraps an error so that it also matches ErrNotSent.
 type notSentError struct{ err error }
 
 func notSent(err error) error { return &notSentError{err} }

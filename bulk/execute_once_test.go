@@ -21,7 +21,7 @@ import (
 
 var jane = demeterrr.ExecuteContact{Email: "jane.smith@example.com", FirstName: "Jane"}
 
-// onceSent is how a call ended: what matches its error, and its result.
+// onceOutcome is the result of a call, with the sentinels of its error.
 type onceOutcome struct {
 	Result                                 *bulk.OnceResult
 	InFlight, NotSent, Unknown, Successful bool
@@ -29,7 +29,7 @@ type onceOutcome struct {
 
 func outcomeOf(result *bulk.OnceResult, err error) onceOutcome {
 	if result != nil {
-		result.ContactID = "" // the fake makes it
+		result.ContactID = "" // chosen by the fake
 	}
 	return onceOutcome{
 		result, errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent), errors.Is(err, demeterrr.ErrUnknownOutcome), err == nil,
@@ -143,8 +143,8 @@ func TestAFailedDialOfExecuteOnceSendsNothing(t *testing.T) {
 	}
 }
 
-// A journal that fails before it has recorded anything sends nothing. One that
-// cannot record the outcome leaves doubt for later calls only.
+// If the journal fails before it records anything, nothing is sent. If it fails
+// to record the outcome, only later calls are in doubt.
 func TestAFailingJournalOfExecuteOnce(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the database is full")
@@ -178,8 +178,9 @@ func TestAFailingJournalOfExecuteOnce(t *testing.T) {
 	}
 }
 
-// A claim that cannot be given back before a wait stays in the journal. The error
-// names that, and no cancellation: nobody has canceled the call.
+// A claim may fail to be given back before a wait, and stays in the journal.
+// The error says so. It matches no cancellation, since the caller canceled
+// nothing.
 func TestExecuteOnceNamesAJournalThatKeepsAClaim(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -198,8 +199,8 @@ func TestExecuteOnceNamesAJournalThatKeepsAClaim(t *testing.T) {
 	})
 }
 
-// failingJournal fails once, at a method: with err or, if that is nil, a panic. If
-// after is set, the work is done first.
+// failingJournal fails one call of a method, with err or, if err is nil, a
+// panic. With after, it does the work first.
 type failingJournal struct {
 	bulk.Journal
 	method string
@@ -237,7 +238,7 @@ func (j *failingJournal) Finish(ctx context.Context, sequenceID, token string, e
 	return j.fail("Finish", func() error { return j.Journal.Finish(ctx, sequenceID, token, entries) })
 }
 
-// A request in flight outlives its caller: the reply is not lost.
+// A request in flight outlives its caller, so its reply is read.
 func TestAClientThatHangsUpLosesNoReplyOfExecuteOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -257,7 +258,7 @@ func TestAClientThatHangsUpLosesNoReplyOfExecuteOnce(t *testing.T) {
 	})
 }
 
-// A repeated event costs no request, so it does not wait for one either.
+// A repeated event takes no request, so it skips the wait for the quota.
 func TestARepeatedEventDoesNotWaitForTheQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -353,7 +354,7 @@ func TestExecuteOnceRefusesBadInput(t *testing.T) {
 	}
 }
 
-// Case makes one person, and width makes two.
+// Different case is one person, different width is two.
 func TestExecuteOnceKnowsAPersonInAnyCase(t *testing.T) {
 	t.Parallel()
 	srv, journal := newOnceServer(), demeterrrtest.NewJournal()

@@ -6,7 +6,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// reportTaken reports contacts that the journal knows.
+// reportTaken reports contacts that are in the journal.
 func (e *executeRun) reportTaken(taken []takenRecipient) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -24,8 +24,8 @@ func (e *executeRun) reportTaken(taken []takenRecipient) {
 	}
 }
 
-// problem is the error of a contact that another claim holds or has left in doubt;
-// nil if the contact is done.
+// problem returns the error of a contact that another claim holds or has left
+// in doubt. It is nil for a contact that is done.
 func (entry JournalEntry) problem() error {
 	switch {
 	case entry.State == JournalDone:
@@ -36,8 +36,8 @@ func (entry JournalEntry) problem() error {
 	return &failure{&apiError{Message: "an earlier run began to send this and did not learn the outcome"}, demeterrr.ErrUnknownOutcome}
 }
 
-// sentTo reports what the API said of a contact. Whatever the status, the reply
-// was about it, so that it is not sent to again. e.mu is held.
+// sentTo reports the result of a contact. With any status, the reply covers the
+// contact, so it is never sent to again. e.mu is held.
 func (e *executeRun) sentTo(to recipient, result demeterrr.ExecutionResult) {
 	if result.Status != demeterrr.ExecutionQueued {
 		e.skip(to, result)
@@ -53,8 +53,8 @@ func (e *executeRun) skip(to recipient, result demeterrr.ExecutionResult) {
 	e.tell(to, ExecuteResult{Outcome: ExecuteSkipped, Status: result.Status, ContactID: result.ContactID})
 }
 
-// fail reports a contact that was not sent to, or may have been, by what the error
-// says. e.mu is held.
+// fail reports a contact with an error. The error decides between failed,
+// unknown and in flight. e.mu is held.
 func (e *executeRun) fail(to recipient, err error) {
 	list, outcome := &e.report.Failed, ExecuteFailed
 	switch {
@@ -67,7 +67,7 @@ func (e *executeRun) fail(to recipient, err error) {
 	e.tell(to, ExecuteResult{Outcome: outcome, Err: err})
 }
 
-// notTried reports contacts whose turn did not come before the end.
+// notTried reports the contacts that were left when the run ended.
 func (e *executeRun) notTried(batch []recipient) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// TestOnResultTellsEveryOutcome meets them all in one run.
+// TestOnResultTellsEveryOutcome produces every outcome in one run.
 func TestOnResultTellsEveryOutcome(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -68,7 +68,7 @@ func TestOnResultTellsEveryOutcome(t *testing.T) {
 			t.Errorf("contact %d: %+v", i, byIndex[i])
 		}
 	}
-	// The order: what needs no request as it is drawn, then the batch.
+	// The order: first contacts without a request, then the batch.
 	var first []int
 	for _, r := range results[:8] {
 		first = append(first, r.Index)
@@ -76,7 +76,7 @@ func TestOnResultTellsEveryOutcome(t *testing.T) {
 	same(t, "order", first, []int{6, 7, 2, 3, 4, 5, 0, 1})
 }
 
-// Contacts whose turn did not come are listed by their places, in order.
+// NotTried lists the input positions of the remaining contacts, in order.
 func TestWhatWasNotTriedIsListedByItsPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestWhatWasNotTriedIsListedByItsPlace(t *testing.T) {
 	})
 }
 
-// slowLimiter lets one request pass in an hour, but for the first.
+// slowLimiter lets the first request pass at once, and the others one an hour.
 type slowLimiter struct{ next time.Time }
 
 func (l *slowLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
@@ -108,7 +108,7 @@ func (l *slowLimiter) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	return nil, nil //nolint:nilnil // there is nothing to give back
 }
 
-// Progress tells what the run waits for, and when it goes on.
+// The progress has the reason and the end of a wait.
 func TestProgressTellsOfWaits(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]func(t *testing.T, c *demeterrr.Client, id string, told func(demeterrr.WaitReason, time.Time)) error{

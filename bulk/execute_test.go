@@ -118,7 +118,8 @@ func TestABatchFailsAndTheOthersGoOn(t *testing.T) {
 				if len(j.InDoubt()) != doubted {
 					t.Errorf("%d in doubt, want %d", len(j.InDoubt()), doubted)
 				}
-				// The next run does what is left, and leaves those in doubt alone.
+				// The next run sends the rest and leaves the contacts in doubt
+				// alone.
 				again, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 300)), options)
 				executeAdds(t, again)
 				if err != nil || again.Sent != len(report.Failed) || len(again.Unknown) != doubted || again.AlreadySent != report.Sent || len(srv.SentTwice()) > 0 {
@@ -176,8 +177,8 @@ func TestExecuteStopsWhereGoingOnIsOfNoUse(t *testing.T) {
 	}
 }
 
-// TestABatchOnItsWayIsLetFinish ends the context while one batch is on its way.
-func TestABatchOnItsWayIsLetFinish(t *testing.T) {
+// TestABatchInFlightMayFinish ends the context while a batch is in flight.
+func TestABatchInFlightMayFinish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv, id := survey(t, demeterrrtest.WithLatency(2*time.Second, 2*time.Second))
@@ -191,7 +192,8 @@ func TestABatchOnItsWayIsLetFinish(t *testing.T) {
 	})
 }
 
-// held is a limiter that lets a number of requests pass, and then holds back until the context ends.
+// held is a limiter that lets a number of requests pass. It blocks the others
+// until the context ends.
 type held struct{ left int }
 
 func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
@@ -202,8 +204,8 @@ func (h *held) Acquire(ctx context.Context) (demeterrr.Release, error) {
 	return nil, ctx.Err()
 }
 
-// TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while a limiter holds
-// the second batch back.
+// TestABatchThatALimiterHoldsBackIsNotInDoubt ends the run while the second
+// batch waits at a limiter.
 func TestABatchThatALimiterHoldsBackIsNotInDoubt(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
@@ -233,7 +235,7 @@ func TestExecuteStopsWhenItsInputFails(t *testing.T) {
 	torn := errors.New("line 151 is torn")
 	report, err := bulk.Execute(t.Context(), srv.Client(), id, thenFail(recipients(0, 150), torn), nil)
 	executeAdds(t, report)
-	// The first batch may have been on its way by then, or not; the second never is.
+	// The first batch may be in flight by then. The second never is.
 	if !errors.Is(err, torn) || report.Sent != len(srv.Sendings()) || report.Sent > 100 || report.Sent+len(report.NotTried) != 150 {
 		t.Error(err, totals(report))
 	}
@@ -273,7 +275,7 @@ func TestACallThatAStoppedOperationCutsShortWasNotCancelled(t *testing.T) {
 		client := serving(t, func(w http.ResponseWriter, _ *http.Request) {
 			wait, retryAfter := time.Second, "30" // three wait
 			if arrived.Add(1) > 3 {
-				wait, retryAfter = 2*time.Second, "7200" // when one is told to wait for too long
+				wait, retryAfter = 2*time.Second, "7200" // and one gets a wait that is too long
 			}
 			time.Sleep(wait)
 			w.Header().Set("Retry-After", retryAfter)

@@ -11,7 +11,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// memoryJournal is a journal that processes can share, in memory.
+// memoryJournal is a journal in memory that processes can share.
 type memoryJournal struct {
 	mu      sync.Mutex
 	entries map[string]bulk.JournalEntry
@@ -80,15 +80,15 @@ type step struct {
 	Method string
 	Token  int // the number of the token, from 1, in the order of first use
 	Emails int
-	State  bulk.JournalState // that Finish gives to the first email
+	State  bulk.JournalState // given to the first email by Finish
 	At     time.Duration     // since the start
 }
 
-// scriptedJournal is a memoryJournal that notes its steps, and does as it is told
-// before and after each.
+// scriptedJournal is a memoryJournal that records its steps. It runs the
+// functions of the test before and after each.
 type scriptedJournal struct {
 	*memoryJournal
-	before, after func(ctx context.Context, s step) error // nil: nothing
+	before, after func(ctx context.Context, s step) error // may be nil
 
 	start  time.Time
 	notes  sync.Mutex
@@ -117,7 +117,7 @@ func (j *scriptedJournal) note(method, token string, emails int, state bulk.Jour
 	return s
 }
 
-// around runs a method between what the script says.
+// around runs a method between the functions of the script.
 func (j *scriptedJournal) around(ctx context.Context, s step, method func() error) error {
 	if j.before != nil {
 		if err := j.before(ctx, s); err != nil {
@@ -153,7 +153,7 @@ func (j *scriptedJournal) Finish(ctx context.Context, id, token string, entries 
 	})
 }
 
-// script are the steps without their times.
+// script returns the steps without their times.
 func (j *scriptedJournal) script() []step {
 	steps := append([]step(nil), j.steps...)
 	for i := range steps {
@@ -162,7 +162,7 @@ func (j *scriptedJournal) script() []step {
 	return steps
 }
 
-// places is a limiter that counts the places that are taken.
+// places is a limiter that counts its taken places.
 type places struct {
 	mu    sync.Mutex
 	taken int
@@ -179,7 +179,8 @@ func (p *places) add(n int) {
 	p.taken += n
 }
 
-// lostElsewhere is the error of another client's call, whose outcome is unknown.
+// lostElsewhere returns the error of another client's call, with an unknown
+// outcome.
 func lostElsewhere(t *testing.T) error {
 	t.Helper()
 	_, err := serving(t, answer(502, "")).Sequences.Execute(t.Context(), "s1", &demeterrr.ExecuteParams{Contacts: recipients(0, 1)})

@@ -15,7 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// memoryState is a SyncState in memory. It holds Sync to what the interface says.
+// memoryState is a SyncState in memory. It checks that Sync keeps the rules of
+// the interface.
 type memoryState struct {
 	t testing.TB
 
@@ -23,7 +24,7 @@ type memoryState struct {
 	held    bool
 	address string
 	entries map[string]bulk.SyncEntry
-	onSave  func([]bulk.SyncEntry) error // asked before each Save
+	onSave  func([]bulk.SyncEntry) error // called before each Save
 	saves   int
 }
 
@@ -90,7 +91,7 @@ func (s *memoryState) Save(ctx context.Context, entries []bulk.SyncEntry) error 
 	return nil
 }
 
-// check holds the caller to the rules. s.mu is held.
+// check checks the rules for a call. s.mu is held.
 func (s *memoryState) check(n int, emails []string) {
 	seen := map[string]bool{}
 	for _, email := range emails {
@@ -104,7 +105,7 @@ func (s *memoryState) check(n int, emails []string) {
 	}
 }
 
-// snapshot is a copy of what the state knows.
+// snapshot returns a copy of the entries.
 func (s *memoryState) snapshot() map[string]bulk.SyncEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +127,7 @@ func stateFile(t testing.TB) *bulk.FileSyncState {
 	return openState(t, filepath.Join(t.TempDir(), "state"))
 }
 
-// synced runs a Sync that is to succeed, and returns its report and the requests that it made.
+// synced runs a Sync that must succeed. It returns the report and the requests.
 func synced(t testing.TB, srv *demeterrrtest.Server, input []demeterrr.ContactParams, options *bulk.SyncOptions) (*bulk.SyncReport, []demeterrrtest.Request) {
 	t.Helper()
 	before := len(srv.Requests())
@@ -144,7 +145,7 @@ func synced(t testing.TB, srv *demeterrrtest.Server, input []demeterrr.ContactPa
 	return report, requests
 }
 
-// sent are requests as texts: method, path and body, without the ids.
+// sent formats requests as method, path and body, without ids.
 func sent(requests []demeterrrtest.Request) []string {
 	texts := []string{}
 	for _, r := range requests {
@@ -166,7 +167,7 @@ func sent(requests []demeterrrtest.Request) []string {
 	return texts
 }
 
-// ofEmail is a contact of the fake.
+// ofEmail returns a contact of the fake.
 func ofEmail(t testing.TB, srv *demeterrrtest.Server, email string) demeterrr.Contact {
 	t.Helper()
 	for _, c := range srv.Contacts() {

@@ -24,7 +24,7 @@ const (
 	limited60JSON = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":60,"limit":1000,"window":"1 hour"}}}`
 )
 
-// once never repeats a call, so that a test meets the first failure.
+// once turns off retries, so that a test meets the first failure.
 var once = demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0})
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -41,7 +41,8 @@ func replying(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 }
 
-// serving makes a client whose requests the handler answers, in memory and without retries.
+// serving makes a client with the handler as its server, in memory and without
+// retries.
 func serving(t *testing.T, handler http.HandlerFunc, opts ...demeterrr.Option) *demeterrr.Client {
 	t.Helper()
 	return through(t, func(req *http.Request) (*http.Response, error) {
@@ -56,7 +57,7 @@ func serving(t *testing.T, handler http.HandlerFunc, opts ...demeterrr.Option) *
 	}, append([]demeterrr.Option{once}, opts...)...)
 }
 
-// answer is a handler that always gives the same reply.
+// answer returns a handler with a constant reply.
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -92,7 +93,6 @@ func wantIsNot(t *testing.T, err error, not ...error) {
 	}
 }
 
-// same compares two values.
 func same(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -135,7 +135,7 @@ func customerList(from, to int) []demeterrr.ContactParams {
 	return list
 }
 
-// account is a fake that has the customers 0 to n-1.
+// account returns a fake with the customers 0 to n-1.
 func account(t testing.TB, n int, opts ...demeterrrtest.Option) *demeterrrtest.Server {
 	t.Helper()
 	srv := demeterrrtest.NewServer(opts...)
@@ -162,7 +162,7 @@ func counted(srv *demeterrrtest.Server) (reads, writes int) {
 	return reads, writes
 }
 
-// adds fails the test if the report of a Sync does not add up.
+// adds fails the test if the numbers of a Sync report do not add up.
 func adds(t testing.TB, srv *demeterrrtest.Server, r *bulk.SyncReport) {
 	t.Helper()
 	if sum := r.Duplicates + r.Created + r.Updated + r.Unchanged + len(r.Failed) + len(r.NotTried); r.Read != sum {
@@ -178,7 +178,7 @@ func summary(r *bulk.SyncReport) string {
 		r.Read, r.Duplicates, r.Created, r.Updated, r.Unchanged, len(r.Failed), len(r.NotTried))
 }
 
-// has fails the test if the account does not hold what a contact's params say.
+// has fails the test if the account differs from params.
 func has(t testing.TB, srv *demeterrrtest.Server, params []demeterrr.ContactParams) {
 	t.Helper()
 	byEmail := map[string]demeterrr.Contact{}
@@ -192,13 +192,13 @@ func has(t testing.TB, srv *demeterrrtest.Server, params []demeterrr.ContactPara
 	}
 }
 
-// attempted reports whether a request was sent in the call that an error is of.
+// attempted reports whether the call behind an error sent a request.
 func attempted(err error) bool {
 	e, ok := errors.AsType[*demeterrr.Error](err)
 	return ok && e.Attempts > 0
 }
 
-// executeAdds fails the test if the report of an Execute does not add up.
+// executeAdds fails the test if the numbers of an Execute report do not add up.
 func executeAdds(t testing.TB, r *bulk.ExecuteReport) {
 	t.Helper()
 	sum := r.Duplicates + r.AlreadySent + r.Sent + len(r.Skipped) + len(r.Failed) + len(r.Unknown) + len(r.InFlight) + len(r.NotTried)
@@ -207,7 +207,7 @@ func executeAdds(t testing.TB, r *bulk.ExecuteReport) {
 	}
 }
 
-// messaged are the emails that the fake would have written to, lower-cased.
+// messaged returns the emails of all sendings, in lower case.
 func messaged(srv *demeterrrtest.Server) []string {
 	var emails []string
 	for _, s := range srv.Sendings() {
@@ -224,7 +224,7 @@ func recipients(from, to int) []demeterrr.ExecuteContact {
 	return list
 }
 
-// keys are those of recipients.
+// keys returns the keys of recipients(from, to).
 func keys(from, to int) (list []string) {
 	for _, c := range recipients(from, to) {
 		list = append(list, bulk.EmailKey(c.Email))
@@ -232,7 +232,7 @@ func keys(from, to int) (list []string) {
 	return list
 }
 
-// claim claims emails that are free.
+// claim claims free emails.
 func claim(t testing.TB, j bulk.Journal, id, token string, emails ...string) {
 	t.Helper()
 	if taken, err := j.Claim(t.Context(), id, token, emails); err != nil || len(taken) > 0 {
@@ -248,12 +248,12 @@ func finish(t testing.TB, j bulk.Journal, id, token string, entries ...bulk.Jour
 	}
 }
 
-// done is the entry of an email that was sent to.
+// done returns the entry of a sent email.
 func done(email string) bulk.JournalEntry {
 	return bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: demeterrr.ExecutionQueued}
 }
 
-// stateOf is what a journal knows of an email.
+// stateOf returns the journal's entry of an email.
 func stateOf(t testing.TB, j bulk.Journal, id, email string) bulk.JournalEntry {
 	t.Helper()
 	entries, err := j.Lookup(t.Context(), id, []string{bulk.EmailKey(email)})
@@ -266,7 +266,7 @@ func stateOf(t testing.TB, j bulk.Journal, id, email string) bulk.JournalEntry {
 	return entries[0]
 }
 
-// doubted are the emails that a file has in doubt.
+// doubted returns the emails in doubt.
 func doubted(j *bulk.FileJournal) (emails []string) {
 	for _, e := range j.InDoubt() {
 		emails = append(emails, e.Email)
@@ -274,7 +274,7 @@ func doubted(j *bulk.FileJournal) (emails []string) {
 	return emails
 }
 
-// readExecution reads what a request executes.
+// readExecution reads the body of an execution.
 func readExecution(t *testing.T, r *http.Request) *demeterrr.ExecuteParams {
 	t.Helper()
 	var params demeterrr.ExecuteParams
@@ -284,7 +284,7 @@ func readExecution(t *testing.T, r *http.Request) *demeterrr.ExecuteParams {
 	return &params
 }
 
-// queued is the API's reply to an execution that queues everybody.
+// queued returns the API's reply to an execution, with everybody queued.
 func queued(params *demeterrr.ExecuteParams) string {
 	var results []demeterrr.ExecutionResult
 	for _, c := range params.Contacts {
@@ -293,7 +293,7 @@ func queued(params *demeterrr.ExecuteParams) string {
 	return fmt.Sprintf(`{"data":{"sequenceId":"s1","results":%s}}`, must(json.Marshal(results)))
 }
 
-// survey is a fake with an active sequence.
+// survey returns a fake with an active sequence.
 func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, string) {
 	t.Helper()
 	srv := demeterrrtest.NewServer(opts...)
@@ -301,7 +301,7 @@ func survey(t testing.TB, opts ...demeterrrtest.Option) (*demeterrrtest.Server, 
 	return srv, srv.AddSequence(demeterrr.Sequence{Name: "Survey"}).ID
 }
 
-// totals are the numbers of a report.
+// totals formats the numbers of a report.
 func totals(r *bulk.ExecuteReport) string {
 	text := fmt.Sprintf("read %d, duplicates %d, already sent %d, sent %d, skipped %d, failed %d, unknown %d, requests %d",
 		r.Read, r.Duplicates, r.AlreadySent, r.Sent, len(r.Skipped), len(r.Failed), len(r.Unknown), r.Requests)

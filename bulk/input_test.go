@@ -22,7 +22,8 @@ func TestCollectReturnsWhatCameBeforeTheError(t *testing.T) {
 	wantIs(t, err, demeterrr.ErrValidation)
 }
 
-// It folds at least what strings.EqualFold does: rather too few are sent to than somebody twice.
+// EmailKey folds at least as much as strings.EqualFold. In doubt, one message
+// too few is better than one too many.
 func TestEmailKeyIgnoresCase(t *testing.T) {
 	t.Parallel()
 	for a, b := range map[string]string{"JOHN@EXAMPLE.com": "john@example.COM", "ΝΙΚΟΣ@x.gr": "νικος@x.gr", "\u212aim@x.com": "kim@x.com"} {

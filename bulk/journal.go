@@ -8,108 +8,128 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// Journal remembers to whom a sequence was sent, across runs, processes and
-// crashes. With one, [Execute] sends to nobody twice. [OpenJournal] keeps one in a
-// file, for one machine. Module sqlstore keeps one in a database, for any number.
+// Journal remembers the contacts that got a sequence, across runs, processes
+// and crashes. With one, [Execute] messages each contact at most once.
+// [OpenJournal] keeps a journal in a file, for one machine. Module sqlstore
+// keeps it in a database, for any number of machines.
 //
-// A sending takes three steps. Claim records the emails as begun. The request
-// follows at once. Finish records its outcome. If a process dies between the two,
-// its emails stay begun, and nobody sends to them until a person has looked. So a
-// claim never expires.
+// A batch takes three steps:
 //
-// # What a journal of your own must do
+//   - Claim records its emails as begun.
+//   - The request follows at once.
+//   - Finish records the outcome.
 //
-// Emails are keys, as [EmailKey] makes them. Applying it again changes nothing.
-// Compare them byte by byte, not by a collation. One call has 1 to 100 emails, no two of
-// them equal. Each is valid UTF-8 and at most 320 bytes long.
+// If a process dies between the first and the last step, its emails stay begun.
+// All processes leave them alone until a person resolves them. So a claim never
+// expires.
 //
-// Each method is safe for concurrent use, by every process that shares the
-// journal. It returns soon after its context has ended. It returns an error for a
-// sequence that the journal does not keep.
+// # Write your own journal
 //
-// The caller repeats a method that fails with a connection error, so all three
-// are idempotent. See [Execute] for the errors that count as such.
+// Emails are keys made by [EmailKey]. A key of a key is the key itself. Compare
+// keys byte by byte; a collation may treat different keys as equal. One call
+// has 1 to 100 emails, all different. Each is valid UTF-8 and at most 320 bytes
+// long.
 //
-// [demeterrrtest.TestJournal] tests all of this.
+// Each method is safe for concurrent use by every process that shares the
+// journal. It returns soon after its context has ended. It returns an error for
+// a sequence that it does not keep.
+//
+// The caller repeats a method after a connection error, so all three are
+// idempotent. See [Execute] for the errors that count as such.
+//
+// To test your journal, use [demeterrrtest.TestJournal].
 //
 // [demeterrrtest.TestJournal]: https://pkg.go.dev/github.com/demeterrr/demeterrr-go/demeterrrtest#TestJournal
 type Journal interface {
-	// Lookup returns the entries of the emails that the journal knows, in any
-	// order. Unknown emails are left out. It changes nothing.
+	// Lookup returns the entries of the emails in the journal, in any order. It
+	// leaves out emails without an entry, and changes nothing.
 	Lookup(ctx context.Context, sequenceID string, emails []string) ([]JournalEntry, error)
 
-	// Claim records as JournalBegun, under the token, each email that the journal
-	// does not know. It returns the entries of all the others, in any order. The
-	// caller sends to the emails that are not returned, and to no others.
+	// Claim records each email without an entry as JournalBegun under the
+	// token. It returns the entries of all other emails, in any order. The
+	// caller sends only to the emails missing from the result.
 	//
-	// Claim is atomic for each email: of any number of concurrent claims, in any
-	// process, exactly one gets it. A claim that looks first and writes later is
-	// wrong. One email that is taken does not keep the others from being claimed. An
-	// email that is given back while Claim runs is claimed, or returned as begun. So
-	// taken is what was asked for, minus what is read back under the token.
+	// Claim is atomic for each email. Of any number of concurrent claims, in
+	// any process, exactly one gets it. Looking first and writing later breaks
+	// this rule. The free emails of a call are claimed even if others are
+	// taken. An email that is given back while Claim runs is either claimed or
+	// returned as begun. So compute taken as the emails asked for minus the
+	// emails read back under the token.
 	//
-	// Claim is durable: it returns when the record survives a crash of the machine.
+	// Claim is durable: once it returns, the record survives a crash of the
+	// machine.
 	//
-	// The token is new and random for each claim, of at most 64 letters and
-	// digits. Claiming again with the same token and emails changes nothing: emails
-	// that are begun under it are not returned.
+	// The token is new and random for each claim, with at most 64 letters and
+	// digits. Claiming again with the same token and emails changes nothing:
+	// emails begun under that token are missing from the result.
 	//
-	// After an error, any part may be recorded. The caller sends nothing then, and
-	// gives all the emails back with Finish.
+	// After an error, any part may be recorded. The caller then sends nothing
+	// and gives all emails back with Finish.
 	Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []JournalEntry, err error)
 
-	// Finish records what became of emails that were claimed under the token. Of an
-	// entry it reads Email, State, Status and ContactID:
+	// Finish records the outcome of emails claimed under the token. It reads
+	// the fields Email, State, Status and ContactID of an entry:
 	//
-	//   - JournalDone: the reply was about this email. Keep Status and ContactID.
-	//   - JournalUnknown: the email may have been sent to.
-	//   - JournalNew: nothing was sent. Forget the email, so that it can be claimed.
+	//   - JournalDone: the reply covered this email. Keep Status and ContactID.
+	//   - JournalUnknown: the email may have been messaged.
+	//   - JournalNew: nothing was sent. Forget the email, so that it can be
+	//     claimed.
 	//
-	// Any other state is an error, and nothing is recorded.
+	// Any other state is an error, and then nothing is recorded.
 	//
-	// Finish changes only emails that are begun under this token. It ignores, without
-	// an error, emails of another token, finished ones and unknown ones. So finishing
-	// again changes nothing, and the owner does not matter.
+	// Finish changes only emails that are begun under this token, whoever owns
+	// them. It silently ignores emails of another token and emails that are
+	// finished or unknown. So finishing again changes nothing.
 	//
-	// Finish is durable as Claim is. An error leaves each email as it was, or
+	// Finish is durable like Claim. After an error, each email is as it was or
 	// finished.
 	Finish(ctx context.Context, sequenceID, token string, entries []JournalEntry) error
 }
 
-// JournalState is what a journal knows of one email. Treat a state that you do
-// not know as JournalUnknown.
+// JournalState is the state of one email in a journal. Treat any other value as
+// JournalUnknown.
 type JournalState string
 
 const (
-	// JournalNew is the state of an email to which nothing was sent. A journal keeps no entry for it.
+	// JournalNew means that nothing was sent. A journal keeps no entry for such
+	// an email.
 	JournalNew JournalState = ""
-	// JournalBegun is the state of an email whose request was about to be sent. Its process is at it (see JournalEntry.Live), or has died.
+	// JournalBegun means that the request was about to be sent. Its process is
+	// still sending (see JournalEntry.Live) or has died.
 	JournalBegun JournalState = "begun"
-	// JournalUnknown is the state of an email whose reply was lost. It may have been sent to.
+	// JournalUnknown means that the reply was lost. The email may have been
+	// messaged.
 	JournalUnknown JournalState = "unknown"
-	// JournalDone is the state of an email that the API's reply was about, whatever its status.
+	// JournalDone means that the reply of the API covered this email, with any
+	// status.
 	JournalDone JournalState = "done"
 )
 
-// JournalEntry is what a journal knows of one email.
+// JournalEntry is the entry of one email in a journal.
 type JournalEntry struct {
-	// Email is a key, as [EmailKey] makes it: one of those that were asked for.
+	// Email is a key made by [EmailKey], one of the emails asked for.
 	Email string
 	State JournalState
-	// Live is the journal's word that the process which began this may still be at it. It is true right after Claim, for
-	// every process. It is false unless State is JournalBegun, and turns false when the process cannot be at it any more.
+	// Live reports whether the process that began this may still be sending. It
+	// is true right after Claim, for every process. It turns false when that
+	// process can no longer be sending. In any state but JournalBegun it is
+	// false.
 	Live bool
-	// Status is what the API said, if State is JournalDone; empty if its reply did not name the contact.
+	// Status is the status reported by the API if State is JournalDone; empty
+	// if its reply left the contact out.
 	Status demeterrr.ExecutionStatus
-	// ContactID is the UUID of the contact, if State is JournalDone; empty if the reply did not tell.
+	// ContactID is the UUID of the contact if State is JournalDone; empty if
+	// the reply left it out.
 	ContactID string
-	// Owner names the host and the process that made the entry, for people; empty if the journal does not keep it.
+	// Owner names the host and process that made the entry, for people; empty
+	// if the journal does not keep it.
 	Owner string
-	// At is when the entry got its state; zero if the journal does not keep it.
+	// At is the time when the entry got its state; zero if the journal does not
+	// keep it.
 	At time.Time
 }
 
-// ErrInFlight matches the error of a contact to whom another process is sending
-// at this moment, says the journal. Nothing was sent now. Ask again in a few
-// minutes: the contact is done then, free again, or in doubt.
+// ErrInFlight matches the error of a contact that another process is sending to
+// at this moment, according to the journal. This call sent nothing. Ask again
+// in a few minutes: by then the contact is done, free or in doubt.
 var ErrInFlight = errors.New("demeterrr: another process is sending to this contact")

@@ -15,11 +15,11 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// askFor is how long a journal is asked again after a connection error, and how
-// long it has to record an outcome.
+// askFor is the time limit for retries after a connection error, and for
+// recording an outcome.
 const askFor = 30 * time.Second
 
-// lookup returns what the journal knows of emails.
+// lookup returns the journal's entries for the emails.
 func (s *sender) lookup(ctx context.Context, emails []string) (entries []JournalEntry, err error) {
 	err = ask(ctx, func() (err error) {
 		entries, err = s.journal.Lookup(ctx, s.sequenceID, emails)
@@ -34,7 +34,7 @@ func (s *sender) lookup(ctx context.Context, emails []string) (entries []Journal
 	return entries, nil
 }
 
-// claim claims emails, and returns the entries of those that are taken.
+// claim claims emails and returns the entries of the taken ones.
 func (s *sender) claim(ctx context.Context, token string, emails []string) (taken []JournalEntry, err error) {
 	err = ask(ctx, func() (err error) {
 		taken, err = s.journal.Claim(ctx, s.sequenceID, token, emails)
@@ -49,7 +49,7 @@ func (s *sender) claim(ctx context.Context, token string, emails []string) (take
 	return taken, nil
 }
 
-// record records the outcome of a claim, also if ctx has ended.
+// record records the outcome of a claim, even after ctx has ended.
 func (s *sender) record(ctx context.Context, token string, entries []JournalEntry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askFor)
 	defer cancel()
@@ -61,21 +61,21 @@ func (s *sender) record(ctx context.Context, token string, entries []JournalEntr
 	return nil
 }
 
-// checkEntries refuses entries that make no sense: who they are about would be
-// sent to.
+// checkEntries refuses invalid entries. If they were ignored, the contacts that
+// they mean would be sent to.
 func checkEntries(entries []JournalEntry, emails []string) error {
 	for _, entry := range entries {
 		switch {
 		case entry.State == JournalNew:
-			return errors.New("it returned an entry with the state JournalNew; it must leave out emails that it does not know")
+			return errors.New("it returned an entry with the state JournalNew; it must leave out unknown emails")
 		case !slices.Contains(emails, mailbox.Key(entry.Email)):
-			return errors.New("it returned an entry for an email that it was not asked about")
+			return errors.New("it returned an entry for another email; it must return only the emails asked for")
 		}
 	}
 	return nil
 }
 
-// ask calls a method of a journal, and calls it again after a connection error.
+// ask calls a method of a journal, and retries it after a connection error.
 func ask(ctx context.Context, method func() error) error {
 	const firstWait, longestWait = 100 * time.Millisecond, 5 * time.Second
 	until := time.Now().Add(askFor)
@@ -99,8 +99,8 @@ func ask(ctx context.Context, method func() error) error {
 	}
 }
 
-// recovered calls a method of a journal. A panic of it is an error, and every
-// error can be read.
+// recovered calls a method of a journal. It turns a panic into an error and
+// makes every error readable.
 func recovered(method func() error) (err error) {
 	defer scrub.Panic(&err)
 	if err := method(); err != nil {
@@ -109,8 +109,7 @@ func recovered(method func() error) (err error) {
 	return nil
 }
 
-// withContextError is err, which also matches the error of the context that has
-// ended meanwhile.
+// withContextError returns err wrapped with the error of the ended context.
 func withContextError(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -118,8 +117,8 @@ func withContextError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", contextError(ctx), err)
 }
 
-// connectionFailed reports whether an error is a connection error. A file's error
-// is none, although the system's own has the methods of a net.Error.
+// connectionFailed reports whether err is a connection error. An error of a
+// file is none, although the system error in it implements net.Error.
 func connectionFailed(err error) bool {
 	if _, file := errors.AsType[*fs.PathError](err); file {
 		return false

@@ -19,7 +19,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// misbehaving is how a journal fails.
+// misbehaving is a way for a journal to fail.
 type misbehaving struct {
 	fail func(ctx context.Context) error
 	is   error
@@ -42,7 +42,8 @@ var misbehavior = map[string]misbehaving{
 	"fails with a nil":                {func(context.Context) error { return (*hollow)(nil) }, nil, ""},
 }
 
-// failingStep is a step of a journal that fails, and what the run then says and does.
+// failingStep is a failing step of a journal, with the expected result of the
+// run.
 type failingStep struct {
 	name, method string
 	state        bulk.JournalState // of a Finish
@@ -52,8 +53,8 @@ type failingStep struct {
 	sent, failed int
 }
 
-// TestAJournalThatMisbehavesStopsTheRun lets each step of a journal fail in each
-// way, before it has done its work and afterwards.
+// TestAJournalThatMisbehavesStopsTheRun lets each step of a journal fail in
+// each way, before and after its work.
 func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 	t.Parallel()
 	for _, f := range []failingStep{
@@ -80,7 +81,8 @@ func TestAJournalThatMisbehavesStopsTheRun(t *testing.T) {
 	}
 }
 
-// stopsTheRun lets the step fail, and looks at the report, the journal and the fake.
+// stopsTheRun lets the step fail, then checks the report, the journal and the
+// fake.
 func (f failingStep) stopsTheRun(t *testing.T, wrong misbehaving, when string) {
 	t.Helper()
 	srv, id := survey(t)
@@ -132,7 +134,7 @@ func (f failingStep) stopsTheRun(t *testing.T, wrong misbehaving, when string) {
 	}
 }
 
-// A claim that failed may be recorded all the same: it is given back by its token.
+// A failed claim may be recorded, so it is given back by its token.
 func TestAFailedClaimIsGivenBack(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -188,7 +190,7 @@ func TestAJournalIsAskedAgainAfterAConnectionError(t *testing.T) {
 	}
 }
 
-// Each step is repeated for 30 seconds, or until the deadline where that counts.
+// Each step is retried for 30 seconds, or until an earlier deadline.
 func TestAJournalIsNotAskedForEver(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Lookup", "Claim", "Finish"} {
@@ -222,7 +224,8 @@ func TestAJournalIsNotAskedForEver(t *testing.T) {
 	}
 }
 
-// The context of Finish ends 30 seconds after the call, and not with the caller's.
+// The context of Finish ends 30 seconds after the call, independently of the
+// caller's.
 func TestAnOutcomeIsRecordedAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -245,7 +248,7 @@ func TestAnOutcomeIsRecordedAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// madeUp returns an entry that the caller cannot use.
+// madeUp returns an invalid entry.
 type madeUp struct {
 	*memoryJournal
 	method string

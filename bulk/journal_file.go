@@ -20,19 +20,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// FileJournal is a [Journal] in a file of JSON lines, for one process at a time.
-// People and programs can read it. An entry is Live if this process began it and
-// has not finished it. Make one with [OpenJournal]. The zero FileJournal cannot be used.
+// FileJournal is a [Journal] in a file of JSON lines, for one process at a
+// time. People and programs can read it. An entry is Live from its Claim to its
+// Finish in this process. Make a FileJournal with [OpenJournal]; the zero value
+// is unusable.
 type FileJournal struct {
 	sequenceID string
 	file       *journalfile.File
 	owner      string
 
 	mu    sync.Mutex
-	known map[string]*fileEntry // by key
+	known map[string]*fileEntry // by email key
 }
 
-// fileEntry is what the file says of one email.
+// fileEntry is the entry of one email in the file.
 type fileEntry struct {
 	state     JournalState
 	status    demeterrr.ExecutionStatus
@@ -41,7 +42,7 @@ type fileEntry struct {
 	claim     *fileClaim
 }
 
-// fileClaim is what the emails of one claim share.
+// fileClaim is shared by the emails of one claim.
 type fileClaim struct {
 	token, owner string
 	ours         bool // made since the file was opened
@@ -54,8 +55,8 @@ type journalHeader struct {
 	SequenceID string `json:"sequenceId"`
 }
 
-// journalLine is any other line. A line is written at once, so that it holds as
-// a whole or not at all.
+// journalLine is any other line. Each line is written at once, so it is
+// complete or void.
 type journalLine struct {
 	At         time.Time                              `json:"at"`
 	Owner      string                                 `json:"owner,omitempty"`
@@ -68,24 +69,26 @@ type journalLine struct {
 	Forgotten  []string                               `json:"forgotten,omitempty"`
 }
 
-// OpenJournal opens the journal of one sequence in the file at path, or creates
-// it. It fails if the file belongs to another sequence, is not a journal, or is
-// already open, in this process or another one. A process that was killed leaves
-// it free. Close it after use. All emails in the file are held in memory.
+// OpenJournal opens or creates the journal of one sequence in the file at path.
+// It locks the file until Close or the end of the process, even a killed one.
+// It fails if the file belongs to another sequence, is not a journal, or is
+// already open in any process. The journal holds all emails of the file in
+// memory.
 //
-// A journal is for one campaign: whoever is in it is not sent to again, however
-// long ago it was. Use a new file for the next one.
+// A journal is for one campaign: a contact in it is never messaged again. Use a
+// new file for the next campaign.
 //
-// A crash can cut the last line short. That line is dropped: its work had not
-// begun. Any other line that makes no sense is an error.
+// A crash can cut the last line short. OpenJournal drops such a line. If it was
+// a claim, nothing was sent. If it was an outcome, its emails are in doubt. Any
+// other malformed line is an error.
 //
-// Leave the file alone while it is open. If another program replaces, removes or
-// resizes it, as editors do, the journal fails and Execute stops before it
-// sends to anybody else. An edit that keeps the file and its size goes unnoticed.
+// Leave the file alone while it is open. If another program replaces, removes
+// or resizes it, as editors do, the journal fails. Execute then stops before it
+// sends anything else. An edit that keeps the file and its size goes unnoticed.
 //
-// The file is locked while it is open. Solaris, AIX, Plan 9 and WebAssembly have
-// no such locks: OpenJournal fails there and creates no file. Use a Journal in a
-// database there, as module sqlstore has it.
+// Solaris, AIX, Plan 9 and WebAssembly lack such locks, so OpenJournal fails
+// there and creates no file. Use a journal in a database there, such as module
+// sqlstore.
 func OpenJournal(path, sequenceID string) (*FileJournal, error) {
 	if err := validate.ID(sequenceID); err != nil {
 		return nil, invalid("journal: %s", err)
@@ -110,20 +113,20 @@ func owner() string {
 	return strings.ToValidUTF8(host, "?") + ":" + strconv.Itoa(os.Getpid())
 }
 
-// checkHeader refuses the files of others.
+// checkHeader refuses files of another kind, version or sequence.
 func (j *FileJournal) checkHeader(line []byte) error {
 	var h journalHeader
 	switch err := json.Unmarshal(line, &h); {
 	case err != nil || h.Journal != "demeterrr":
 		return journalfile.ErrForeign
 	case h.Version != 1:
-		return fmt.Errorf("it has version %d, this program knows version 1 only", h.Version)
+		return fmt.Errorf("it has version %d, this program reads only version 1; use the program that wrote it, or another file", h.Version)
 	}
 	return sameSequence(h.SequenceID, j.sequenceID)
 }
 
-// usable refuses a journal that OpenJournal did not make, a context that has
-// ended, and the ids of other sequences.
+// usable refuses a zero journal, an ended context, and the id of another
+// sequence.
 func (j *FileJournal) usable(ctx context.Context, sequenceID string) error {
 	if !j.made() {
 		return errNotMade()
@@ -138,7 +141,7 @@ func (j *FileJournal) made() bool { return j != nil && j.file != nil }
 
 func errNotMade() *demeterrr.Error { return invalid("the journal was not made by OpenJournal") }
 
-// sameSequence refuses a sequence other than the journal's own.
+// sameSequence refuses any sequence but the journal's own.
 func sameSequence(own, asked string) error {
 	if asked != own {
 		return invalid("this journal belongs to sequence %s, not to %s; use a separate file for each sequence and campaign", own, asked)
@@ -146,20 +149,20 @@ func sameSequence(own, asked string) error {
 	return nil
 }
 
-// replay takes in a line of the file, which people may have edited. A line that it
-// does not understand is an error, as its emails would be sent to again.
+// replay applies a line of the file. People may have edited the file, so any
+// unknown content is an error: its emails would be sent to again.
 func (j *FileJournal) replay(line []byte) error {
 	var l journalLine
 	in := json.NewDecoder(bytes.NewReader(line))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&l); err != nil || l.apply(j, false) != elements(line) {
-		return errors.New("it must have no members but at, owner, token, begun, done, contactIds, unknown, notSent and forgotten, each once, with lists of emails") // err may quote an email
+		return errors.New("its members must be at, owner, token, begun, done, contactIds, unknown, notSent and forgotten, each at most once, with lists of emails") // err may quote an email
 	}
 	return nil
 }
 
-// elements counts the strings in the lists of a line. A member that stands in it
-// twice has more of them than json decodes.
+// elements counts the strings in the lists of a line. If a member appears
+// twice, the count exceeds that of the decoded lists.
 func elements(line []byte) (n int) {
 	in, list := json.NewDecoder(bytes.NewReader(line)), false
 	for {
@@ -178,7 +181,7 @@ func elements(line []byte) (n int) {
 	}
 }
 
-// apply makes a journal know what a line says, and returns how many emails that were.
+// apply records a line in memory and returns the number of its emails.
 func (l *journalLine) apply(j *FileJournal, ours bool) (n int) {
 	set := func(email string, state JournalState) *fileEntry {
 		n++
@@ -215,7 +218,7 @@ func (l *journalLine) apply(j *FileJournal, ours bool) (n int) {
 	return n
 }
 
-// write puts a line on the disk, and takes it in if it is there. j.mu is held.
+// write appends a line to the file and then applies it. j.mu is held.
 func (j *FileJournal) write(l *journalLine) error {
 	l.At = time.Now().UTC().Truncate(time.Millisecond)
 	line, err := json.Marshal(l)
@@ -229,7 +232,7 @@ func (j *FileJournal) write(l *journalLine) error {
 	return nil
 }
 
-// entry returns what is known of a key; false if nothing is. j.mu is held.
+// entry returns the entry of a key, and false for an unknown key. j.mu is held.
 func (j *FileJournal) entry(key string) (JournalEntry, bool) {
 	e := j.known[key]
 	if e == nil {
@@ -240,10 +243,11 @@ func (j *FileJournal) entry(key string) (JournalEntry, bool) {
 	}, true
 }
 
-// live reports whether this process began an email and has not finished it.
+// live reports whether this process has claimed the email and is yet to finish
+// it.
 func (e *fileEntry) live() bool { return e.state == JournalBegun && e.claim.ours }
 
-// Lookup returns what the journal knows of emails. It takes them in any case.
+// Lookup returns the entries of known emails. It accepts emails in any case.
 func (j *FileJournal) Lookup(ctx context.Context, sequenceID string, emails []string) ([]JournalEntry, error) {
 	if err := j.usable(ctx, sequenceID); err != nil {
 		return nil, err
@@ -259,8 +263,8 @@ func (j *FileJournal) Lookup(ctx context.Context, sequenceID string, emails []st
 	return entries, nil
 }
 
-// Claim records, on the disk, that the sequence is about to be sent to the emails
-// that it does not return.
+// Claim records the free emails as begun and returns the entries of the others.
+// The record is on the disk when Claim returns.
 func (j *FileJournal) Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []JournalEntry, err error) {
 	if err := j.usable(ctx, sequenceID); err != nil {
 		return nil, err
@@ -290,10 +294,11 @@ func (j *FileJournal) Claim(ctx context.Context, sequenceID, token string, email
 	return taken, j.write(&journalLine{Owner: j.owner, Token: token, Begun: claimed})
 }
 
-// maxToken is the longest token that [Journal] allows.
+// maxToken is the length limit of a token in [Journal].
 const maxToken = 64
 
-// Finish records, on the disk, what became of emails that the token has claimed.
+// Finish records the outcome of emails claimed under the token. The record is
+// on the disk when Finish returns.
 func (j *FileJournal) Finish(ctx context.Context, sequenceID, token string, entries []JournalEntry) error {
 	if err := j.usable(ctx, sequenceID); err != nil {
 		return err
@@ -307,7 +312,7 @@ func (j *FileJournal) Finish(ctx context.Context, sequenceID, token string, entr
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for some := range slices.Chunk(entries, maxBatch) { // a line has its limit
+	for some := range slices.Chunk(entries, maxBatch) { // keeps each line within its limit
 		ours := slices.DeleteFunc(slices.Clone(some), func(e JournalEntry) bool {
 			known := j.known[mailbox.Key(e.Email)]
 			return known == nil || known.state != JournalBegun || known.claim.token != token
@@ -322,7 +327,7 @@ func (j *FileJournal) Finish(ctx context.Context, sequenceID, token string, entr
 	return nil
 }
 
-// finished is the line that tells what became of emails.
+// finished returns the line with the outcome of emails.
 func finished(entries []JournalEntry) *journalLine {
 	l := &journalLine{Done: map[demeterrr.ExecutionStatus][]string{}, ContactIDs: map[string]string{}}
 	for _, e := range entries {
@@ -337,17 +342,18 @@ func finished(entries []JournalEntry) *journalLine {
 			l.Unknown = append(l.Unknown, key)
 		case JournalNew:
 			l.NotSent = append(l.NotSent, key)
-		case JournalBegun: // refused before
+		case JournalBegun: // Finish has refused it
 		}
 	}
 	return l
 }
 
-// InDoubt returns the entries that were begun and not finished, and those whose
-// reply was lost, sorted by email. It leaves out Live entries. Each of these
-// contacts may have been messaged or not. Look them up under Sendings in the
-// dashboard. Call [FileJournal.Forget] for those without a sending, and leave the
-// others.
+// InDoubt returns the entries with an unknown outcome, sorted by email. Their
+// reply was lost, or their process died. It leaves out Live entries.
+//
+// Each of these contacts may have been messaged. Look them up in the dashboard,
+// under Sendings. Call [FileJournal.Forget] for those without a sending, and
+// leave the others.
 func (j *FileJournal) InDoubt() []JournalEntry {
 	if !j.made() {
 		return nil
@@ -367,9 +373,10 @@ func (j *FileJournal) InDoubt() []JournalEntry {
 
 func (e *fileEntry) inDoubt() bool { return e.state != JournalDone && !e.live() }
 
-// Forget makes the next Execute send to emails that are in doubt. Only the
-// caller can answer for that: a contact who was messaged after all is messaged
-// twice. It refuses all of them if one is not in doubt, or is being sent to now.
+// Forget removes emails that are in doubt, so that the next Execute sends to
+// them. It relies on your check: a contact that was messaged after all is
+// messaged twice. If one of the emails is Live, done or missing in the journal,
+// Forget fails and removes none.
 func (j *FileJournal) Forget(emails ...string) error {
 	if !j.made() {
 		return errNotMade()
@@ -381,12 +388,12 @@ func (j *FileJournal) Forget(emails ...string) error {
 		keys[i] = mailbox.Key(email)
 		switch e := j.known[keys[i]]; {
 		case e != nil && e.live():
-			return invalid("email %d of %d is being sent to, so that none was forgotten; wait for its outcome", i+1, len(emails))
+			return invalid("email %d of %d is being sent to, so none was forgotten; wait for its outcome", i+1, len(emails))
 		case e == nil || !e.inDoubt():
-			return invalid("email %d of %d is not in doubt, so that none was forgotten; InDoubt lists those that are", i+1, len(emails))
+			return invalid("email %d of %d is not in doubt, so none was forgotten; pass emails from InDoubt only", i+1, len(emails))
 		}
 	}
-	for some := range slices.Chunk(keys, maxBatch) { // a line has its limit
+	for some := range slices.Chunk(keys, maxBatch) { // keeps each line within its limit
 		if err := j.write(&journalLine{Forgotten: some}); err != nil {
 			return err
 		}
@@ -394,7 +401,7 @@ func (j *FileJournal) Forget(emails ...string) error {
 	return nil
 }
 
-// Close closes the file and lets others open it. It may be called twice.
+// Close closes the file and releases its lock. A second call does nothing.
 func (j *FileJournal) Close() error {
 	if !j.made() {
 		return nil

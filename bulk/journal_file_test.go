@@ -58,7 +58,8 @@ func TestAJournalIsReadableAsJSONLines(t *testing.T) {
 	}
 }
 
-// wholeJournal is a journal with two batches, of which the second sends to one whom the first did not reach.
+// wholeJournal returns a journal with two batches. The second one sends to a
+// contact that the first one missed.
 func wholeJournal(t *testing.T, path, id string) []byte {
 	t.Helper()
 	j := openJournal(t, path, id)
@@ -76,8 +77,8 @@ func wholeJournal(t *testing.T, path, id string) []byte {
 	return data
 }
 
-// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, as a
-// crash may, and looks at what is left: never more than what was written whole.
+// TestAJournalSurvivesBeingCutAnywhere cuts a journal after every byte, like a
+// crash. Only whole lines count in the rest.
 func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 	t.Parallel()
 	const id = "s1"
@@ -94,7 +95,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 			if err := os.WriteFile(torn, append(bytes.Clone(data[:cut]), tail...), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // also after it was mended
+			for range 2 { // once more after the repair
 				j, err := bulk.OpenJournal(torn, id)
 				if err != nil {
 					t.Fatalf("cut at %d: %v", cut, err)
@@ -105,7 +106,7 @@ func TestAJournalSurvivesBeingCutAnywhere(t *testing.T) {
 				}
 				lines := bytes.Count(data[:cut], []byte("\n"))
 				if tail == "" && cut < len(data) && data[cut] == '\n' {
-					lines++ // nothing tells it from a line that somebody edited: those whom it names may have been sent to
+					lines++ // it looks like an edited line, and its emails may have been messaged
 				}
 				want := wants[max(0, lines-1)]
 				if got := strings.Join(states, ","); got != want {
@@ -226,7 +227,8 @@ func TestAJournalIsARegularFile(t *testing.T) {
 	}
 }
 
-// longEmails are as long as an email may be, and in JSON six times that.
+// longEmails returns emails of the maximum length. In JSON they are six times
+// as long.
 func longEmails(n int) []string {
 	emails := make([]string, n)
 	for i := range emails {
@@ -239,7 +241,7 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path, "s1")
-	emails := longEmails(1200) // more than a line holds
+	emails := longEmails(1200) // more than fit into a line
 	if _, err := j.Claim(t.Context(), "s1", "t1", emails); err == nil {
 		t.Error("a line was written that cannot be read")
 	}
@@ -248,7 +250,7 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 		claim(t, j, "s1", "t1", batch...)
 	}
 	for i, email := range emails[:600] {
-		status := demeterrr.ExecutionStatus(strings.Repeat("<", i%100)) // a hundred of them
+		status := demeterrr.ExecutionStatus(strings.Repeat("<", i%100)) // a hundred different ones
 		entries = append(entries, bulk.JournalEntry{Email: email, State: bulk.JournalDone, Status: status, ContactID: "990e8400-e29b-41d4-a716-446655440000"})
 	}
 	for _, email := range emails[600:] {
@@ -263,7 +265,7 @@ func TestEveryLineOfAJournalCanBeReadAgain(t *testing.T) {
 		got := stateOf(t, j, "s1", want.Email)
 		got.At, got.Owner = time.Time{}, ""
 		if want.State == bulk.JournalNew {
-			want.Email = "" // there is no entry
+			want.Email = "" // no entry
 		}
 		same(t, "entry", got, want)
 	}
@@ -289,7 +291,7 @@ func TestAJournalForgetsAnyNumber(t *testing.T) {
 	}
 }
 
-// JSON would alter the email, so that nobody finds it again.
+// JSON would change this email, so a later lookup would miss it.
 func TestAJournalClaimsOnlyEmails(t *testing.T) {
 	t.Parallel()
 	j := openJournal(t, filepath.Join(t.TempDir(), "journal"), "s1")
@@ -347,7 +349,7 @@ func TestAJournalRefusesAnotherSequence(t *testing.T) {
 	}
 }
 
-// The file has the lower case of an email, which an earlier version compared.
+// The file has the email in the lower case of an earlier version.
 func TestAJournalKnowsAnEmailInEveryCase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
@@ -403,7 +405,7 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	}
 }
 
-// A claim belongs to its token, also after the file was closed and opened again.
+// A claim belongs to its token, even after the file is closed and opened again.
 func TestAFilesClaimBelongsToItsToken(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
@@ -417,7 +419,7 @@ func TestAFilesClaimBelongsToItsToken(t *testing.T) {
 	}
 	finish(t, j, "s1", "t2", done("a@x"), bulk.JournalEntry{Email: "b@x"}, bulk.JournalEntry{Email: "stranger@x"})
 	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "a@x", State: bulk.JournalUnknown})
-	finish(t, j, "s1", "t1", done("a@x"), done("a@x")) // not begun any more
+	finish(t, j, "s1", "t1", done("a@x"), done("a@x")) // no longer begun
 	taken = must(j.Claim(t.Context(), "s1", "t1", []string{"a@x"}))
 	if len(taken) != 1 || taken[0].State != bulk.JournalUnknown || taken[0].Live {
 		t.Errorf("%+v", taken)
@@ -432,7 +434,7 @@ func TestAFilesClaimBelongsToItsToken(t *testing.T) {
 
 	j = openJournal(t, path, "s1")
 	same(t, "in doubt", doubted(j), []string{"a@x", "b@x", "c@x", "d@x"})
-	claim(t, j, "s1", "t1", "b@x") // a process whose connection broke, say
+	claim(t, j, "s1", "t1", "b@x") // after a broken connection, for example
 	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1"})
 	got := stateOf(t, j, "s1", "b@x")
 	same(t, "entry", got, bulk.JournalEntry{Email: "b@x", State: bulk.JournalDone, Status: "skipped", ContactID: "c1", Owner: got.Owner, At: got.At})
@@ -467,8 +469,8 @@ func TestASkippedContactStaysSkipped(t *testing.T) {
 	}
 }
 
-// An editor that saves the file puts another in its place, which the next run
-// would open: it must not lack anybody whom this run has sent to.
+// An editor saves a file by replacing it. The next run would open the new file,
+// so this run must not send beyond it.
 func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -516,12 +518,12 @@ func TestARunStopsWhenItsJournalIsReplaced(t *testing.T) {
 			if len(report.Failed) > 0 || len(report.NotTried) != report.Read-report.Sent {
 				t.Error(totals(report))
 			}
-			openJournal(t, path, "s1") // nobody has locked the new one
+			openJournal(t, path, "s1") // the new file is unlocked
 		})
 	}
 }
 
-// What is known of an email is each contact's own, for the caller to change.
+// Each contact has its own error, for the caller to change.
 func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -529,12 +531,12 @@ func TestTheErrorsOfAnEarlierRunAreNotShared(t *testing.T) {
 	claim(t, j, id, "t1", keys(0, 2)...)
 	finish(t, j, id, "t1", bulk.JournalEntry{Email: keys(0, 1)[0], State: bulk.JournalUnknown}, bulk.JournalEntry{Email: keys(1, 2)[0], State: bulk.JournalUnknown})
 	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
-	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err { //nolint:errorlint // are they one value?
+	if err != nil || len(report.Unknown) != 2 || report.Unknown[0].Err == report.Unknown[1].Err { //nolint:errorlint // identity
 		t.Error(err, report.Unknown)
 	}
 }
 
-// told are the emails in the lists of a whole line, by the member that they are in.
+// told returns the emails in the lists of a whole line, by member.
 func told(line []byte, members ...string) []string {
 	var emails []string
 	var collect func(v any)
@@ -564,7 +566,7 @@ func told(line []byte, members ...string) []string {
 	return emails
 }
 
-// FuzzJournalFile opens what may stand behind the header of a journal.
+// FuzzJournalFile opens arbitrary content after the header of a journal.
 func FuzzJournalFile(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n", "null\n", `{"begun":["a@x"]}`, `{"begun":["a@x"]}` + "\n", `{"begun":["a@x"` + "\x00\x00\n", `{"begun":["A@x"],"begun":["b@x"]}` + "\n",

@@ -11,37 +11,37 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// maxFailuresInARow is how many calls of an operation may fail one after the
-// other because the service is away, before the operation stops.
+// maxFailuresInARow is the number of consecutive failures that ends an
+// operation. Only failures of the service count.
 const maxFailuresInARow = 5
 
-// run is what the operations share: how many requests they sent, and whether to
-// go on.
+// run is the common part of all operations: the request count and the decision
+// to stop.
 type run struct {
 	client *demeterrr.Client
 	caller context.Context
 	ctx    context.Context // ends when the operation stops
 	cancel context.CancelCauseFunc
-	fatal  []error // after these there is no use in going on
+	fatal  []error // errors that every further call would meet too
 	sent   atomic.Int64
 
-	mu       sync.Mutex // guards what follows, and the report
-	stopped  error      // why the operation stopped; nil while it goes on
-	untried  *failure   // the error for what it did not try then
+	mu       sync.Mutex // guards the fields below, and the report
+	stopped  error      // why the operation stopped; nil while it runs
+	untried  *failure   // the error for everything left untried
 	failures int        // in a row
 	wait     demeterrr.WaitStart
-	progress func() // reports it, with mu held; nil if nobody listens
+	progress func() // reports the progress with mu held; may be nil
 }
 
-// newRun starts an operation. fatal are the errors that end it, beside those that
-// end all of them.
+// newRun starts an operation. fatal are its own errors that end it, in addition
+// to the errors that end every operation.
 func newRun(ctx context.Context, c *demeterrr.Client, fatal ...error) *run {
 	r := &run{client: c, caller: ctx, fatal: append(fatal, demeterrr.ErrUnauthorized, demeterrr.ErrInsufficientPermissions, demeterrr.ErrRateLimited)}
 	r.ctx, r.cancel = context.WithCancelCause(demeterrr.LowPriority(ctx))
 	return r
 }
 
-// checkArguments refuses what no operation can work with.
+// checkArguments refuses arguments that no operation can use.
 func checkArguments(ctx context.Context, c *demeterrr.Client, noInput bool, concurrency int) error {
 	switch {
 	case ctx == nil:
@@ -49,14 +49,14 @@ func checkArguments(ctx context.Context, c *demeterrr.Client, noInput bool, conc
 	case c == nil:
 		return invalid("the client is nil; make one with demeterrr.New")
 	case noInput:
-		return invalid("the contacts are nil; an empty sequence is one that yields nothing")
+		return invalid("the contacts are nil; an empty input is an iterator that yields nothing")
 	case concurrency < 0:
 		return invalid("Concurrency must not be negative; 0 means the default")
 	}
 	return nil
 }
 
-// reading are the options of a call that reads.
+// reading returns the options of a call that reads.
 func (r *run) reading() []demeterrr.CallOption {
 	options := []demeterrr.CallOption{demeterrr.WithBeforeSend(r.count)}
 	if r.progress != nil {
@@ -65,7 +65,7 @@ func (r *run) reading() []demeterrr.CallOption {
 	return options
 }
 
-// waits reports a wait whose end is known.
+// waits reports a wait with a known end.
 func (r *run) waits(w demeterrr.WaitStart) {
 	if w.Until.IsZero() || r.progress == nil {
 		return
@@ -76,8 +76,8 @@ func (r *run) waits(w demeterrr.WaitStart) {
 	r.progress()
 }
 
-// waitingFor is what the operation waits for, and until when; zero if it does not
-// wait. With several waits it is the last one that began. r.mu is held.
+// waitingFor returns the reason and the end of the latest wait, or zero values
+// once that wait is over. r.mu is held.
 func (r *run) waitingFor() (demeterrr.WaitReason, time.Time) {
 	if !time.Now().Before(r.wait.Until) {
 		return "", time.Time{}
@@ -85,8 +85,8 @@ func (r *run) waitingFor() (demeterrr.WaitReason, time.Time) {
 	return r.wait.Reason, r.wait.Until
 }
 
-// writing are the options of a call that writes: when the operation stops, a
-// request in flight may finish, so that its outcome is known.
+// writing returns the options of a call that writes. When the operation stops,
+// a request in flight may finish, so that its outcome is known.
 func (r *run) writing() []demeterrr.CallOption {
 	return append(r.reading(), demeterrr.WithUncancelableSend())
 }
@@ -96,7 +96,7 @@ func (r *run) count(context.Context) error {
 	return nil
 }
 
-// stop ends the operation: calls that wait give up. The first reason counts.
+// stop ends the operation: calls that wait give up. The first reason wins.
 func (r *run) stop(reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,7 +110,7 @@ func (r *run) stopLocked(reason error) {
 	r.cancel(r.untried.cause)
 }
 
-// over is the reason why nothing more is sent; nil if the operation goes on.
+// over returns the reason why the operation has stopped; nil while it runs.
 func (r *run) over() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,19 +120,19 @@ func (r *run) over() error {
 	return r.stopped
 }
 
-// notTried is the error for what is not tried because the operation is over; nil
-// if it goes on.
+// notTried returns the error for work left untried after the end of the
+// operation; nil while it runs.
 func (r *run) notTried() *failure {
 	if r.over() == nil {
 		return nil
 	}
-	return r.untried // it does not change any more
+	return r.untried // safe without the lock: it is set once
 }
 
-// notTriedBecause makes the error for what is not tried. It matches the reason
-// where that holds for every call: a refused key, a used-up quota. Any other
-// failure, and all doubt, belong to the attempt that met them: of these it tells
-// the text only.
+// notTriedBecause makes the error for untried work. It matches the reason only
+// if that applies to every call: a refused key, a used-up quota. Any other
+// failure, and all doubt, belong to their own attempt. Of these it keeps only
+// the text.
 func (r *run) notTriedBecause(reason error) *failure {
 	e := r.fatalIn(reason)
 	if e == nil {
@@ -143,7 +143,8 @@ func (r *run) notTriedBecause(reason error) *failure {
 	return untried
 }
 
-// fatalIn is the error in a chain that every further call would meet too.
+// fatalIn returns the error in a chain that every further call would meet too;
+// nil if there is none.
 func (r *run) fatalIn(err error) *demeterrr.Error {
 	for {
 		e, ok := errors.AsType[*demeterrr.Error](err)
@@ -154,8 +155,8 @@ func (r *run) fatalIn(err error) *demeterrr.Error {
 	}
 }
 
-// classify takes in how a call ended, and stops the operation where going on
-// would only waste requests. It returns the error to be reported for the call.
+// classify counts the end of a call, and stops the operation if more calls
+// would only waste requests. It returns the error to report for the call.
 func (r *run) classify(err error) error {
 	e, failed := errors.AsType[*demeterrr.Error](err)
 	if !failed {
@@ -164,21 +165,21 @@ func (r *run) classify(err error) error {
 		r.mu.Unlock()
 		return err
 	}
-	untried := r.notTried() // asked first: a call is never its own reason
+	untried := r.notTried() // before stop, so that a call is never its own reason
 	if r.hopeless(e) {
 		r.stop(err)
 	}
 	switch {
 	case untried == nil || errors.Is(err, demeterrr.ErrValidation):
 	case e.Attempts == 0 && !e.Is(demeterrr.ErrUnknownOutcome):
-		return untried // the call was not made because of that
+		return untried // the stop kept this call from being sent
 	case !ended(r.caller) && errors.Is(e.Unwrap(), context.Canceled):
-		return &failure{e, untried.cause} // it gave up waiting because of that: nobody has canceled it
+		return &failure{e, untried.cause} // the stop canceled its wait, the caller did not
 	}
 	return err
 }
 
-// hopeless reports whether the calls that follow would fail as this one did.
+// hopeless reports whether further calls would fail in the same way.
 func (r *run) hopeless(e *demeterrr.Error) bool {
 	for _, target := range r.fatal {
 		if errors.Is(e, target) {

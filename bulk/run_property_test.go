@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// randomFault is one of what can go wrong with a request.
+// randomFault returns a random fault of one or more requests.
 func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
 	f := demeterrrtest.Fault{Skip: r.IntN(requests), Times: 1 + r.IntN(6)}
 	switch r.IntN(8) {
@@ -40,7 +40,8 @@ func randomFault(r *rand.Rand, requests int) demeterrrtest.Fault {
 	return f
 }
 
-// randomCustomers are customers, some of them twice, changed, or impossible.
+// randomCustomers returns customers. Some appear twice, some have changed, some
+// are invalid.
 func randomCustomers(r *rand.Rand) []demeterrr.ContactParams {
 	var input []demeterrr.ContactParams
 	for range r.IntN(300) {
@@ -115,8 +116,8 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 	}
 }
 
-// TestAnExecuteReportAlwaysAddsUp tries random inputs, faults and ends. Nobody is
-// sent to twice, and whoever is reported as failed was not sent to.
+// TestAnExecuteReportAlwaysAddsUp tries random inputs, faults and ends. Each
+// contact is sent to at most once, and a failed one gets nothing.
 func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
@@ -134,7 +135,7 @@ func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 				case 1:
 					c.Email = "nobody"
 				case 2:
-					c.Email = "not..valid@example.com" // for the server to find out
+					c.Email = "not..valid@example.com" // only the server refuses it
 				}
 				input = append(input, c)
 			}
@@ -181,8 +182,8 @@ func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 	}
 }
 
-// TestFaultsOfEveryKindLeaveNothingForASecondSync injects them into the reads and
-// the writes of a Sync of 1,000 contacts, half of them new.
+// TestFaultsOfEveryKindLeaveNothingForASecondSync injects faults into the reads
+// and writes of a Sync of 1,000 contacts, half of them new.
 func TestFaultsOfEveryKindLeaveNothingForASecondSync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

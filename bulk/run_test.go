@@ -16,8 +16,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// The operations stop after 5 writes in a row whose replies are lost. Those who
-// were not sent to are known not to have been.
+// The operations stop after 5 writes in a row with lost replies. The remaining
+// contacts certainly got nothing.
 func TestWhatWasNotTriedIsNotInDoubt(t *testing.T) {
 	t.Parallel()
 	for _, concurrency := range []int{1, 4} {
@@ -50,14 +50,15 @@ func TestWhatWasNotTriedIsNotInDoubt(t *testing.T) {
 	}
 }
 
-// One call waits for its retry when another's lost replies end the operation.
+// One call waits for its retry when the lost replies of others end the
+// operation.
 func TestAWaitThatAnothersDoubtEndsIsNotInDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var arrived atomic.Int64
 		client := serving(t, func(w http.ResponseWriter, r *http.Request) {
 			if arrived.Add(1) == 1 {
-				time.Sleep(time.Second) // the others are on their way, and pass the gate
+				time.Sleep(time.Second) // the others are in flight, past the gate
 				w.Header().Set("Retry-After", "60")
 				answer(429, limited60JSON)(w, r)
 				return
@@ -81,8 +82,8 @@ func TestAWaitThatAnothersDoubtEndsIsNotInDoubt(t *testing.T) {
 	})
 }
 
-// The create's reply is lost, its retry meets a 409, and the operation ends before
-// the contact is looked up.
+// The create's reply is lost and its retry meets a 409. Then the operation ends
+// before the contact is looked up.
 func TestADoubtOfItsOwnStaysWithAContact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

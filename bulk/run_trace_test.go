@@ -13,7 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// operationTracer notes each call below the operation that it belongs to.
+// operationTracer records each call under its operation.
 type operationTracer struct {
 	mu   sync.Mutex
 	seen map[string]int

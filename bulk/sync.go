@@ -9,139 +9,164 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// SyncOptions change how Sync works. The zero value is what most need.
+// SyncOptions configures Sync. The zero value suits most programs.
 type SyncOptions struct {
-	// State remembers what Sync sent, so that the next Sync sends the difference without reading the account; nil
-	// means that nothing does. See [OpenSyncState].
+	// State remembers what Sync sent. With it, the next Sync sends the
+	// difference without reading the account. With nil, each Sync reads the
+	// account. See [OpenSyncState].
 	State SyncState
-	// Verify reads the account although there is a State, and repairs both. Use it from time to time, if others
-	// change the contacts too, and after a change of ManagedTags.
+	// Verify reads the account despite a State, and repairs both. Use it after
+	// a change of ManagedTags, and from time to time if others change the
+	// contacts too.
 	Verify bool
 
-	// ClearEmpty clears fields that are empty in the input and that an earlier Sync with the same State has set. It
-	// needs a State. It sends null, "" for custom fields, and [] for tags. The API does not document that null clears a
-	// field. The email and the first name are never cleared: the API requires them.
+	// ClearEmpty clears fields that are empty in the input and were set by an
+	// earlier Sync with the same State. It needs a State. It sends null, or ""
+	// for custom fields and [] for tags. The API does not document that null
+	// clears a field. The email and the first name are never cleared, since the
+	// API requires them.
 	ClearEmpty bool
-	// ManagedTags are the tags that this source owns. Sync adds and removes these, and keeps all other tags of a
-	// contact. Contacts of the input may have no others. Nil means that tags of the input replace all tags. Changed
-	// tags of a contact cost one more request, to read it, if only the State knows it or its reading is older than a
-	// minute.
+	// ManagedTags are the tags that this source owns. Sync adds and removes
+	// these, and keeps all other tags of a contact. An input contact with any
+	// other tag fails. With nil, tags of the input replace all tags.
+	//
+	// Changing the tags of a contact takes one more request, to read it, in two
+	// cases: only the State knows the contact, or it was read more than a
+	// minute ago.
 	ManagedTags []string
 
-	// DryRun only reads, and fills SyncReport.Plan with what would be sent. It changes no State.
+	// DryRun only reads, and fills SyncReport.Plan with the pending changes.
+	// The State stays as it is.
 	DryRun bool
-	// Confirm is called after the reading and before the first write, unless there is nothing to write. If it returns
-	// an error, nothing is written, and the error of Sync wraps it. A dry run does not call it.
+	// Confirm is called with the plan between reading and the first write. With
+	// an empty plan it is skipped. If it returns an error, nothing is written,
+	// and the error of Sync wraps it. A dry run skips it too.
 	Confirm func(*SyncPlan) error
 
-	// Concurrency is the number of requests that may be on their way at once; 0 means 4.
+	// Concurrency is the number of requests that may be in flight at once; 0
+	// means 4.
 	Concurrency int
-	// OnProgress is called when the reading begins, when a request waits, and after every completed request, never twice at
-	// once. It must return soon.
+	// OnProgress is called when reading begins, when a request waits, and after
+	// every completed request, one call at a time. It must return soon.
 	OnProgress func(SyncProgress)
-	// OnResult is called with the outcome of each contact as it is known, never twice at once. It must return soon.
-	// It gets no duplicates, and no contacts that were not tried. In a dry run it tells what would be done.
+	// OnResult is called with the outcome of each contact as soon as it is
+	// known, one call at a time. It must return soon. Duplicates and contacts
+	// in NotTried are left out. In a dry run it receives the planned outcome.
 	OnResult func(SyncResult)
 }
 
-// SyncProgress says how far Sync has come.
+// SyncProgress reports the state of a running Sync.
 type SyncProgress struct {
-	// Reads of ReadsTotal requests have been made to learn what the account has.
+	// Reads of ReadsTotal requests have been made to read the account.
 	Reads, ReadsTotal int
-	// Writes of WritesTotal contacts that differ have been dealt with; both are 0 until the reading is over.
+	// Writes of WritesTotal contacts with changes are finished. Both are 0
+	// until reading is over.
 	Writes, WritesTotal int
-	// WaitingFor is why a request waits, and WaitingUntil is until when; zero if none waits.
+	// WaitingFor is the reason why a request waits, and WaitingUntil is the end
+	// of that wait. Both are zero while all requests proceed.
 	WaitingFor   demeterrr.WaitReason
 	WaitingUntil time.Time
 }
 
 // SyncResult is the outcome of one contact.
 type SyncResult struct {
-	// Index is the place of the contact in the input, from 0.
+	// Index is the position of the contact in the input, from 0.
 	Index int
-	// Email is as the input has it.
+	// Email is spelled as in the input.
 	Email string
-	// Outcome is empty if there is an error.
+	// Outcome is empty after an error.
 	Outcome demeterrr.UpsertOutcome
-	// ContactID is empty if it is not known: after an error, and in a dry run for a contact that would be created.
+	// ContactID is the UUID of the contact. It is empty after an error, and in
+	// a dry run for a contact to be created.
 	ContactID string
-	// Err is that of the [SyncFailure]; nil if there is an outcome.
+	// Err is the error of the [SyncFailure]; nil if Outcome is set.
 	Err error
 }
 
-// SyncReport tells what Sync did. Read is the sum of Duplicates, Created,
-// Updated, Unchanged and the numbers of Failed and NotTried. A dry run counts what a
-// real run would create and update. Its Failed are contacts that cannot be sent.
+// SyncReport is the result of Sync. Read is the sum of Duplicates, Created,
+// Updated, Unchanged and the lengths of Failed and NotTried. A dry run counts
+// the contacts that a real run would create and update. Its Failed are contacts
+// that cannot be sent.
 type SyncReport struct {
-	// Read is the number of contacts that the input gave.
+	// Read counts the contacts drawn from the input.
 	Read int
-	// Duplicates were followed by another contact with the same email, which was used instead.
+	// Duplicates counts contacts with the email of a later contact in the
+	// input. The later contact is used.
 	Duplicates int
-	// Created and Updated needed a write, Unchanged did not.
+	// Created and Updated count contacts that were written, Unchanged those
+	// that already matched.
 	Created   int
 	Updated   int
 	Unchanged int
-	// Failed are in the order of the input. Those whose error matches ErrUnknownOutcome may have been written.
+	// Failed lists the failures in input order. A contact may have been written
+	// if its error matches ErrUnknownOutcome.
 	Failed []SyncFailure
-	// NotTried are the places, in the input, of contacts whose turn did not come because Sync stopped. Its error is
-	// the reason. They are in order.
+	// NotTried lists, in order, the input positions of contacts that were left
+	// when Sync stopped. The error of Sync is the reason.
 	NotTried []int
-	// Requests is the number of requests sent, retries included.
+	// Requests counts the requests sent, retries included.
 	Requests int
-	// Plan is what a real run would send; nil unless SyncOptions.DryRun is set.
+	// Plan lists the changes that a real run would send; nil unless
+	// SyncOptions.DryRun is set.
 	Plan *SyncPlan
 }
 
-// SyncFailure is a contact that Sync could not bring to the account.
+// SyncFailure is a contact with an error.
 type SyncFailure struct {
-	// Index is the place of the contact in the input, from 0.
+	// Index is the position of the contact in the input, from 0.
 	Index int
-	// Contact has its custom fields as a reply would have them: see [demeterrr.Contact].
+	// Contact has its custom fields in the types of a reply: see
+	// [demeterrr.Contact].
 	Contact demeterrr.ContactParams
-	// Err has a [*demeterrr.Error], which errors.As finds.
+	// Err is the reason. errors.As finds a [*demeterrr.Error] in it.
 	Err error
 }
 
 const defaultSyncConcurrency = 4
 
-// Sync brings the account to what contacts say: it creates those that are
-// missing, and updates those that differ, by their differing fields, as
-// [demeterrr.ContactsService.Upsert] would. It never deletes, and never changes
-// Unsubscribed. Contacts of the account that are not in the input are left alone.
-// LocationID and ContactOrganizationID are set on new contacts only, and a
-// difference in them counts as none.
+// Sync brings the account in line with contacts. It creates missing contacts
+// and updates differing ones, sending only the fields that differ, like
+// [demeterrr.ContactsService.Upsert]. It never deletes, and never changes
+// Unsubscribed. Other contacts of the account are left alone. LocationID and
+// ContactOrganizationID are set on new contacts only; later differences in them
+// are ignored.
 //
-// It reads first, by whichever way takes fewer requests: all pages of 100, or a
-// look at each email. For n contacts of which k differ, in an account of T, the
-// cost is at most min(ceil(T/100), n+1) + k requests (and one to find an account
-// empty). In n, an email with capital letters counts twice: an account may keep it
-// in lower case. Retries, and contacts that somebody else changes meanwhile, come
-// on top.
+// Sync reads first, by the way with fewer requests: all pages of 100, or a
+// lookup of each email. Take n contacts, k of them with a difference, and an
+// account of T contacts. The cost is then at most min(ceil(T/100), n+1) + k
+// requests, plus one to find an account empty. In n, an email with capital
+// letters counts twice, because an account may keep it in lower case. Retries
+// come on top, and so do contacts that others change meanwhile.
 //
-// With a [SyncState] it reads nothing of contacts that the state knows. The cost
-// is k requests: each changed contact is sent whole. A contact that the state does
-// not know costs one request if it is new, and up to three if the account has it.
-// Many of these are read like those of a Sync without a state. Before Sync creates
-// anything, it makes sure that the account is the state's: see [ErrStateMismatch].
-// That takes one request, and three if it is not. What others change in the account
-// goes unnoticed until a run with SyncOptions.Verify.
+// With a [SyncState], Sync skips reading the contacts that the state knows. The
+// cost is k requests: each changed contact is sent whole. A contact outside the
+// state costs one request if it is new, and up to three if the account has it.
+// If there are many of these, Sync reads the account as it does without a
+// state. Before Sync creates anything, it makes sure that the state belongs to
+// this account: see [ErrStateMismatch]. That takes one request, or three for a
+// wrong account. Changes by others go unnoticed until a run with
+// SyncOptions.Verify.
 //
-// Sync keeps about 200 bytes of memory for each contact, and with a state 50 for
-// those that it knows. Those with the same email, ignoring case, count once: the
-// last one wins. So nothing is written before the input has ended.
+// Sync keeps about 200 bytes of memory for each contact. With a state, an
+// unchanged contact takes 50 bytes. If an email appears twice, ignoring case,
+// the last row wins. So writing starts after the input has ended.
 //
-// The report is never nil and always adds up. A contact that fails is in it, and
-// the others go on. The error tells why Sync stopped early, if it did: the input
-// gave an error (then nothing was written), the reading failed, the state failed,
-// ctx ended, Confirm returned an error, or going on would have wasted requests: the
-// key was refused, the API asked for a wait of more than an hour, or 5 contacts in
-// a row met no working service. The rest is in NotTried then, and a second Sync does it. Its calls are
-// of low priority: see [demeterrr.LowPriority].
+// The report is never nil, and its numbers add up. Failed contacts are in it,
+// and the others go on. An error means that Sync stopped early:
+//
+//   - The input yielded an error. Then nothing was written.
+//   - Reading or the state failed, ctx ended, or Confirm returned an error.
+//   - The API refused the key, or asked for a wait of more than an hour.
+//   - 5 contacts in a row found the service down.
+//
+// The remaining contacts are then in NotTried, and a second Sync handles them.
+// The calls of Sync have low priority: see [demeterrr.LowPriority].
 //
 // When ctx ends, a write in flight is allowed to finish, for as long as
 // [demeterrr.WithTimeout] allows.
 //
-// It takes the scopes contacts:read and contacts:write; a dry run only the first.
+// Sync needs the scopes contacts:read and contacts:write; a dry run needs only
+// the first.
 func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr.ContactParams, error], opts *SyncOptions) (*SyncReport, error) {
 	if opts == nil {
 		opts = &SyncOptions{}
@@ -170,10 +195,10 @@ func Sync(ctx context.Context, c *demeterrr.Client, contacts iter.Seq2[demeterrr
 // check refuses options that contradict each other.
 func (o *SyncOptions) check() error {
 	if o.ClearEmpty && o.State == nil {
-		return invalid("ClearEmpty needs a State, which knows the fields that this source has set; open one with OpenSyncState")
+		return invalid("ClearEmpty needs a State, to know the fields set by this source; open one with OpenSyncState")
 	}
 	if o.ManagedTags != nil && len(o.ManagedTags) == 0 {
-		return invalid("ManagedTags is empty, so that no contact may have tags; name the tags that this source owns, or pass nil")
+		return invalid("ManagedTags is empty, so every contact with tags would fail; name the tags of this source, or pass nil")
 	}
 	seen := map[string]bool{}
 	for i, tag := range o.ManagedTags {
@@ -181,15 +206,15 @@ func (o *SyncOptions) check() error {
 		case tag == "":
 			return invalid("tag %d of ManagedTags is empty; leave it out", i+1)
 		case seen[tag]:
-			return invalid("tag %d of ManagedTags is there twice; leave it out", i+1)
+			return invalid("tag %d of ManagedTags is a duplicate; leave it out", i+1)
 		}
 		seen[tag] = true
 	}
 	return nil
 }
 
-// sync is the story: collect the input, compare it with the state and the account,
-// plan, let the caller confirm, and write.
+// sync runs the steps in order. After an error it still calls the others,
+// because settle reports the contacts collected so far. The rest send nothing.
 func (r *syncRun) sync(contacts iter.Seq2[demeterrr.ContactParams, error]) {
 	release, err := r.acquireState()
 	if err != nil {

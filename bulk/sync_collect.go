@@ -9,35 +9,34 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// syncRun is one Sync on its way.
+// syncRun is one call of Sync.
 type syncRun struct {
 	*run
 	options SyncOptions
-	report  *SyncReport // guarded by run.mu, as all that follows while workers are at it
+	report  *SyncReport // guarded by run.mu while workers run, like all fields below
 
-	items   table[syncItem]      // what becomes of each email, by its place in this table
-	packed  arena                // the contacts that are still needed
-	known   map[int]*knownItem   // what the state knows of some items
+	items   table[syncItem]      // one for each email, found by its place in this table
+	packed  arena                // the contacts still needed
+	known   map[int]*knownItem   // the state's knowledge of some items, by place
 	ids     idTable              // of the account's contacts, by place
 	updates map[int]*syncUpdate  // by place, of items that differ from the account's contact
 	refused map[int]*SyncFailure // by place, of items that cannot be sent
 
 	unfiltered bool         // the server ignores ?email=
-	list       paging.Pages // as far as it was read
+	list       paging.Pages // the pages read so far
 	progress   SyncProgress
 	witness    witness
 	fields     fieldTexts
 
-	todo   []int // the places of what is to be written: changes first, then what may be new
-	gone   []int // the places of those whose contact has disappeared meanwhile
-	direct bool  // unknown contacts are not read before they are sent
+	todo   []int // the places to write: changes first, then possibly new ones
+	gone   []int // the places of contacts that disappeared meanwhile
+	direct bool  // unknown contacts are sent without being read first
 
-	// Of a dry run:
-	extra map[int]int // requests that a real run needs to learn what this one has looked up, by place
-	spare int         // requests of this run that a real one does not make
+	// In a dry run:
+	extra map[int]int // requests of a real run for the facts looked up here, by place
+	spare int         // requests of this run that a real one skips
 }
 
-// newSyncRun starts a Sync.
 func newSyncRun(r *run, options SyncOptions) *syncRun {
 	return &syncRun{
 		run: r, options: options, report: &SyncReport{}, known: map[int]*knownItem{}, updates: map[int]*syncUpdate{},
@@ -45,20 +44,20 @@ func newSyncRun(r *run, options SyncOptions) *syncRun {
 	}
 }
 
-// syncItem is one contact of the input and what is known of it.
+// syncItem is one contact of the input with the findings about it.
 type syncItem struct {
-	at      int64 // of its packed params; -1 if they are not needed
-	index   int32 // its place in the input
+	at      int64 // offset of its packed params; -1 if they are dropped
+	index   int32 // its position in the input
 	status  itemStatus
-	rank    int8 // 1 + how well the email of the account's contact fits; 0 if none was found
-	inState bool // the state knows it by an id
-	exact   bool // the state has it as it should be after this run
+	rank    int8 // 1 + mailbox.Rank of the account's email for it; 0 if none was found
+	inState bool // the state has an id for it
+	exact   bool // the state already matches the result of this run
 }
 
 type itemStatus uint8
 
 const (
-	itemMissing   itemStatus = iota // nothing is known of it
+	itemMissing   itemStatus = iota // still unknown
 	itemRefused                     // it cannot be sent
 	itemUnchanged                   // the account has it
 	itemChanged                     // the state has it with other content
@@ -66,16 +65,16 @@ const (
 	itemDone                        // it is in the report
 )
 
-// knownItem is what the state knows of a contact that is not as it was sent.
+// knownItem is the state's entry of a contact that needs a closer look.
 type knownItem struct {
 	id       string
-	fields   string // that this source has set
+	fields   string // set by this source
 	dirty    bool
 	sameTags bool
 }
 
-// collect takes in the input, and compares it with the state. It keeps what the
-// state does not have.
+// collect draws the input and compares it with the state. It keeps the contacts
+// that need a request.
 func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) error {
 	if err := r.over(); err != nil {
 		return err
@@ -95,7 +94,7 @@ func (r *syncRun) collect(contacts iter.Seq2[demeterrr.ContactParams, error]) er
 	return in.flush()
 }
 
-// collector takes in contacts, those of a state in batches.
+// collector takes in contacts. With a state it works in batches.
 type collector struct {
 	*syncRun
 	packer packer
@@ -106,18 +105,18 @@ type collector struct {
 	entries map[string]*SyncEntry
 }
 
-// collected is a contact that the state has not been asked about.
+// collected is a contact that waits for the lookup in the state.
 type collected struct {
 	place       int
 	index       int32
 	email       string // its key
-	start, end  int    // of its bytes in the scratch
-	emailEnd    int    // of the email in it
+	start, end  int    // of its bytes in scratch
+	emailEnd    int    // of the email in them
 	fingerprint SyncFingerprint
 	fields      string
 }
 
-// stateBatch is how many emails a state is asked about, or told of, at once.
+// stateBatch is the number of emails in one call of a state.
 const stateBatch = 1000
 
 // take takes in one contact.
@@ -134,7 +133,7 @@ func (r *collector) take(params *demeterrr.ContactParams) error {
 		delete(r.refused, place)
 	}
 	item := r.items.at(place)
-	item.index, item.at = int32(index), -1 //nolint:gosec // there is no memory for 2³¹ contacts
+	item.index, item.at = int32(index), -1 //nolint:gosec // 2³¹ contacts exceed any memory
 	packed, refused := r.packer.pack(params)
 	if refused == nil {
 		refused = r.unmanaged(params)
@@ -142,7 +141,7 @@ func (r *collector) take(params *demeterrr.ContactParams) error {
 	if refused != nil {
 		item.status = itemRefused
 		r.refused[place] = &SyncFailure{index, *params, refused}
-		return nil //nolint:nilerr // the report has it
+		return nil //nolint:nilerr // it is reported as a failure
 	}
 	item.status = itemMissing
 	if r.options.State == nil {
@@ -160,7 +159,7 @@ func (r *collector) take(params *demeterrr.ContactParams) error {
 	return r.flush()
 }
 
-// flush asks the state about the contacts of a batch.
+// flush looks up a batch in the state and compares its contacts.
 func (r *collector) flush() error {
 	r.emails = r.emails[:0]
 	for _, c := range r.batch {
@@ -191,14 +190,14 @@ func (r *collector) flush() error {
 	return nil
 }
 
-// current reports whether no later contact has the same email.
+// current reports whether c is the last contact with its email so far.
 func (r *collector) current(c *collected) bool {
 	item := r.items.at(c.place)
 	return item.index == c.index && item.status != itemRefused
 }
 
-// compare decides what becomes of a contact by what the state knows of it; nil if
-// that is nothing. An entry without an id is of a contact whose creation was begun.
+// compare sets the status of a contact from its state entry; nil means there is
+// none. An entry without an id belongs to a contact whose creation had begun.
 func (r *collector) compare(c *collected, entry *SyncEntry) {
 	item := r.items.at(c.place)
 	again := item.inState

@@ -13,7 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// upsertLoop is what one writes without Sync: create; on a 409 find, and patch.
+// upsertLoop is the loop that Sync replaces: create, and on a 409 find and
+// patch.
 func upsertLoop(ctx context.Context, client *demeterrr.Client, contacts []demeterrr.ContactParams) error {
 	for _, c := range contacts {
 		_, err := client.Contacts.Create(ctx, &c)
@@ -32,8 +33,8 @@ func upsertLoop(ctx context.Context, client *demeterrr.Client, contacts []demete
 	return nil
 }
 
-// TestWhatSyncCostsBesideALoop counts the requests, by the fake, and the time
-// that they take at 100 a minute and 1,000 an hour.
+// TestWhatSyncCostsBesideALoop counts the requests at the fake. It also
+// measures their time at 100 a minute and 1,000 an hour.
 func TestWhatSyncCostsBesideALoop(t *testing.T) {
 	t.Parallel()
 	type cost struct {
@@ -44,7 +45,7 @@ func TestWhatSyncCostsBesideALoop(t *testing.T) {
 		name              string
 		account           int
 		from, to          int
-		every             int // so many-th is changed
+		every             int // every n-th contact has changed
 		sync, state, loop cost
 	}{
 		{"10,000 in an account of 10,000", 10_000, 0, 10_000, 20, cost{600, "5m0s"}, cost{500, "4m0s"}, cost{30_000, "29h9m0s"}},
@@ -59,7 +60,7 @@ func TestWhatSyncCostsBesideALoop(t *testing.T) {
 				measure := func(work func(*demeterrr.Client, []demeterrr.ContactParams) error, state bulk.SyncState) cost {
 					srv := account(t, tt.account)
 					input := customerList(tt.from, tt.to)
-					if state != nil { // yesterday
+					if state != nil { // yesterday's run
 						synced(t, srv, input[:min(tt.to, tt.account)-min(tt.from, tt.account)], &bulk.SyncOptions{State: state})
 					}
 					for i := 0; i < len(input); i += tt.every {

@@ -9,11 +9,11 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// customField begins the names of custom fields among those of the other fields.
+// customField is the prefix of custom fields in a list of field names.
 const customField = "customFields."
 
-// clearable are the names of the fields that a contact sets and that ClearEmpty
-// can clear one day, sorted. Tags that are empty are set too.
+// clearable returns the names of the contact's fields that ClearEmpty can clear
+// one day, sorted. An empty list of tags counts as set.
 func clearable(c *demeterrr.ContactParams) []string {
 	names := make([]string, 0, 5+len(c.CustomFields))
 	for key := range c.CustomFields {
@@ -28,13 +28,13 @@ func clearable(c *demeterrr.ContactParams) []string {
 	return names
 }
 
-// standardFields tells which of them a contact sets.
+// standardFields reports the standard fields that a contact sets.
 func standardFields(c *demeterrr.ContactParams) [5]bool {
 	return [5]bool{c.LastName != "", c.Phone != "", c.PreferredLanguage != "", c.Tags != nil, c.Title != ""}
 }
 
-// fieldTexts turns the fields of contacts into [SyncEntry.Fields]. Contacts that
-// set the same fields share one text.
+// fieldTexts turns the fields of contacts into [SyncEntry.Fields]. Contacts
+// with the same fields share one text.
 type fieldTexts struct {
 	mu    sync.Mutex
 	texts map[string]string // by shape
@@ -42,7 +42,7 @@ type fieldTexts struct {
 	keys  []string
 }
 
-// of is the text of a contact.
+// of returns the text of a contact.
 func (f *fieldTexts) of(c *demeterrr.ContactParams) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,16 +69,17 @@ func (f *fieldTexts) of(c *demeterrr.ContactParams) string {
 	return text
 }
 
-// fieldText is the text of names, empty if there are none.
+// fieldText returns the text of names; empty for no names.
 func fieldText(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	text, _ := json.Marshal(names) // strings can be encoded
+	text, _ := json.Marshal(names) // strings can always be encoded
 	return string(text)
 }
 
-// fieldNames is the reverse of fieldText. A text of another maker has no names.
+// fieldNames is the inverse of fieldText. It returns nil for a text in another
+// format.
 func fieldNames(text string) (names []string) {
 	if text == "" || json.Unmarshal([]byte(text), &names) != nil {
 		return nil
@@ -86,7 +87,7 @@ func fieldNames(text string) (names []string) {
 	return names
 }
 
-// joinFields is the text of the fields that are in one text or in both.
+// joinFields returns the text of the union of two texts.
 func joinFields(a, b string) string {
 	if a == b || b == "" {
 		return a
@@ -99,7 +100,7 @@ func joinFields(a, b string) string {
 	return fieldText(slices.Compact(names))
 }
 
-// goneFields are the names that were in a text, and are not in the one of now.
+// goneFields returns the names that are in before and missing in now.
 func goneFields(before, now string) []string {
 	if before == now || before == "" {
 		return nil

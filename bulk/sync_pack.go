@@ -15,23 +15,23 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// packed is a contact of the input in a fraction of its memory. Equal contacts
-// have equal bytes. Texts have their length in front:
+// packed is an input contact in a fraction of its memory. Equal contacts have
+// equal bytes. Each text follows its length:
 //
 //	email | first name … custom fields | tags | location, organization
 type packed struct {
 	bytes                  []byte
-	email, content, tagEnd int // where the parts end
+	email, content, tagEnd int // the ends of the parts
 }
 
-// packer packs contacts. It reuses its memory: a packed contact is good until the
-// next one.
+// packer packs contacts. It reuses its memory, so a packed contact is valid
+// until the next call of pack.
 type packer struct {
 	buf  []byte
 	keys []string // of the custom fields, sorted
 }
 
-// pack packs a contact. The error is of a custom field that JSON cannot carry.
+// pack packs a contact. It fails on a custom field that JSON cannot encode.
 func (p *packer) pack(c *demeterrr.ContactParams) (out packed, err error) {
 	b := appendText(p.buf[:0], c.Email)
 	out.email = len(b)
@@ -61,15 +61,16 @@ func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// appendCount appends the length of a map or a slice, which is another for nil.
+// appendCount appends the length of a map or slice. Nil and empty have
+// different encodings.
 func appendCount(b []byte, n int, none bool) []byte {
 	if none {
 		return append(b, 0)
 	}
-	return binary.AppendUvarint(b, uint64(n)+1) //nolint:gosec // a length is not negative
+	return binary.AppendUvarint(b, uint64(n)+1) //nolint:gosec // a length is at least 0
 }
 
-// appendValue appends the value of a custom field as JSON, with its length.
+// appendValue appends the value of a custom field as JSON, after its length.
 func appendValue(b []byte, value any) ([]byte, error) {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
@@ -85,11 +86,12 @@ func appendValue(b []byte, value any) ([]byte, error) {
 		}
 		b = append(b, encoded...)
 	}
-	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4)) //nolint:gosec // no body holds 4 GB
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4)) //nolint:gosec // a body is far below 4 GB
 	return b, nil
 }
 
-// unpack is the reverse of pack. Its custom fields are decoded as those of a reply.
+// unpack is the inverse of pack. It decodes custom fields like those of a
+// reply.
 func unpack(b []byte) (c demeterrr.ContactParams, p packed) {
 	in := unpacker{rest: b}
 	c.Email = in.text()
@@ -124,7 +126,7 @@ func unpackEmail(b []byte) string {
 
 type unpacker struct{ rest []byte }
 
-// read is how many bytes of b were read.
+// read returns the number of bytes of b consumed so far.
 func (u *unpacker) read(b []byte) int { return len(b) - len(u.rest) }
 
 func (u *unpacker) number() uint64 {
@@ -141,7 +143,7 @@ func (u *unpacker) text() string {
 }
 
 func (u *unpacker) count() (n int, some bool) {
-	size := int(u.number()) //nolint:gosec // the length of what was in memory
+	size := int(u.number()) //nolint:gosec // a length that fitted in memory
 	return max(size-1, 0), size > 0
 }
 
@@ -157,15 +159,15 @@ func (u *unpacker) value() any {
 	return value
 }
 
-// fingerprintVersion counts the changes of the rules that follow. A fingerprint of
-// another version matches nothing, so that each contact is sent once more.
+// fingerprintVersion counts the changes of the rules below. After a new version
+// all fingerprints differ, so each contact is sent once more.
 const fingerprintVersion = 1
 
-// The parts of a fingerprint: its version, then a hash of what a PATCH sends apart
-// from the tags, then one of the tags.
+// The parts of a fingerprint are its version, a hash of everything in a PATCH
+// except tags, and a hash of the tags.
 const contentEnd = 1 + 12
 
-// fingerprint covers what an update of the contact can send.
+// fingerprint covers everything that an update of the contact can send.
 func (p *packed) fingerprint() (f SyncFingerprint) {
 	f[0] = fingerprintVersion
 	content := sha256.Sum256(p.bytes[p.email:p.content])
@@ -175,7 +177,7 @@ func (p *packed) fingerprint() (f SyncFingerprint) {
 	return f
 }
 
-// sortedTags are packed tags as a set: in order, and each once.
+// sortedTags returns packed tags as a set: sorted, without repeats.
 func sortedTags(tags []byte) []byte {
 	in := unpacker{rest: tags}
 	n, some := in.count()

@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// filled has something in every field, also in those that are added one day.
+// filled returns a contact with a value in every field, future fields included.
 func filled(t *testing.T) demeterrr.ContactParams {
 	t.Helper()
 	var c demeterrr.ContactParams
@@ -69,7 +69,8 @@ func TestAPackedContactIsWhole(t *testing.T) {
 	}
 }
 
-// What a caller's value becomes in JSON stays, and what JSON cannot carry is refused.
+// Packing keeps the JSON form of a value, and refuses a value that JSON cannot
+// encode.
 func TestCustomFieldsArePackedAsJSON(t *testing.T) {
 	t.Parallel()
 	var p packer
@@ -93,7 +94,8 @@ func TestCustomFieldsArePackedAsJSON(t *testing.T) {
 	}
 }
 
-// Two contacts have the same fingerprint if the same update would be sent for both.
+// Two contacts have the same fingerprint if the same update would be sent for
+// both.
 func TestAFingerprintCoversWhatAnUpdateSends(t *testing.T) {
 	t.Parallel()
 	print := func(change func(*demeterrr.ContactParams)) SyncFingerprint {

@@ -8,40 +8,45 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// SyncPlan is what Sync is about to write.
+// SyncPlan lists the writes that Sync is about to make.
 type SyncPlan struct {
-	// Changes are in the order in which they are sent: updates first, then new contacts, each in the order of the input.
+	// Changes are in the order of sending: updates first, then new contacts,
+	// each in input order.
 	Changes []SyncChange
-	// Reads is the number of requests that Sync takes before it writes. A dry run counts those that a real run would take.
+	// Reads is the number of requests before the first write. In a dry run it
+	// is the number that a real run would take.
 	Reads int
-	// Writes is the number of requests that the changes take. In a dry run it is exact, as long as nobody else changes
-	// the account and the State is right. In Confirm, a contact that the State does not know counts as new: it takes
-	// one request, and one or two more if the account has it.
+	// Writes is the number of requests for the changes. In a dry run it is
+	// exact, as long as the State is right and the account stays the same. In
+	// Confirm, a contact outside the State counts as new, with one request. It
+	// takes one or two more if the account has it.
 	Writes int
 }
 
-// SyncChange is one contact that Sync would write: Create or Update is set.
+// SyncChange is one contact to write: Create or Update is set.
 type SyncChange struct {
-	// Index is the place of the contact in the input, from 0.
+	// Index is the position of the contact in the input, from 0.
 	Index int
 	Email string
-	// Create is the contact that would be created; nil if it exists.
+	// Create is the contact to create; nil if it exists.
 	Create *demeterrr.ContactParams
-	// ContactID and Update are the contact that would be changed, and the fields that are sent. With ManagedTags,
-	// Confirm can see fewer tags than are sent: Sync reads the tags of others just before it writes, and keeps them.
+	// ContactID and Update are the contact to change and the fields to send.
+	// With ManagedTags, Confirm may see fewer tags than Sync sends. Sync reads
+	// the tags of others just before it writes, to keep them.
 	ContactID string
 	Update    *demeterrr.ContactUpdate
-	// Requests is the number of requests that it takes.
+	// Requests is the number of requests for this change.
 	Requests int
 }
 
-// syncUpdate is what an item's contact in the account lacks.
+// syncUpdate is the update that an item's contact in the account needs.
 type syncUpdate struct {
 	*demeterrr.ContactUpdate
-	at time.Time // when the contact was read
+	at time.Time // the time of reading the contact
 }
 
-// settle sorts out what needs no request, and what is to be written.
+// settle reports the items that need no request, and lists the others in
+// r.todo.
 func (r *syncRun) settle() error {
 	var created []int
 	for place := range r.items.n {
@@ -68,8 +73,8 @@ func (r *syncRun) settle() error {
 	return nil
 }
 
-// preview makes a dry run read what a real run learns from the answers to its
-// writes, and just before them.
+// preview makes a dry run read what a real run learns while writing: from the
+// replies, and from its own reads of tags.
 func (r *syncRun) preview() error {
 	if !r.options.DryRun {
 		return nil
@@ -107,8 +112,8 @@ func (r *syncRun) preview() error {
 	return r.over()
 }
 
-// plan shows the caller what is about to be written: in the report of a dry run,
-// else to Confirm.
+// plan shows the plan to the caller: in the report of a dry run, in Confirm
+// otherwise.
 func (r *syncRun) plan() error {
 	switch {
 	case r.options.DryRun:
@@ -125,7 +130,7 @@ func (r *syncRun) plan() error {
 	return nil
 }
 
-// planned is what is to be written. A dry run reports it as if it was.
+// planned returns the pending writes. A dry run also reports them as done.
 func (r *syncRun) planned() *SyncPlan {
 	plan := &SyncPlan{Reads: int(r.sent.Load()) - r.spare}
 	if r.over() != nil {
@@ -160,8 +165,8 @@ func (r *syncRun) planned() *SyncPlan {
 	return plan
 }
 
-// changeOf is the change of an item, or the error with which it will fail. It has
-// neither Create nor Update if nothing is left to be sent.
+// changeOf returns the change of an item, or its future error. If everything
+// matches already, Create and Update are both nil.
 func (r *syncRun) changeOf(place int) (SyncChange, error) {
 	item := r.items.at(place)
 	params, _ := unpack(r.packed.at(item.at))
@@ -192,8 +197,8 @@ func (r *syncRun) changeOf(place int) (SyncChange, error) {
 	return change, err
 }
 
-// needsTags reports whether a contact must be read before its tags can be sent,
-// since only the state knows it.
+// needsTags reports whether a contact must be read before its tags are sent.
+// That is so for a contact known from the state alone.
 func (r *syncRun) needsTags(place int) bool {
 	known := r.known[place]
 	if r.options.ManagedTags == nil || known.sameTags {

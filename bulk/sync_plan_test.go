@@ -16,7 +16,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// randomSync is an account, options and an input, after an earlier Sync.
+// randomSync returns an account after an earlier Sync, with options and an
+// input.
 func randomSync(t *testing.T, seed uint64) (*demeterrrtest.Server, bulk.SyncOptions, []demeterrr.ContactParams) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -62,12 +63,12 @@ func randomSync(t *testing.T, seed uint64) (*demeterrrtest.Server, bulk.SyncOpti
 	return srv, options, input
 }
 
-// watched runs a Sync. It returns what was written and what was told, sorted.
+// watched runs a Sync. It returns the writes and the results, both sorted.
 func watched(t *testing.T, srv *demeterrrtest.Server, input []demeterrr.ContactParams, options bulk.SyncOptions) (report *bulk.SyncReport, done, told []string) {
 	t.Helper()
 	options.OnResult = func(s bulk.SyncResult) {
 		if s.Outcome == demeterrr.UpsertCreated {
-			s.ContactID = "" // a dry run cannot know it
+			s.ContactID = "" // unknown to a dry run
 		}
 		told = append(told, fmt.Sprintln(s.Index, s.Email, s.Outcome, s.ContactID, s.Err != nil))
 	}
@@ -86,8 +87,8 @@ func watched(t *testing.T, srv *demeterrrtest.Server, input []demeterrr.ContactP
 	return report, done, told
 }
 
-// TestADryRunIsExact runs dry and then in earnest, with random states, accounts,
-// inputs and options.
+// TestADryRunIsExact compares a dry run with a real one, for random states,
+// accounts, inputs and options.
 func TestADryRunIsExact(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
@@ -172,7 +173,8 @@ func TestNothingIsWrittenUnlessConfirmed(t *testing.T) {
 	}
 }
 
-// Each contact is told once, with its id; duplicates and what was not tried are not.
+// Each contact is reported once, with its id. Duplicates and untried contacts
+// are left out.
 func TestOnResultTellsEachContactOnce(t *testing.T) {
 	t.Parallel()
 	for _, withState := range []bool{false, true} {

@@ -19,8 +19,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// world is an account that others change too, the input of a source, and the state
-// of its Syncs, which crash.
+// world is an account that others change too, the input of a source, and the
+// state of its Syncs. The Syncs may crash.
 type world struct {
 	t        *testing.T
 	r        *rand.Rand
@@ -31,7 +31,7 @@ type world struct {
 	past     []map[string]bulk.SyncEntry // the state at earlier times
 	tampers  bool
 	tampered bool // with the state
-	crashAt  int  // the request after which the process is gone; 0 for none
+	crashAt  int  // the request after which the process dies; 0 for none
 	requests int
 }
 
@@ -66,7 +66,7 @@ func (w *world) edit() {
 	}
 }
 
-// others change the account. The phone is not theirs.
+// others changes the account like other people do. They leave the phone alone.
 func (w *world) others() {
 	client := w.srv.Client()
 	for range w.r.IntN(6) {
@@ -117,7 +117,8 @@ func (w *world) tamper() {
 	}
 }
 
-// RoundTrip holds each request to what Sync may do, and loses all of them after a crash.
+// RoundTrip checks that Sync may send each request. After a crash it loses all
+// of them.
 func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	gone := w.crashAt > 0 && w.requests >= w.crashAt
 	if !gone {
@@ -128,7 +129,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errTorn
 	}
 	resp, err := w.srv.Transport().RoundTrip(req)
-	if w.crashAt > 0 && w.requests >= w.crashAt { // its reply is not read any more
+	if w.crashAt > 0 && w.requests >= w.crashAt { // nobody reads this reply
 		if err == nil {
 			_ = resp.Body.Close()
 		}
@@ -171,7 +172,7 @@ func (w *world) allowed(req *http.Request) {
 	w.t.Errorf("%s was changed, and is neither in the input nor recorded under an email of it", id)
 }
 
-// sync runs one Sync, which ends in some way.
+// sync runs one Sync with a random end.
 func (w *world) sync(options bulk.SyncOptions) (*bulk.SyncReport, error) {
 	w.requests = 0
 	w.state.onSave = func([]bulk.SyncEntry) error {
@@ -180,7 +181,7 @@ func (w *world) sync(options bulk.SyncOptions) (*bulk.SyncReport, error) {
 		}
 		return nil
 	}
-	w.state.held = false // of the process that has crashed
+	w.state.held = false // of the crashed process
 	input := slices.Collect(maps.Values(w.input))
 	w.r.Shuffle(len(input), func(i, j int) { input[i], input[j] = input[j], input[i] })
 	client := w.srv.Client(demeterrr.WithHTTPClient(&http.Client{Transport: w}))
@@ -191,13 +192,13 @@ func (w *world) sync(options bulk.SyncOptions) (*bulk.SyncReport, error) {
 	return report, err
 }
 
-// verify brings account and input together, however long that takes.
+// verify repeats Sync with Verify until account and input match.
 func (w *world) verify() {
 	options := w.options
 	options.Verify = true
 	for range 5 {
 		report, err := w.sync(options)
-		if errors.Is(err, bulk.ErrStateMismatch) { // others have deleted all that the state knew
+		if errors.Is(err, bulk.ErrStateMismatch) { // others have deleted all contacts of the state
 			w.state.entries, w.tampered = map[string]bulk.SyncEntry{}, true
 			continue
 		}
@@ -237,7 +238,7 @@ func (w *world) agree(seed uint64) {
 	}
 }
 
-// TestAfterVerifyAccountAndInputAgree lets everything go wrong before.
+// TestAfterVerifyAccountAndInputAgree first lets everything go wrong.
 func TestAfterVerifyAccountAndInputAgree(t *testing.T) {
 	t.Parallel()
 	var runs, crashes, mismatches, lost int
@@ -275,7 +276,7 @@ func TestAfterVerifyAccountAndInputAgree(t *testing.T) {
 				}
 				w.srv.ClearFaults()
 				if w.r.IntN(3) == 0 {
-					w.input = before // what was sent, or was not, is taken back
+					w.input = before // the input returns to an earlier version, sent or unsent
 				}
 				time.Sleep(time.Hour) // for a pause after a 429
 			}

@@ -12,12 +12,12 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/paging"
 )
 
-// maxPerPage is the most that the API puts on a page (contract, section 4).
+// maxPerPage is the API's maximum page size (contract, section 4).
 const maxPerPage = 100
 
-// read learns what the account has of the input, as far as the state does not
-// know it. What takes fewer requests than the pages that the state's contacts fill
-// is not read: it is sent, and the API's answers tell.
+// read compares the items outside the state with the account. Reading takes at
+// least the pages that the state's contacts fill. If the items need no more
+// requests than that, read skips it: the replies to the writes then decide.
 func (r *syncRun) read() error {
 	if r.over() != nil || r.toAsk(1) == 0 {
 		return r.over()
@@ -43,9 +43,9 @@ func (r *syncRun) read() error {
 	return r.preview()
 }
 
-// readAccount reads the account by the way that takes fewer requests. The first
-// page tells which one that is, except for a contact that takes one look-up, for
-// which nothing is cheaper. all tells whether it has read all pages.
+// readAccount reads the account in the way with fewer requests. The first page
+// tells which that is. It skips even that page for a single lookup, since
+// nothing costs less. all reports whether it has read all pages.
 func (r *syncRun) readAccount() (all bool, err error) {
 	if r.toAsk(2) == 1 {
 		r.lookUp(r.missing())
@@ -66,8 +66,8 @@ func (r *syncRun) readAccount() (all bool, err error) {
 	return true, r.pages()
 }
 
-// toAsk is the number of requests, up to a limit, that it takes to ask for each
-// contact that is not known to be in the account, and for tags that changed.
+// toAsk counts, up to a limit, the requests to look up each missing contact and
+// each contact with changed tags.
 func (r *syncRun) toAsk(limit int) (n int) {
 	for place := 0; place < r.items.n && n < limit; place++ {
 		switch item := r.items.at(place); item.status {
@@ -77,13 +77,13 @@ func (r *syncRun) toAsk(limit int) (n int) {
 			if r.needsTags(place) {
 				n++
 			}
-		default: // it is known
+		default: // known already
 		}
 	}
 	return min(n, limit)
 }
 
-// missing are the places of the contacts that are not known to be in the account.
+// missing returns the places of contacts yet to be found in the account.
 func (r *syncRun) missing() (places []int) {
 	for place := range r.items.n {
 		if r.items.at(place).status == itemMissing {
@@ -93,8 +93,8 @@ func (r *syncRun) missing() (places []int) {
 	return places
 }
 
-// pages reads all pages but the first. What somebody else's writes shift between
-// pages while they are read can be missed: it is found by the API's 409.
+// pages reads all pages after the first. Writes by others can shift a contact
+// past the reader. The API's 409 then reveals it.
 func (r *syncRun) pages() error {
 	r.advance(func(p *SyncProgress) {
 		p.ReadsTotal = p.Reads + min(max(r.list.Total()-1, 0), math.MaxInt-p.Reads)
@@ -123,8 +123,7 @@ func (r *syncRun) pages() error {
 	return r.over()
 }
 
-// follows reports whether there is a page after the one with the number, and use
-// in reading it.
+// follows reports whether there is another page worth reading after this one.
 func (r *syncRun) follows(number int) bool {
 	if r.over() != nil {
 		return false
@@ -155,8 +154,8 @@ func (r *syncRun) page(number int) error {
 	return nil
 }
 
-// lookUp asks for the email of each of the items. It gives up if the server turns
-// out to ignore the question.
+// lookUp asks for the email of each item. It gives up if the server ignores the
+// filter.
 func (r *syncRun) lookUp(places []int) {
 	n := 0
 	for _, place := range places {
@@ -197,8 +196,8 @@ func (r *syncRun) ignoresFilter() bool {
 	return r.unfiltered
 }
 
-// asked notes that it took n look-ups of at most so many to find an item, or not.
-// The others come off the progress.
+// asked records n lookups for an item, out of most planned ones. The rest comes
+// off the progress.
 func (r *syncRun) asked(place, n, most int, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,14 +208,14 @@ func (r *syncRun) asked(place, n, most int, found bool) {
 	params, _ := unpack(r.packed.at(r.items.at(place).at))
 	switch creates := params.FirstName != ""; {
 	case found && creates:
-		r.extra[place] = 1 + n // a real run meets a 409, and asks then
+		r.extra[place] = 1 + n // a real run gets a 409 first, then looks it up
 	case found || !creates:
 		r.extra[place] = n
 	}
 }
 
-// take compares the contacts of a page with those of the input. One that it met
-// twice, because it shifted between pages, is the same.
+// take compares the contacts of a page with those of the input. A contact may
+// come twice if it shifts between pages, which does no harm.
 func (r *syncRun) take(page *demeterrr.Page[demeterrr.Contact]) {
 	now := time.Now()
 	r.advance(func(p *SyncProgress) {
@@ -231,16 +230,15 @@ func (r *syncRun) take(page *demeterrr.Page[demeterrr.Contact]) {
 	})
 }
 
-// match compares an item with a contact of the account, if its email means that
-// one rather than another that it has met. The choice does not depend on the order
-// in which the contacts come.
+// match compares an item with a contact of the account. If several contacts fit
+// its email, the best one wins, in whatever order they come.
 func (r *syncRun) match(place int, c *demeterrr.Contact, now time.Time) {
 	item := r.items.at(place)
 	if item.status == itemRefused || item.status == itemDone || item.status == itemUnchanged && item.rank == 0 {
-		return // the last: the state has it
+		return // in the last case the state has it
 	}
 	params, _ := unpack(r.packed.at(item.at))
-	rank := int8(mailbox.Rank(params.Email, c.Email)) + 1 //nolint:gosec // there are three
+	rank := int8(mailbox.Rank(params.Email, c.Email)) + 1 //nolint:gosec // three ranks at most
 	if rank == 0 || item.rank > 0 && cmp.Or(cmp.Compare(rank, item.rank), cmp.Compare(c.ID, r.ids.at(place))) >= 0 {
 		return
 	}
@@ -260,7 +258,8 @@ func (r *syncRun) match(place int, c *demeterrr.Contact, now time.Time) {
 	}
 }
 
-// setBefore is the text of the fields that this source has set, says the state.
+// setBefore returns the text of the fields that this source has set, according
+// to the state.
 func (r *syncRun) setBefore(place int) string {
 	if known := r.known[place]; known != nil {
 		return known.fields
@@ -268,5 +267,5 @@ func (r *syncRun) setBefore(place int) string {
 	return ""
 }
 
-// email is that of an item whose contact is kept.
+// email returns the email of an item that is still packed.
 func (r *syncRun) email(place int) string { return unpackEmail(r.packed.at(r.items.at(place).at)) }

@@ -17,7 +17,7 @@ import (
 
 func TestSyncEndsWhereTheListEnds(t *testing.T) {
 	t.Parallel()
-	const letters = "abcdefghijklmnop" // so many that pages are cheaper than look-ups
+	const letters = "abcdefghijklmnop" // enough to make pages cheaper than lookups
 	for name, tt := range pagingtest.Lists {
 		for _, concurrency := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s, %d at once", name, concurrency), func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestSyncGivesUpAfterThreeEmptyPages(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "are empty") || len(report.NotTried) != 1 {
 		t.Error(err, summary(report))
 	}
-	if report.Requests > 2+12 { // a look-up and the first page, the empty ones, and those that were asked for together with them
+	if report.Requests > 2+12 { // a lookup and the first page, the empty ones, and the ones requested at the same time
 		t.Errorf("%d requests", report.Requests)
 	}
 }
@@ -92,7 +92,7 @@ func TestSyncsProgressEndsWithTheListThatShrinksOrGrows(t *testing.T) {
 	}
 }
 
-// In an account that keeps emails in lower case and compares them byte by byte.
+// The account keeps emails in lower case and compares them byte by byte.
 func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
 	t.Parallel()
 	jane := demeterrr.ContactParams{Email: "Jane@Example.com", FirstName: "Jane"}
@@ -120,7 +120,7 @@ func TestSyncsResultDoesNotDependOnTheWayOfReading(t *testing.T) {
 			c := serving(t, func(w http.ResponseWriter, r *http.Request) {
 				if asked := r.URL.Query().Get("email"); asked != "" {
 					items := []string{}
-					if i := slices.Index(tt.emails, asked); i >= 0 { // she is Jane, which only the right one is on a page
+					if i := slices.Index(tt.emails, asked); i >= 0 { // she is Jane; only the right one is on a page
 						items = append(items, fmt.Sprintf(`{"id":"c%d","email":%q,"firstName":"Jane"}`, i, asked))
 					}
 					fmt.Fprint(w, pageJSON(items, 1, 50, len(items), len(items)))

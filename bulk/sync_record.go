@@ -13,8 +13,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/scrub"
 )
 
-// stateFailed is the error of a state, or of what contradicts it. Its text has no
-// emails, which a database may quote.
+// stateFailed returns the error for a failed or contradicted state. Its text
+// has emails removed, as a database may quote them.
 func stateFailed(err error) *failure {
 	err = scrub.Readable(err)
 	return &failure{&apiError{Message: withCause("the sync state failed", errors.New(scrub.Emails(err.Error())))}, err}
@@ -38,8 +38,8 @@ func (r *syncRun) acquireState() (release func(), err error) {
 	return release, nil
 }
 
-// record brings the state to what was read, and marks as dirty what is about to be
-// written. Nothing is written before that is done.
+// record saves the results of reading, and marks the items in r.todo as dirty.
+// It finishes before the first write.
 func (r *syncRun) record() error {
 	if r.options.State == nil || r.options.DryRun || r.over() != nil {
 		return r.over()
@@ -64,7 +64,7 @@ func (r *syncRun) record() error {
 		}
 	}
 	for i, place := range r.todo {
-		if entry, news := r.dirty(place); news || i == 0 { // a Save before the first write tells whether the state is still ours
+		if entry, news := r.dirty(place); news || i == 0 { // the first one in any case: Save fails if another run has taken the state
 			batch = append(batch, entry)
 		}
 		if err := save(stateBatch); err != nil {
@@ -74,13 +74,13 @@ func (r *syncRun) record() error {
 	return save(1)
 }
 
-// dirty is the entry of an item that is about to be written. There is no news in it
-// if an earlier run has left it.
+// dirty returns the entry of an item that is about to be written. news is false
+// if the state already has it.
 func (r *syncRun) dirty(place int) (entry SyncEntry, news bool) {
 	params, _ := unpack(r.packed.at(r.items.at(place).at))
 	entry = SyncEntry{Email: mailbox.Key(params.Email), Fields: r.fields.of(&params), Dirty: true}
 	known, status := r.known[place], r.items.at(place).status
-	if status != itemMissing { // else a known id is another's
+	if status != itemMissing { // a missing item may have the id of another contact
 		entry.ContactID = r.ids.at(place)
 	}
 	if known == nil {
@@ -93,7 +93,7 @@ func (r *syncRun) dirty(place int) (entry SyncEntry, news bool) {
 	return entry, !known.dirty || entry.ContactID != known.id || entry.Fields != known.fields
 }
 
-// clean is the entry of an item that the account has.
+// clean returns the entry of an item that the account has.
 func (r *syncRun) clean(place int, id string) SyncEntry {
 	params, packed := unpack(r.packed.at(r.items.at(place).at))
 	fields := r.fields.of(&params)
@@ -103,12 +103,11 @@ func (r *syncRun) clean(place int, id string) SyncEntry {
 	return SyncEntry{Email: mailbox.Key(params.Email), ContactID: id, Fingerprint: packed.fingerprint(), Fields: fields}
 }
 
-// saveTimeout is how long the outcome of a request may take to be saved after the
-// operation has ended.
+// saveTimeout is the time to save an outcome after the operation has ended.
 const saveTimeout = 30 * time.Second
 
-// save keeps an entry of a contact that was written. If that fails, the contact
-// stays dirty, and Sync stops.
+// save saves the entry of a written contact. If that fails, the contact stays
+// dirty, and Sync stops.
 func (r *syncRun) save(entry SyncEntry) {
 	if r.options.State == nil {
 		return
@@ -120,15 +119,15 @@ func (r *syncRun) save(entry SyncEntry) {
 	}
 }
 
-// witness tells whether the account is the one that a state knows.
+// witness decides whether the account is the one of the state.
 type witness struct {
-	ids       []string // the first three that the state knows
-	known     int      // emails that it knows by an id
-	confirmed bool     // a known id was met
+	ids       []string // the first three ids in the state
+	known     int      // emails with an id in the state
+	confirmed bool     // a known id was found
 	missed    map[string]struct{}
 }
 
-// enough known ids that are not found mean that the account is another.
+// enough known ids missing in the account mean that it is another account.
 const enough = 3
 
 func (w *witness) know(id string) {
@@ -146,7 +145,7 @@ func (w *witness) saw(id string) {
 	w.confirmed = w.confirmed || slices.Contains(w.ids, id)
 }
 
-// miss takes in a known id that the account does not have.
+// miss takes in a known id that is missing in the account.
 func (w *witness) miss(id string) {
 	if w.missed == nil {
 		w.missed = map[string]struct{}{}
@@ -154,14 +153,14 @@ func (w *witness) miss(id string) {
 	w.missed[id] = struct{}{}
 }
 
-// absent reports, after the account was read, whether it is another.
+// absent reports, after all pages were read, whether the account is another.
 func (w *witness) absent() bool { return !w.confirmed && len(w.ids) == enough }
 
-// refuted reports whether enough known ids were not found.
+// refuted reports whether enough known ids are missing.
 func (w *witness) refuted() bool { return !w.confirmed && len(w.missed) >= enough }
 
-// probe asks for ids that the state knows, until one is found, if nothing else is
-// going to tell whether the account is the state's before contacts are created.
+// probe asks for known ids until one is found. It does so only if contacts are
+// to be created and no other request would check the account before that.
 func (r *syncRun) probe() error {
 	if r.options.State == nil || r.witness.confirmed || r.over() != nil {
 		return r.over()
@@ -171,11 +170,11 @@ func (r *syncRun) probe() error {
 		switch r.items.at(place).status {
 		case itemChanged:
 			if change, err := r.changeOf(place); err == nil && change.Requests > 0 {
-				return nil // its update tells
+				return nil // its update checks the account
 			}
 		case itemMissing:
 			creates = true
-		default: // nothing is created for it
+		default: // it creates nothing
 		}
 	}
 	if !creates {
@@ -184,7 +183,7 @@ func (r *syncRun) probe() error {
 	return r.ask()
 }
 
-// ask asks for known ids. It is an error if enough of them are not found.
+// ask asks for known ids. It fails if enough of them are missing.
 func (r *syncRun) ask() error {
 	for _, id := range r.witness.ids {
 		if _, asked := r.witness.missed[id]; asked || r.witness.confirmed || r.witness.refuted() {
@@ -211,7 +210,7 @@ func isNotFound(err error) bool {
 	return ok && e.Is(demeterrr.ErrNotFound)
 }
 
-// idTable keeps ids by place: UUIDs, as nearly all are, in 16 bytes each.
+// idTable keeps ids by place. A UUID, the usual case, takes 16 bytes.
 type idTable struct {
 	chunks [][][16]byte
 	odd    map[int]string
@@ -236,7 +235,7 @@ func (t *idTable) set(place int, id string) {
 	}
 }
 
-// at is the id at a place; empty if there is none.
+// at returns the id at a place; empty if there is none.
 func (t *idTable) at(place int) string {
 	if id, ok := t.odd[place]; ok {
 		return id
@@ -251,8 +250,8 @@ func (t *idTable) at(place int) string {
 	return formatUUID(uuid)
 }
 
-// parseUUID reads a UUID in the form in which formatUUID writes it. ok is false for
-// any other id.
+// parseUUID parses a UUID in the exact form of formatUUID. ok is false for any
+// other id.
 func parseUUID(id string) (uuid [16]byte, ok bool) {
 	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return uuid, false

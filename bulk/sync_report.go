@@ -23,7 +23,8 @@ func (r *syncRun) reportProgress() {
 	r.options.OnProgress(p)
 }
 
-// finish reports the outcome of a contact. Its place is -1 if it is not an item.
+// finish reports the outcome of a contact. place is -1 for a contact outside
+// the table.
 func (r *syncRun) finish(place, index int, params demeterrr.ContactParams, outcome demeterrr.UpsertOutcome, id string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,14 +45,14 @@ func (r *syncRun) finish(place, index int, params demeterrr.ContactParams, outco
 	r.tell(SyncResult{index, params.Email, outcome, id, err})
 }
 
-// tell hands a result to the caller. run.mu is held while workers are at it.
+// tell hands a result to the caller. While workers run, run.mu is held.
 func (r *syncRun) tell(result SyncResult) {
 	if r.options.OnResult != nil {
 		r.options.OnResult(result)
 	}
 }
 
-// finished is the report, with what was not tried.
+// finished completes the report with the contacts left untried.
 func (r *syncRun) finished() *SyncReport {
 	for place := range r.items.n {
 		switch item := r.items.at(place); item.status {

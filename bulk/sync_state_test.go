@@ -15,7 +15,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// TestWhatSyncCostsWithAState counts the requests of the run after the first.
+// TestWhatSyncCostsWithAState counts the requests of the second run.
 func TestWhatSyncCostsWithAState(t *testing.T) {
 	t.Parallel()
 	change := func(list []demeterrr.ContactParams, every int) []demeterrr.ContactParams {
@@ -32,7 +32,7 @@ func TestWhatSyncCostsWithAState(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name          string
-		account       int // of which all but the last 1,000 are known
+		account       int // all but the last 1,000 are known
 		known         int
 		input         []demeterrr.ContactParams
 		reads, writes int
@@ -112,17 +112,17 @@ func TestClearEmptyClearsWhatThisSourceHasSet(t *testing.T) {
 	run(full, options, `PATCH /contacts/{id} {"firstName":"Jane","lastName":"Doe","phone":"+15551234567","title":"Dr.","preferredLanguage":"fr","customFields":{"say \",\" again":"x","tier":"Gold"},"tags":["vip"]}`)
 	run(noPhone, &bulk.SyncOptions{State: state}, `PATCH /contacts/{id} {"firstName":"Jane","lastName":"Doe","title":"Dr.","preferredLanguage":"fr","customFields":{"say \",\" again":"x","tier":"Gold"},"tags":["vip"]}`)
 	run(noPhone, &bulk.SyncOptions{State: state})
-	// That the phone was set once is not forgotten.
+	// The state still knows that the phone was set.
 	run(noPhone, options, `PATCH /contacts/{id} {"firstName":"Jane","lastName":"Doe","phone":null,"title":"Dr.","preferredLanguage":"fr","customFields":{"say \",\" again":"x","tier":"Gold"},"tags":["vip"]}`)
 	run(noPhone, options)
-	bare.FirstName = "" // is never cleared, and neither is the email
+	bare.FirstName = "" // never cleared, and neither is the email
 	run(bare, options, `PATCH /contacts/{id} {"lastName":null,"title":null,"preferredLanguage":null,"customFields":{"say \",\" again":"","tier":""},"tags":[]}`)
 	run(bare, options)
 	jane := ofEmail(t, srv, "jane@example.com")
 	same(t, "left", []any{jane.FirstName, jane.LastName, jane.Phone, jane.Title, jane.CustomFields["shoe"], jane.CustomFields["tier"], len(jane.Tags)}, []any{"Jane", "", "", "", "42", "", 0})
 }
 
-// Verify clears what the account has, and only that.
+// Verify clears only fields with content in the account.
 func TestVerifyClearsToo(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 0)
@@ -153,7 +153,7 @@ func TestManagedTagsLeaveTheOthersAlone(t *testing.T) {
 	list, get := "GET /contacts?email=jane@example.com", "GET /contacts/{id}"
 	run(jane, &bulk.SyncOptions{ManagedTags: options.ManagedTags}, list, `PATCH /contacts/{id} {"tags":["gold","vip"]}`)
 	run(jane, options, list)
-	jane.LastName = "Doe" // the tags are as they were
+	jane.LastName = "Doe" // the tags are unchanged
 	run(jane, options, `PATCH /contacts/{id} {"firstName":"Jane","lastName":"Doe"}`)
 	jane.Tags = []string{"silver"}
 	run(jane, options, get, `PATCH /contacts/{id} {"tags":["silver","vip"]}`)
@@ -169,7 +169,7 @@ func TestManagedTagsLeaveTheOthersAlone(t *testing.T) {
 	}
 }
 
-// A new contact that the state does not know may be in the account, with tags.
+// A contact outside the state may be in the account, with tags.
 func TestManagedTagsOfAnUnknownContactAreMerged(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 200)
@@ -180,7 +180,7 @@ func TestManagedTagsOfAnUnknownContactAreMerged(t *testing.T) {
 	same(t, "sent", sent(requests)[1:], []string{`POST /contacts {"email":"jane@example.com","firstName":"Jane","tags":["new"]}`, "GET /contacts?email=jane@example.com", `PATCH /contacts/{id} {"tags":["new","vip"]}`})
 }
 
-// Tags that were read long before their turn comes are read again.
+// Tags that were read long ago are read again before the update.
 func TestOldTagsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestWhatIsAboutToBeSentIsDirtyBefore(t *testing.T) {
 	if err != nil || report.Updated != 20 || report.Created != 10 {
 		t.Fatal(err, summary(report))
 	}
-	same(t, "saves", state.saves, 1+30) // one for all that is dirty
+	same(t, "saves", state.saves, 1+30) // one for all dirty entries
 	for _, e := range state.snapshot() {
 		if e.Dirty || e.ContactID == "" {
 			t.Errorf("%+v", e)
@@ -255,7 +255,8 @@ func TestWhatIsAboutToBeSentIsDirtyBefore(t *testing.T) {
 	}
 }
 
-// A reply is lost, and the input is what it was before: the account may have either.
+// A reply is lost, and the input returns to its old value: the account may have
+// either.
 func TestWhatIsDirtyIsAlwaysSent(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []demeterrrtest.Fault{{Drop: demeterrrtest.DropAfter}, {Status: 500, AfterWork: true}, {Status: 400}, {Status: 403}} {
@@ -275,8 +276,8 @@ func TestWhatIsDirtyIsAlwaysSent(t *testing.T) {
 	}
 }
 
-// A run that has lost its state to another one learns that from Save, also where
-// all that it would send is dirty already.
+// A run that has lost its state to another run learns so from Save, even if all
+// its entries are dirty already.
 func TestNothingIsWrittenAfterTheStateIsLost(t *testing.T) {
 	t.Parallel()
 	srv, state := account(t, 3), newMemoryState(t)
@@ -294,7 +295,8 @@ func TestNothingIsWrittenAfterTheStateIsLost(t *testing.T) {
 	same(t, "requests and not tried", []any{report.Requests, report.NotTried}, []any{0, []int{0}})
 }
 
-// What an earlier run has set and a later one did not clear, is not forgotten.
+// The state remembers a field that one run has set and a later run did not
+// clear.
 func TestWhatIsDirtyRemembersAllFieldsThatWereSet(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 0)
@@ -311,8 +313,9 @@ func TestWhatIsDirtyRemembersAllFieldsThatWereSet(t *testing.T) {
 	same(t, "sent", sent(requests), []string{`PATCH /contacts/{id} {"firstName":"Jane","phone":null,"title":null}`})
 }
 
-// Another's contact is not changed because its id was once ours: neither when its
-// tags are read, nor when Verify finds it under another email.
+// An id from the state may belong to another contact by now. That contact stays
+// unchanged, both when its tags are read and when Verify finds it under another
+// email.
 func TestTheIDOfARenamedContactIsForgotten(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*bulk.SyncOptions){
@@ -344,7 +347,7 @@ func TestTheIDOfARenamedContactIsForgotten(t *testing.T) {
 	}
 }
 
-// The reply to a create is lost, and a field is taken back.
+// The reply to a create is lost, then a field is removed from the input.
 func TestALostCreateIsBroughtToTheInput(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 200)
@@ -370,7 +373,7 @@ func TestVerifyRepairsStateAndAccount(t *testing.T) {
 	synced(t, srv, input, options)
 	good := state.snapshot()
 	contacts := srv.Contacts()
-	for _, c := range contacts[:5] { // others change, delete and make anew
+	for _, c := range contacts[:5] { // others change, delete and create again
 		if _, err := srv.Client().Contacts.Update(t.Context(), c.ID, &demeterrr.ContactUpdate{LastName: demeterrr.Set("Somebody")}); err != nil {
 			t.Fatal(err)
 		}
@@ -389,7 +392,7 @@ func TestVerifyRepairsStateAndAccount(t *testing.T) {
 	state.mu.Unlock()
 
 	report, requests := synced(t, srv, input, options)
-	same(t, "seen without Verify", []int{report.Created, report.Updated, len(requests)}, []int{0, 1, 1 + 2}) // one is dirty, and one not known
+	same(t, "seen without Verify", []int{report.Created, report.Updated, len(requests)}, []int{0, 1, 1 + 2}) // one is dirty, and one is new to the state
 	options.Verify = true
 	report, _ = synced(t, srv, input, options)
 	same(t, "repaired", []int{report.Created, report.Updated}, []int{4, 5})
@@ -405,7 +408,8 @@ func TestVerifyRepairsStateAndAccount(t *testing.T) {
 	same(t, "a second time", []int{len(requests), state.saves}, []int{3, saves})
 }
 
-// mismatch fails the test unless a Sync has refused its state and written nothing.
+// mismatch fails the test unless Sync has refused its state and written
+// nothing.
 func mismatch(t *testing.T, report *bulk.SyncReport, err error) {
 	t.Helper()
 	wantIs(t, err, bulk.ErrStateMismatch)
@@ -417,7 +421,8 @@ func mismatch(t *testing.T, report *bulk.SyncReport, err error) {
 	}
 }
 
-// counting is a client of a fake that others use too, with its own reads and writes.
+// counting returns a client that counts its own reads and writes, for a fake
+// with other clients.
 func counting(srv *demeterrrtest.Server) (*demeterrr.Client, *[2]int) {
 	var counts [2]int
 	return srv.Client(demeterrr.WithTransport(func(next http.RoundTripper) http.RoundTripper {
@@ -448,7 +453,7 @@ func TestAStateOfAnotherAccountIsRefused(t *testing.T) {
 		input  []demeterrr.ContactParams
 		verify bool
 		reads  int
-		writes int // that find nothing
+		writes int // with a 404
 	}{
 		"changed contacts":      {[]demeterrr.ContactParams{changedCustomer(0), changedCustomer(1), changedCustomer(2), changedCustomer(3), {Email: "new@example.com", FirstName: "N"}}, false, 0, 3},
 		"a new one":             {append(customerList(0, 1000), demeterrr.ContactParams{Email: "new@example.com", FirstName: "N"}), false, 3, 0},
@@ -477,20 +482,20 @@ func TestAStateOfAnotherAccountIsRefused(t *testing.T) {
 			}
 		})
 	}
-	// Two ids that are gone are no proof.
+	// Two missing ids prove nothing.
 	state := newMemoryState(t)
 	synced(t, mine, customerList(0, 2), &bulk.SyncOptions{State: state})
 	report, err := bulk.Sync(t.Context(), account(t, 0).Client(), bulk.Slice([]demeterrr.ContactParams{changedCustomer(0), changedCustomer(1)}), &bulk.SyncOptions{State: state})
 	if err != nil || report.Created != 2 {
 		t.Error(err, summary(report))
 	}
-	// Another address is.
+	// Another address does.
 	elsewhere := serving(t, neverSent(t), demeterrr.WithBaseURL("https://feedback.example.com/api/v1"))
 	report, err = bulk.Sync(t.Context(), elsewhere, bulk.Slice(customerList(0, 2)), &bulk.SyncOptions{State: state})
 	mismatch(t, report, err)
 }
 
-// A deleted contact is created again, and its new id known.
+// A deleted contact is created again, and the state gets its new id.
 func TestAKnownContactThatIsGoneIsCreated(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 10)
@@ -505,7 +510,8 @@ func TestAKnownContactThatIsGoneIsCreated(t *testing.T) {
 	same(t, "id", state.snapshot()["customer4@example.com"].ContactID, ofEmail(t, srv, "customer4@example.com").ID)
 }
 
-// Somebody gives a contact another email, and its old email to nobody.
+// Somebody changes the email of a contact. Its old email then belongs to no
+// contact.
 func TestAReplyThatNamesAnotherEmailDropsTheEntry(t *testing.T) {
 	t.Parallel()
 	for name, managed := range map[string][]string{"at the PATCH": nil, "at the GET": {"a", "b", "new"}} {
@@ -565,10 +571,10 @@ func TestAStateServesOneRunAtATime(t *testing.T) {
 	if err != nil || report.Unchanged != 1 {
 		t.Error(err, summary(report))
 	}
-	synced(t, srv, customerList(0, 1), &bulk.SyncOptions{State: state}) // it was given back
+	synced(t, srv, customerList(0, 1), &bulk.SyncOptions{State: state}) // it was released
 }
 
-// The context ends while a request is on its way: its outcome is known and kept.
+// The context ends while a request is in flight: its outcome is still saved.
 func TestTheOutcomeOfARequestInFlightReachesTheState(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

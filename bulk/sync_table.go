@@ -7,8 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 )
 
-// emailHash stands for an email: two that differ in nothing but case have the
-// same. It is the start of a SHA-256, so that nobody can make two alike.
+// emailHash identifies an email, ignoring case. It is a prefix of a SHA-256, so
+// collisions cannot be crafted.
 type emailHash [16]byte
 
 func hashEmail(email string) (h emailHash) {
@@ -17,8 +17,8 @@ func hashEmail(email string) (h emailHash) {
 	return h
 }
 
-// table keeps a record for each email, in the order in which they were added. It
-// takes a third of the memory of a map: records are in chunks, which never move.
+// table keeps one record for each email, in the order of adding. It takes a
+// third of the memory of a map. Records live in chunks and never move.
 type table[T any] struct {
 	slots  []uint32 // 1 + the place of a record, found by its hash; 0 is free
 	chunks []*[tableChunk]tableRecord[T]
@@ -47,7 +47,8 @@ func (t *table[T]) find(h emailHash) int {
 	return int(t.slots[t.slot(h)]) - 1
 }
 
-// add returns the place of an email's record, which is new unless it was there.
+// add returns the place of an email's record. It adds an empty one for a new
+// email.
 func (t *table[T]) add(h emailHash) (place int, known bool) {
 	if t.n >= len(t.slots)/4*3 {
 		t.grow()
@@ -61,12 +62,12 @@ func (t *table[T]) add(h emailHash) (place int, known bool) {
 	}
 	place = t.n
 	t.n++
-	t.slots[slot] = uint32(t.n) //nolint:gosec // there is no memory for 2³² contacts
+	t.slots[slot] = uint32(t.n) //nolint:gosec // 2³² contacts exceed any memory
 	t.record(place).hash = h
 	return place, false
 }
 
-// slot is where an email's place is, or is to be.
+// slot returns the slot of an email, taken or free.
 func (t *table[T]) slot(h emailHash) int {
 	mask := uint64(len(t.slots) - 1) //nolint:gosec // their number is a power of two
 	for i := binary.LittleEndian.Uint64(h[:]); ; i++ {
@@ -84,7 +85,7 @@ func (t *table[T]) grow() {
 	}
 }
 
-// arena keeps pieces of bytes in chunks, which hold no pointers.
+// arena keeps byte strings in chunks free of pointers.
 type arena struct{ chunks [][]byte }
 
 const (
@@ -92,7 +93,7 @@ const (
 	arenaChunk = 1 << arenaBits
 )
 
-// add keeps a copy of a piece and returns where it is.
+// add stores a copy of a piece and returns its offset.
 func (a *arena) add(piece []byte) (at int64) {
 	last := len(a.chunks) - 1
 	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < len(piece) {
@@ -104,7 +105,7 @@ func (a *arena) add(piece []byte) (at int64) {
 	return at
 }
 
-// at returns what was kept, and what follows it: a piece knows where it ends.
+// at returns the bytes from an offset on. A piece encodes its own end.
 func (a *arena) at(at int64) []byte {
 	return a.chunks[at>>arenaBits][at&(arenaChunk-1):]
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestATableKeepsEveryEmail holds a table to a map.
+// TestATableKeepsEveryEmail compares a table with a map.
 func TestATableKeepsEveryEmail(t *testing.T) {
 	t.Parallel()
 	var items table[int]
@@ -46,7 +46,7 @@ func TestIDsComeBackAsTheyWere(t *testing.T) {
 		"550e8400-e29b-41d4-a716-446655440000", "550E8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-44665544000g", "550e8400ee29b-41d4-a716-446655440000",
 		"00000000-0000-0000-0000-000000000000", "c1", "", "ffffffff-ffff-ffff-ffff-ffffffffffff",
 	}
-	for range 2 { // over one another too
+	for range 2 { // also in place of one another
 		for i := range 3 * tableChunk {
 			ids.set(i, list[i%len(list)])
 		}

@@ -88,7 +88,7 @@ func TestSyncTakesTheLastContactWithAnEmail(t *testing.T) {
 	}
 }
 
-// TestDryRunPlansExactlyWhatIsSent runs dry, then in earnest, and compares.
+// TestDryRunPlansExactlyWhatIsSent compares a dry run with a real one.
 func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 	t.Parallel()
 	input := customerList(0, 200)
@@ -140,8 +140,8 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 	}
 }
 
-// TestSyncSurvivesRaces lets somebody else delete, create and change contacts
-// between the reading and the writing.
+// TestSyncSurvivesRaces has others delete, create and change contacts between
+// reading and writing.
 func TestSyncSurvivesRaces(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 300)
@@ -150,7 +150,7 @@ func TestSyncSurvivesRaces(t *testing.T) {
 	for i := range input {
 		input[i].LastName = "Changed"
 	}
-	input[7].FirstName = "" // cannot be made again
+	input[7].FirstName = "" // cannot be created again
 	var once bool
 	report, err := bulk.Sync(t.Context(), client, bulk.Slice(input), &bulk.SyncOptions{OnProgress: func(p bulk.SyncProgress) {
 		if p.WritesTotal == 0 || once {
@@ -197,7 +197,7 @@ func TestSyncRefusesAServerThatIgnoresThePage(t *testing.T) {
 	t.Parallel()
 	srv := account(t, 1000)
 	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", IgnoreQuery: []string{"page"}, Times: demeterrrtest.Always})
-	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(customerList(500, 1500)), &bulk.SyncOptions{Concurrency: 1}) // no read is cut off, which the fake would not count
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(customerList(500, 1500)), &bulk.SyncOptions{Concurrency: 1}) // no read is canceled, which the fake would miss
 	if err == nil || len(report.NotTried) != 1000 {
 		t.Error(err, summary(report))
 	}
@@ -258,7 +258,8 @@ func TestSyncReportsWhatItDidWhenItIsCancelled(t *testing.T) {
 			t.Error(err)
 		}
 		adds(t, srv, report)
-		// 1 s of reading; the writes that are under way after 10.5 s are let finish.
+		// Reading takes 1 s. The writes in flight after 10.5 s are allowed to
+		// finish.
 		if report.Created != 40 || len(srv.Contacts()) != 40 || len(report.NotTried) != 960 {
 			t.Error(summary(report), len(srv.Contacts()))
 		}
@@ -288,7 +289,7 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 			return bulk.Sync(t.Context(), nil, bulk.Slice(customerList(0, 1)), nil)
 		},
 		"no context": func() (*bulk.SyncReport, error) {
-			return bulk.Sync(nil, client, bulk.Slice(customerList(0, 1)), nil) //nolint:staticcheck // the mistake is the test
+			return bulk.Sync(nil, client, bulk.Slice(customerList(0, 1)), nil) //nolint:staticcheck // the test is about this mistake
 		},
 	} {
 		if report, err := call(); !errors.Is(err, demeterrr.ErrValidation) || report == nil {
@@ -297,7 +298,8 @@ func TestSyncRefusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
-// endless is an API that overlooks the email filter and claims any number of pages; rest answers all but the first.
+// endless returns the client of an API that ignores the email filter and claims
+// any number of pages. rest answers all pages but the first.
 func endless(t *testing.T, rest func(page string) string) *demeterrr.Client {
 	t.Helper()
 	return serving(t, func(w http.ResponseWriter, r *http.Request) {
@@ -313,7 +315,8 @@ func endless(t *testing.T, rest func(page string) string) *demeterrr.Client {
 	})
 }
 
-// It ends: whoever counts all the pages is killed by the time limit of the tests.
+// The test ends at all: counting all pages would run into the time limit of the
+// tests.
 func TestSyncCountsNoPagesWhenItIsOver(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

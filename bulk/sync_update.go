@@ -7,8 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// changes is the update that brings a contact of the account to what the input
-// says; nil if it is there. before are the fields that this source has set.
+// changes returns the update that makes a contact of the account match the
+// input; nil if it matches. before are the fields set by this source.
 func (r *syncRun) changes(c *demeterrr.ContactParams, before string, have *demeterrr.Contact) *demeterrr.ContactUpdate {
 	gone := r.toClear(c, before)
 	wanted := *c
@@ -27,8 +27,9 @@ func (r *syncRun) changes(c *demeterrr.ContactParams, before string, have *demet
 	return clearFields(u, gone)
 }
 
-// whole is the update that sends all that the input says of a contact, for one that
-// was not read; nil if that is nothing. Managed tags need a reading, so it has none.
+// whole returns the update with all content of the input, for a contact that
+// was not read; nil if there is no content. It leaves managed tags out, as they
+// depend on a reading.
 func (r *syncRun) whole(c *demeterrr.ContactParams, before string) *demeterrr.ContactUpdate {
 	u := &demeterrr.ContactUpdate{}
 	setText(&u.FirstName, c.FirstName)
@@ -60,7 +61,7 @@ func setText[T ~string](o *demeterrr.Opt[T], text T) {
 	}
 }
 
-// toClear are the fields that this source has set and that are empty now.
+// toClear returns the fields that this source has set and that are now empty.
 func (r *syncRun) toClear(c *demeterrr.ContactParams, before string) []string {
 	if !r.options.ClearEmpty || before == "" {
 		return nil
@@ -68,8 +69,8 @@ func (r *syncRun) toClear(c *demeterrr.ContactParams, before string) []string {
 	return goneFields(before, r.fields.of(c))
 }
 
-// withForeignTags are the tags that a contact is to have: the wanted ones, and
-// those of its own that this source does not manage.
+// withForeignTags returns the wanted tags plus the contact's tags that this
+// source does not manage.
 func (r *syncRun) withForeignTags(wanted, have []string) []string {
 	if wanted == nil || r.options.ManagedTags == nil {
 		return wanted
@@ -83,7 +84,7 @@ func (r *syncRun) withForeignTags(wanted, have []string) []string {
 	return tags
 }
 
-// unmanaged is the mistake of a contact with a tag that its source does not own.
+// unmanaged returns an error for a contact with a tag outside ManagedTags.
 func (r *syncRun) unmanaged(c *demeterrr.ContactParams) error {
 	if r.options.ManagedTags == nil {
 		return nil
@@ -96,7 +97,7 @@ func (r *syncRun) unmanaged(c *demeterrr.ContactParams) error {
 	return nil
 }
 
-// holds reports whether a contact has something in the field of a name.
+// holds reports whether a field of the contact has content.
 func holds(c *demeterrr.Contact, name string) bool {
 	switch name {
 	case "lastName":
@@ -107,15 +108,15 @@ func holds(c *demeterrr.Contact, name string) bool {
 		return c.Title != ""
 	case "preferredLanguage":
 		return c.PreferredLanguage != ""
-	case "tags": // Changes has seen to them
+	case "tags": // Changes has handled them
 		return false
 	}
 	value := c.CustomFields[strings.TrimPrefix(name, customField)]
 	return value != nil && value != ""
 }
 
-// clearFields makes an update clear fields too. Custom fields become empty texts:
-// a null would have to stand for a value there, and for no field.
+// clearFields adds cleared fields to an update. A custom field becomes an empty
+// text, because the API documents no null for the value of one.
 func clearFields(u *demeterrr.ContactUpdate, names []string) *demeterrr.ContactUpdate {
 	custom := map[string]any{}
 	for _, name := range names {

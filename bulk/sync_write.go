@@ -12,8 +12,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/mailbox"
 )
 
-// write sends what is to be written: changes first, as they show whether the
-// account is the one that the state knows, then what may be new.
+// write sends the changes first, then the possibly new contacts. The first
+// changes show whether the account is the one of the state.
 func (r *syncRun) write() error {
 	if r.options.DryRun || r.over() != nil {
 		return r.over()
@@ -46,8 +46,8 @@ func (r *syncRun) write() error {
 	return nil
 }
 
-// change updates a contact that the account or the state has. If somebody else has
-// deleted it meanwhile, it is left to create.
+// change updates a known contact. If it was deleted meanwhile, create handles
+// it later.
 func (r *syncRun) change(place int) {
 	if r.over() != nil {
 		return
@@ -73,10 +73,10 @@ func (r *syncRun) change(place int) {
 	r.conclude(place, outcome, id, err)
 }
 
-// lose leaves an item to create, whose contact of a known id is not there or is
-// another's. The state forgets an id of another's.
+// lose hands an item over to create. Its known id is missing in the account or
+// belongs to another contact. In the second case the state drops the id.
 func (r *syncRun) lose(place int, id string, err error) {
-	_ = r.classify(err) // the service is there
+	_ = r.classify(err) // the service answers: reset its failures
 	other := errors.Is(err, errOther)
 	if entry, _ := r.dirty(place); other {
 		entry.ContactID = ""
@@ -92,12 +92,12 @@ func (r *syncRun) lose(place int, id string, err error) {
 	}
 }
 
-// tagsAge is how long tags that were read are good for being kept: a PATCH
-// replaces all of them.
+// tagsAge is the time for which tags that were read may be sent back: a PATCH
+// replaces all tags.
 const tagsAge = time.Minute
 
-// updateOf is the update of an item, and the contact's id. It reads the contact
-// first, where tags that this source does not manage depend on it.
+// updateOf returns the update of an item and the contact's id. It reads the
+// contact first if unmanaged tags must be kept.
 func (r *syncRun) updateOf(place int) (*demeterrr.ContactUpdate, string, error) {
 	known, id := r.known[place], r.ids.at(place)
 	if u := r.updates[place]; u != nil {
@@ -121,15 +121,14 @@ func (r *syncRun) updateOf(place int) (*demeterrr.ContactUpdate, string, error) 
 	return r.changes(&params, r.setBefore(place), have), id, nil
 }
 
-// witnessed notes that the account has the contact of an item, whose id may be the
-// state's.
+// witnessed records that a known id was found in the account.
 func (r *syncRun) witnessed(place int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.witness.confirmed = r.witness.confirmed || r.items.at(place).status == itemChanged
 }
 
-// errOther means that the contact of a known id has another email: it is another.
+// errOther means that a known id belongs to a contact with another email.
 var errOther = errors.New("the contact has another email")
 
 // fresh reads the contact of an item.
@@ -145,26 +144,27 @@ func (r *syncRun) fresh(place int) (*demeterrr.Contact, error) {
 	return have, err
 }
 
-// fits reports whether a contact has an item's email, as far as the reply tells.
+// fits reports whether a contact has the email of an item. A reply without an
+// email fits.
 func (r *syncRun) fits(place int, c *demeterrr.Contact) bool {
 	return c.Email == "" || mailbox.Key(c.Email) == mailbox.Key(r.email(place))
 }
 
 func (r *syncRun) isGone(err error) bool { return errors.Is(err, errOther) || isNotFound(err) }
 
-// checkEmail fails if a contact that was just written has another email than the
-// item, and makes the state forget it.
+// checkEmail fails if the contact just written has an email other than the
+// item's. It also removes the item from the state.
 func (r *syncRun) checkEmail(place int, c *demeterrr.Contact) error {
 	if r.fits(place, c) {
 		return nil
 	}
 	r.save(SyncEntry{Email: mailbox.Key(r.email(place))})
 	return &failure{&apiError{
-		Message: "the contact of the known id has another email in the account, and got these fields; check it there, and run Sync again, which looks for this email anew",
+		Message: "the contact with the known id has another email in the account, and these fields were written to it; check that contact, then run Sync again to find this email",
 	}, demeterrr.ErrUnknownOutcome}
 }
 
-// create makes the contact of an item, or updates the one that has its email.
+// create creates the contact of an item, or updates the contact with its email.
 func (r *syncRun) create(place int) {
 	if r.over() != nil {
 		return
@@ -185,13 +185,13 @@ func (r *syncRun) create(place int) {
 	r.conclude(place, outcome, id, err)
 }
 
-// upsert is Contacts.Upsert, with ClearEmpty and ManagedTags. A contact without a
-// first name cannot be created, so that it is looked for at once.
+// upsert is Contacts.Upsert with ClearEmpty and ManagedTags. A contact without
+// a first name cannot be created, so upsert looks it up at once.
 func (r *syncRun) upsert(ctx context.Context, place int) (*demeterrr.Contact, demeterrr.UpsertOutcome, error) {
 	item := r.items.at(place)
 	params, _ := unpack(r.packed.at(item.at))
 	if item.status == itemMissing && !r.direct && params.FirstName == "" {
-		return nil, "", params.Validate() // it was looked for
+		return nil, "", params.Validate() // reading has shown that it is missing
 	}
 	var taken error
 	for range 2 {
@@ -224,18 +224,19 @@ func (r *syncRun) upsert(ctx context.Context, place int) (*demeterrr.Contact, de
 			return nil, "", inDoubt(err, taken)
 		}
 	}
-	return nil, "", taken // it exists, and cannot be found: the API's own words say it best
+	return nil, "", taken // the create says it exists, the lookup says it does not: return the API's own error
 }
 
-// emailTaken reports whether a create met a contact that has the email. The body
-// that says so can get lost, so a 409 that gives no reason counts as one.
+// emailTaken reports whether a create failed because a contact has the email.
+// Its error body may get lost, so a 409 without a code counts too.
 func emailTaken(err error) bool {
 	e, ok := asError(err)
 	return ok && (e.Is(demeterrr.ErrContactExists) || e.StatusCode == http.StatusConflict && e.Code == "")
 }
 
-// inDoubt is the error of a create, with err as the reason why its outcome stays
-// unknown: a create whose reply was lost may have made the contact. Else it is err.
+// inDoubt returns the error of a create with an unknown outcome, with err as
+// its cause: that create may have made the contact. For any other create it
+// returns err.
 func inDoubt(err, create error) error {
 	e, ok := asError(create)
 	if !ok || err == nil || !e.Is(demeterrr.ErrUnknownOutcome) {
@@ -248,7 +249,7 @@ func inDoubt(err, create error) error {
 
 func asError(err error) (*demeterrr.Error, bool) { return errors.AsType[*demeterrr.Error](err) }
 
-// conclude reports how the write of an item ended, and tells the state.
+// conclude reports the outcome of a write and saves it in the state.
 func (r *syncRun) conclude(place int, outcome demeterrr.UpsertOutcome, id string, err error) {
 	if err == nil {
 		r.save(r.clean(place, id))
@@ -261,14 +262,14 @@ func (r *syncRun) conclude(place int, outcome demeterrr.UpsertOutcome, id string
 	r.advance(func(p *SyncProgress) { p.Writes++ })
 }
 
-// isUntried reports whether an error says that a call was not made because the
-// operation is over.
+// isUntried reports whether a call was never made because the operation is
+// over.
 func (r *syncRun) isUntried(err error) bool {
-	f, ok := err.(*failure) //nolint:errorlint // itself, and not one that wraps it
+	f, ok := err.(*failure) //nolint:errorlint // identity: a wrapping error is another failure
 	return ok && r.over() != nil && f == r.untried
 }
 
-// fail reports an item that could not be read.
+// fail reports an item with a failed reading.
 func (r *syncRun) fail(place int, err error) {
 	if !r.isUntried(err) {
 		params, _ := unpack(r.packed.at(r.items.at(place).at))

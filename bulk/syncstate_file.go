@@ -10,27 +10,28 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/journalfile"
 )
 
-// FileSyncState is a [SyncState] in a file. Make one with [OpenSyncState]. The
-// zero FileSyncState cannot be used.
+// FileSyncState is a [SyncState] in a file. Make one with [OpenSyncState]; the
+// zero value is unusable.
 type FileSyncState struct {
 	file *journalfile.File
 
 	mu      sync.Mutex
 	inUse   bool
-	bound   string // the address of the file; empty until it is known
-	address string // that of the present run
+	bound   string // the address of the file; empty before the first Save
+	address string // of the present run
 	entries table[stateRecord]
-	live    int            // entries that have something in them
-	odd     map[int]string // ids that are no UUIDs, by place
-	fields  []string       // the texts that records refer to
+	live    int            // entries with content
+	odd     map[int]string // ids other than UUIDs, by place
+	fields  []string       // the texts of the records
 	texts   map[string]uint32
 }
 
-// stateRecord is an entry in memory. It has no pointers.
+// stateRecord is an entry in memory. It has no pointers, so the garbage
+// collector skips it.
 type stateRecord struct {
 	uuid        [16]byte
 	fingerprint SyncFingerprint
-	fields      uint32 // 1 + the place of its text; 0 for none
+	fields      uint32 // 1 + the number of its text; 0 for none
 	flags       stateFlags
 }
 
@@ -54,22 +55,20 @@ type stateHeader struct {
 	Version   int    `json:"version"`
 }
 
-// OpenSyncState opens the state in the file at path, or creates it. It fails if
-// the file is not a state, is of a later version, or is already open, in this
-// process or another one. A process that was killed leaves it free. Close it after
-// use.
+// OpenSyncState opens or creates the state in the file at path. It locks the
+// file until Close or the end of the process, even a killed one. See
+// [OpenJournal] for systems without such locks. It fails if the file is not a
+// state, has a later version, or is already open in any process.
 //
-// A state is for one source of contacts and one account. If the account is another
-// one, Sync stops with [ErrStateMismatch]. The file has hashes in place of emails,
-// contact ids, and the names of fields. Open takes about 80 bytes of memory for
-// each contact.
+// A state is for one source of contacts and one account. With another account,
+// Sync stops with [ErrStateMismatch]. The file contains contact ids, field
+// names, and hashes of emails. In memory, a state takes about 80 bytes for each
+// contact.
 //
-// Each change is on the disk before Sync goes on. A crash can cut the last line
-// short: its contacts are sent once more. A lost file costs a reading of the
-// account, and ClearEmpty no longer knows what it may clear. Do not put an old
-// copy back, or run Sync with Verify after that.
-//
-// The file is locked while it is open: see [OpenJournal].
+// Each change is on the disk before Sync goes on. If a crash cuts the last line
+// short, its contacts are sent once more. After the loss of the file, the next
+// Sync reads the account, and ClearEmpty has forgotten the fields to clear.
+// After restoring an old copy, run Sync with Verify.
 func OpenSyncState(path string) (*FileSyncState, error) {
 	s := &FileSyncState{texts: map[string]uint32{}, odd: map[int]string{}}
 	var err error
@@ -83,11 +82,11 @@ func OpenSyncState(path string) (*FileSyncState, error) {
 }
 
 func stateFileHeader() []byte {
-	header, _ := json.Marshal(stateHeader{"demeterrr", stateVersion}) // it can be encoded
+	header, _ := json.Marshal(stateHeader{"demeterrr", stateVersion}) // a header can always be encoded
 	return header
 }
 
-// checkStateHeader refuses the files of others.
+// checkStateHeader refuses files of another kind or version.
 func checkStateHeader(line []byte) error {
 	var h struct {
 		stateHeader
@@ -99,17 +98,17 @@ func checkStateHeader(line []byte) error {
 	case err != nil || h.SyncState != "demeterrr":
 		return journalfile.ErrForeign
 	case h.Version != stateVersion:
-		return fmt.Errorf("it has version %d, this program knows version %d only; use the program that wrote it, or another file", h.Version, stateVersion)
+		return fmt.Errorf("it has version %d, this program reads only version %d; use the program that wrote it, or another file", h.Version, stateVersion)
 	}
 	return nil
 }
 
-// errNoState is that of a state which OpenSyncState did not make.
+// errNoState is the error of a zero FileSyncState.
 func errNoState() error { return invalid("the sync state was not made by OpenSyncState") }
 
 func (s *FileSyncState) made() bool { return s != nil && s.file != nil }
 
-// Acquire takes the state for one run. It makes the file short first, if more than
+// Acquire takes the state for one run. It first compacts the file if more than
 // half of it is out of date.
 func (s *FileSyncState) Acquire(_ context.Context, address string) (release func(), err error) {
 	if !s.made() {
@@ -121,10 +120,10 @@ func (s *FileSyncState) Acquire(_ context.Context, address string) (release func
 	case s.inUse:
 		return nil, ErrStateInUse
 	case s.bound != "" && s.bound != address:
-		return nil, fmt.Errorf("%w: it is of %s, the client's is %s", ErrStateMismatch, s.bound, address)
+		return nil, fmt.Errorf("%w: its address is %s, the client's is %s", ErrStateMismatch, s.bound, address)
 	}
 	if s.file.Size() > 1<<20+2*int64(s.live)*stateRecordSize {
-		_ = s.file.Rewrite(stateFileHeader(), s.writeAll) // the long file is as good
+		_ = s.file.Rewrite(stateFileHeader(), s.writeAll) // after an error the long file still works
 	}
 	s.inUse, s.address = true, address
 	return func() {
@@ -134,7 +133,7 @@ func (s *FileSyncState) Acquire(_ context.Context, address string) (release func
 	}, nil
 }
 
-// Lookup returns what the state knows of the emails.
+// Lookup returns the entries of the emails in the state.
 func (s *FileSyncState) Lookup(_ context.Context, emails []string) ([]SyncEntry, error) {
 	if !s.made() {
 		return nil, errNoState()
@@ -163,7 +162,7 @@ func (s *FileSyncState) Lookup(_ context.Context, emails []string) ([]SyncEntry,
 	return entries, nil
 }
 
-// Save replaces entries, on the disk.
+// Save replaces entries. The change is on the disk when Save returns.
 func (s *FileSyncState) Save(_ context.Context, entries []SyncEntry) error {
 	if !s.made() {
 		return errNoState()
@@ -191,7 +190,7 @@ func (s *FileSyncState) Save(_ context.Context, entries []SyncEntry) error {
 	return nil
 }
 
-// Close closes the file and lets others open it. It may be called twice.
+// Close closes the file and releases its lock. A second call does nothing.
 func (s *FileSyncState) Close() error {
 	if !s.made() {
 		return nil
@@ -199,7 +198,7 @@ func (s *FileSyncState) Close() error {
 	return s.file.Close()
 }
 
-// append puts a line on the disk, and takes it in if it is there.
+// append appends a line to the file and then applies it.
 func (s *FileSyncState) append(l *stateLine) error {
 	if err := s.file.Append(l.encode()); err != nil {
 		return err

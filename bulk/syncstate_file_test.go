@@ -16,7 +16,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// acquired takes a state and gives it back.
+// acquired acquires a state and releases it.
 func acquired(t testing.TB, s *bulk.FileSyncState, address string) {
 	t.Helper()
 	release, err := s.Acquire(t.Context(), address)
@@ -26,7 +26,8 @@ func acquired(t testing.TB, s *bulk.FileSyncState, address string) {
 	release()
 }
 
-// knows fails the test unless a state has exactly these entries, of these emails.
+// knows fails the test unless a state has exactly these entries for these
+// emails.
 func knows(t testing.TB, s *bulk.FileSyncState, emails []string, want map[string]bulk.SyncEntry) {
 	t.Helper()
 	found, err := s.Lookup(t.Context(), emails)
@@ -48,7 +49,7 @@ func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {
 	case 1:
 		e.ContactID = "odd id é " + email
 	case 2:
-		e.ContactID = "550E8400-E29B-41D4-A716-446655440000" // not as a UUID is written
+		e.ContactID = "550E8400-E29B-41D4-A716-446655440000" // in another form than formatUUID
 	default:
 		e.ContactID = fmt.Sprintf("550e8400-e29b-41d4-a716-%012x", r.Uint32())
 	}
@@ -59,7 +60,7 @@ func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {
 	return e
 }
 
-// TestAStateFileKeepsWhatWasSaved saves at random, opens again, and makes it short.
+// TestAStateFileKeepsWhatWasSaved saves at random, reopens, and compacts.
 func TestAStateFileKeepsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -117,7 +118,7 @@ func TestAStateFileIsBoundToAnAddress(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	s := openState(t, path)
 	entry := []bulk.SyncEntry{{Email: "a@example.com", ContactID: "1"}}
-	acquired(t, s, "https://a.example.com") // looks only: a dry run
+	acquired(t, s, "https://a.example.com") // only looks, like a dry run
 	acquired(t, s, "https://b.example.com")
 	if err := s.Save(t.Context(), entry); err != nil {
 		t.Fatal(err)
@@ -192,7 +193,8 @@ func TestFilesThatAreNoStateAreRefused(t *testing.T) {
 	}
 }
 
-// TestATornStateFileCostsRequestsOnly cuts a file at every byte of its last lines.
+// TestATornStateFileCostsRequestsOnly cuts a file at every byte of its last
+// lines.
 func TestATornStateFileCostsRequestsOnly(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
@@ -239,7 +241,7 @@ func TestATornStateFileCostsRequestsOnly(t *testing.T) {
 			got[e.Email] = e
 		}
 		at := max(version-1, 0)
-		if n < len(whole) && whole[n] == '\n' && version > 0 { // it lacks nothing but that
+		if n < len(whole) && whole[n] == '\n' && version > 0 { // only the line end is missing
 			at = min(version, len(versions)-1)
 		}
 		same(t, fmt.Sprint(n, " bytes"), got, versions[at])

@@ -11,31 +11,32 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/jsonread"
 )
 
-// stateLine is a line of the file: new texts, and entries that refer to texts by
-// their number in the file.
+// stateLine is a line of the file. It has new texts, and entries that refer to
+// texts by their number in the file.
 type stateLine struct {
 	Address string
 	Fields  []string
 	Entries []byte // packed
-	size    int    // about that of the line
+	size    int    // about the length of the line
 }
 
-// maxStateLine is where a line ends, and maxStateText the length of the longest text.
+// maxStateLine is the size at which a line ends. maxStateText is the length
+// limit of a text.
 const (
 	maxStateLine = 1 << 19
 	maxStateText = 1 << 17
 )
 
-// stateRecordSize is about the length of an entry in the file.
+// stateRecordSize is the approximate length of an entry in the file.
 const stateRecordSize = 90
 
-// maxID is the length of the longest id that is kept.
+// maxID is the length limit of an id.
 const maxID = 1 << 10
 
 // add adds an entry to a line that is about to be written.
 func (s *FileSyncState) add(l *stateLine, e *SyncEntry) error {
 	if len(e.ContactID) > maxID || len(e.Fields) > maxStateText {
-		return errors.New("the id or the names of the fields of a contact are too long for a state file")
+		return errors.New("a contact's id or field names are too long for a state file; shorten the names of its custom fields")
 	}
 	record := stateRecord{fingerprint: e.Fingerprint, fields: s.number(l, e.Fields)}
 	if e.ContactID != "" || e.Fields != "" || e.Dirty || e.Fingerprint != (SyncFingerprint{}) {
@@ -54,7 +55,7 @@ func (s *FileSyncState) add(l *stateLine, e *SyncEntry) error {
 	return nil
 }
 
-// number is the number of a text, which the line brings if the file does not have it.
+// number returns the number of a text. It adds a new text to the line.
 func (s *FileSyncState) number(l *stateLine, text string) uint32 {
 	if n, ok := s.texts[text]; ok || text == "" {
 		return n
@@ -65,10 +66,10 @@ func (s *FileSyncState) number(l *stateLine, text string) uint32 {
 		l.Fields = append(l.Fields, text)
 		l.size += len(text)
 	}
-	return uint32(len(s.fields) + at + 1) //nolint:gosec // there are not so many
+	return uint32(len(s.fields) + at + 1) //nolint:gosec // far fewer texts
 }
 
-// pack adds a record to a line. Its id is used if it is no UUID.
+// pack adds a record to a line. id counts only if it is not a UUID.
 func (l *stateLine) pack(hash emailHash, record *stateRecord, id string) {
 	b := append(append(l.Entries, hash[:]...), byte(record.flags))
 	b = append(binary.LittleEndian.AppendUint32(b, record.fields), record.fingerprint[:]...)
@@ -82,9 +83,10 @@ func (l *stateLine) pack(hash emailHash, record *stateRecord, id string) {
 	l.Entries = b
 }
 
-// encode is the line as JSON. Its members come in the order in which they apply.
+// encode returns the line as JSON. Its members are in the order in which they
+// apply.
 func (l *stateLine) encode() []byte {
-	line, _ := json.Marshal(struct { // it can be encoded
+	line, _ := json.Marshal(struct { // it can always be encoded
 		Address string   `json:"address,omitempty"`
 		Fields  []string `json:"fields,omitempty"`
 		Entries []byte   `json:"entries,omitempty"`
@@ -92,10 +94,10 @@ func (l *stateLine) encode() []byte {
 	return line
 }
 
-// errDamaged is the error of a line that Save did not write.
-var errDamaged = errors.New("it is damaged; remove the file, and run Sync, which reads the account then")
+// errDamaged is the error for a line that Save did not write.
+var errDamaged = errors.New("it is damaged; remove the file and run Sync, which then reads the account")
 
-// replay takes in a line of the file.
+// replay applies a line of the file.
 func (s *FileSyncState) replay(line []byte) error {
 	var l stateLine
 	in := jsonread.New(line)
@@ -120,14 +122,14 @@ func (s *FileSyncState) replay(line []byte) error {
 	return s.apply(&l)
 }
 
-// apply takes in a line.
+// apply records a line in memory.
 func (s *FileSyncState) apply(l *stateLine) error {
 	if l.Address != "" {
 		s.bound = strings.Clone(l.Address)
 	}
 	for _, text := range l.Fields {
 		s.fields = append(s.fields, strings.Clone(text))
-		s.texts[s.fields[len(s.fields)-1]] = uint32(len(s.fields)) //nolint:gosec // there are not so many
+		s.texts[s.fields[len(s.fields)-1]] = uint32(len(s.fields)) //nolint:gosec // far fewer texts
 	}
 	for rest := l.Entries; len(rest) > 0; {
 		const size = len(emailHash{}) + 1 + 4 + len(SyncFingerprint{})
@@ -140,7 +142,7 @@ func (s *FileSyncState) apply(l *stateLine) error {
 		rest = rest[size:]
 		id := ""
 		switch {
-		case uint64(record.fields) > uint64(len(s.fields)): // an int of 32 bits would be negative
+		case uint64(record.fields) > uint64(len(s.fields)): // as an int of 32 bits it could be negative
 			return errDamaged
 		case record.flags&stateUUID != 0:
 			if len(rest) < 16 {
@@ -175,8 +177,8 @@ func (s *FileSyncState) set(hash emailHash, record stateRecord, id string) {
 	}
 }
 
-// writeAll hands the lines of a file that has nothing but what is true to add. The
-// texts keep their numbers.
+// writeAll passes the lines of a compacted file to add. The texts keep their
+// numbers.
 func (s *FileSyncState) writeAll(add func(line []byte) error) error {
 	first := &stateLine{Address: s.bound}
 	for _, text := range s.fields {

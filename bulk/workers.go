@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// parallel calls work for each of the items, n at a time, and returns when all
-// are done. The items are drawn on the caller's goroutine, one ahead at most. A
-// panic of work, or a Goexit, stops the operation; when the other workers are done
-// too, it goes on on the caller's goroutine.
+// parallel calls work for each item, n at a time, and returns when all are
+// done. It draws the items on the caller's goroutine, one ahead at most. A
+// panic or Goexit in work stops the operation. Once the other workers are done,
+// parallel repeats it on the caller's goroutine.
 func parallel[T any](r *run, n int, items iter.Seq[T], work func(T)) {
 	p := pool[T]{work: work, queue: make(chan T), died: make(chan struct{}), stop: func() { r.cancel(nil) }}
 	p.feed(n, items)
@@ -21,7 +21,7 @@ func parallel[T any](r *run, n int, items iter.Seq[T], work func(T)) {
 	}
 }
 
-// pool are the workers of parallel.
+// pool holds the workers of parallel.
 type pool[T any] struct {
 	work    func(T)
 	queue   chan T
@@ -29,19 +29,19 @@ type pool[T any] struct {
 	stop    func()
 
 	once  sync.Once
-	died  chan struct{} // closed when a worker has died
-	dead  bool          // one has
-	cause any           // what it panicked with; nil after a Goexit
+	died  chan struct{} // closed when a worker dies
+	dead  bool          // a worker has died
+	cause any           // its panic value; nil after a Goexit
 }
 
-// feed hands out the items until a worker dies, and waits for the workers. One is
-// started only for an item that no other is ready to take.
+// feed hands out the items until a worker dies, and waits for the workers. It
+// starts a new worker only when all others are busy.
 func (p *pool[T]) feed(n int, items iter.Seq[T]) {
 	whole := false
 	defer p.workers.Wait()
 	defer close(p.queue)
 	defer func() {
-		if !whole { // the items panicked, say: nobody is to wait for the workers' retries
+		if !whole { // the iterator panicked, for example: cut the workers' retries short
 			p.stop()
 		}
 	}()
@@ -67,7 +67,7 @@ func (p *pool[T]) feed(n int, items iter.Seq[T]) {
 	whole = true
 }
 
-// take works on an item, and then on those of the queue.
+// take works on an item, then on those of the queue.
 func (p *pool[T]) take(item T) {
 	ended := false
 	defer func() {

@@ -14,7 +14,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// operations run one of them with what the caller hands in, in an account of a sequence and no contacts.
+// operations run each operation with callbacks of the test, in an account with
+// a sequence and no contacts.
 var operations = map[string]func(t *testing.T, srv *demeterrrtest.Server, id string, progress func()){
 	"Sync": func(t *testing.T, srv *demeterrrtest.Server, _ string, progress func()) {
 		t.Helper()

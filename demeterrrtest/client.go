@@ -7,9 +7,10 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// Client returns a client of this server that uses no network, with the key of
-// [Server.APIKey]. The options come after the client's own, so they may replace
-// them. It panics, saying why, if demeterrr.New refuses an option.
+// Client returns a client of this server, with the key of [Server.APIKey]. It
+// works in memory, without a network. The options follow the client's own and
+// may replace them. Client panics with the reason if demeterrr.New refuses an
+// option.
 func (s *Server) Client(opts ...demeterrr.Option) *demeterrr.Client {
 	own := []demeterrr.Option{
 		demeterrr.WithBaseURL("https://demeterrr.test" + basePath),

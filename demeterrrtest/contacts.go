@@ -1,17 +1,18 @@
 package demeterrrtest
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// AddContact puts a contact into the organization, with no request made, and
-// returns it as the API would show it. An empty ID, zero times and an empty
-// language are filled in; times are cut to milliseconds. It panics if the ID or
-// the email (ignoring case) is taken, if the email is not an address, or if the
-// custom fields or Extra cannot be encoded as JSON.
+// AddContact adds a contact to the organization and returns it as the API
+// would. It makes no request. It fills in an empty ID, zero times and an empty
+// language, and cuts times to milliseconds. It panics if the ID or the email
+// (ignoring case) is taken, if the email is not an address, or if the custom
+// fields or Extra cannot be encoded as JSON.
 func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
 	w, err := toWire(contact)
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *Server) AddContact(contact demeterrr.Contact) demeterrr.Contact {
 	return added.toContact()
 }
 
-// Contacts returns all contacts as they are now, in the order of their creation.
+// Contacts returns all current contacts, in the order of creation.
 func (s *Server) Contacts() []demeterrr.Contact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,22 +41,52 @@ func (s *Server) Contacts() []demeterrr.Contact {
 	return out
 }
 
-func (s *Server) listContacts(c *call) *reply {
-	items := s.contacts.inOrder
-	if c.query.Has("email") {
-		items = s.contacts.withEmail(c.query.Get("email"))
+// ListContacts returns a page of contacts, like Contacts.List of a client. It
+// makes no request, so rate limits and faults leave it alone. It uses memory
+// for one page, even among a million contacts. Nil params return the first
+// page. It panics if Page or Limit is negative.
+func (s *Server) ListContacts(params *demeterrr.ContactListParams) *demeterrr.Page[demeterrr.Contact] {
+	var p demeterrr.ContactListParams
+	if params != nil {
+		p = *params
 	}
-	items = filter(items, c.query.Get("phone"), func(c *contact, phone string) bool {
-		return orEmpty(c.Phone) == phone
+	if p.Page < 0 || p.Limit < 0 {
+		misuse("ListContacts: page and limit must not be negative; 0 means the default")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.contacts.find(p)
+	items, m := pageOf(found, paging{cmp.Or(p.Page, 1), min(cmp.Or(p.Limit, defaultLimit), maxLimit)})
+	out := &demeterrr.Page[demeterrr.Contact]{Items: []demeterrr.Contact{}, Page: m.Page, PerPage: m.PerPage, Total: m.Total, TotalPages: m.TotalPages}
+	for _, item := range items {
+		out.Items = append(out.Items, item.toContact())
+	}
+	return out
+}
+
+func (s *Server) listContacts(c *call) *reply {
+	items := s.contacts.find(demeterrr.ContactListParams{
+		Search: c.query.Get("search"), Email: c.query.Get("email"), Phone: c.query.Get("phone"), LocationID: c.query.Get("location_id"),
 	})
-	items = filter(items, c.query.Get("location_id"), func(c *contact, id string) bool {
-		return strings.EqualFold(orEmpty(c.LocationID), id)
-	})
-	items = filter(items, strings.ToLower(c.query.Get("search")), (*contact).mentions)
 	return pageReply(items, pagingOf(c.query), func(c *contact) any { return c.wireContact })
 }
 
-// filter keeps the contacts that match what is asked for; all of them if nothing is.
+// find returns the contacts that match every filter, in the order of creation.
+func (cs *contactStore) find(p demeterrr.ContactListParams) []*contact {
+	items := cs.inOrder
+	if p.Email != "" {
+		items = cs.withEmail(p.Email)
+	}
+	items = filter(items, p.Phone, func(c *contact, phone string) bool {
+		return orEmpty(c.Phone) == phone
+	})
+	items = filter(items, p.LocationID, func(c *contact, id string) bool {
+		return strings.EqualFold(orEmpty(c.LocationID), id)
+	})
+	return filter(items, strings.ToLower(p.Search), (*contact).mentions)
+}
+
+// filter returns the items that match wanted; all of them if wanted is empty.
 func filter(items []*contact, wanted string, matches func(*contact, string) bool) []*contact {
 	if wanted == "" {
 		return items
@@ -69,7 +100,8 @@ func filter(items []*contact, wanted string, matches func(*contact, string) bool
 	return kept
 }
 
-// mentions is the search: first name, last name or email, any part of it, ignoring case.
+// mentions reports whether a search finds the contact: in any part of the first
+// name, last name or email, ignoring case.
 func (c *contact) mentions(lowered string) bool {
 	for _, text := range []*string{c.FirstName, c.LastName, c.Email} {
 		if strings.Contains(strings.ToLower(orEmpty(text)), lowered) {
@@ -107,7 +139,7 @@ func (s *Server) createContact(c *call) *reply {
 	}
 	added, err := s.contacts.add(w)
 	if err != nil {
-		misuse("%v", err) // the only cause was excluded above
+		misuse("%v", err) // excluded above
 	}
 	return dataReply(http.StatusCreated, added.wireContact)
 }
@@ -145,7 +177,8 @@ func (s *Server) updateContact(c *call) *reply {
 	return dataReply(http.StatusOK, found.wireContact)
 }
 
-// readUpdate reads the fields that PATCH may change (contract, section 5) and returns the change.
+// readUpdate reads the fields that PATCH may change (contract, section 5). It
+// returns the change as a function.
 func readUpdate(in *input) func(*wireContact) {
 	email, emailGiven := in.email("email")
 	first, firstGiven := in.text("firstName")

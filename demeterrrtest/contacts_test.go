@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// john is the contract's sample of a contact (section 5), as a test would add it.
+// john is the contract's sample contact (section 5), in the form of a test.
 func john() demeterrr.Contact {
 	return demeterrr.Contact{
 		ID:                "550e8400-e29b-41d4-a716-446655440000",
@@ -235,6 +235,49 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
+// TestListContactsIsTheListWithoutARequest compares ListContacts with the
+// client's list.
+func TestListContactsIsTheListWithoutARequest(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	s.AddContact(john())
+	for i := range 120 {
+		s.AddContact(demeterrr.Contact{Email: fmt.Sprintf("c%d@example.com", i), FirstName: "Jane", Phone: strconv.Itoa(i % 60)})
+	}
+	client := s.Client()
+	for _, params := range []*demeterrr.ContactListParams{
+		nil,
+		{Page: 2},
+		{Page: 3, Limit: 50},
+		{Page: 4},
+		{Limit: 100},
+		{Limit: 7, Page: 3},
+		{Search: "JOHN.DOE"},
+		{Search: "jan", Limit: 3, Page: 2},
+		{Email: "C7@example.com"},
+		{Phone: "7"},
+		{Phone: "7", Email: "c67@example.com"},
+		{LocationID: john().LocationID},
+		{Search: "nobody"},
+	} {
+		want, err := client.Contacts.List(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(s.Requests())
+		got := s.ListContacts(params)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-client +server):\n%s", params, diff)
+		}
+		if len(s.Requests()) != before {
+			t.Error("a request was logged")
+		}
+	}
+	if got := s.ListContacts(&demeterrr.ContactListParams{Limit: 1000}); len(got.Items) != 100 {
+		t.Errorf("%d contacts on a page, want the cap of 100", len(got.Items))
+	}
+}
+
 func TestQueriesAreStrict(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -292,7 +335,8 @@ func TestPagesAreCappedAndEndEmpty(t *testing.T) {
 	}
 }
 
-// TestOrderSurvivesDeletes pages through an account that had contacts removed from its middle.
+// TestOrderSurvivesDeletes pages through an account with contacts deleted from
+// its middle.
 func TestOrderSurvivesDeletes(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -336,7 +380,8 @@ func TestAddContactShowsWhatTheAPIWould(t *testing.T) {
 	})
 }
 
-// TestIDsThatAreTakenAreSkipped lets a test use an id that the server would have given out.
+// TestIDsThatAreTakenAreSkipped adds a contact with the id that the server
+// would assign next.
 func TestIDsThatAreTakenAreSkipped(t *testing.T) {
 	t.Parallel()
 	s := NewServer()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The first parts of the ids that the fake gives out.
+// The first parts of the fake's ids.
 const (
 	contactIDs  = 0xc0
 	sequenceIDs = 0x5e
@@ -21,15 +21,15 @@ const defaultLanguage = "en"
 // contact is a contact in the store.
 type contact struct {
 	wireContact
-	serial int // counts up with every contact that is created
+	serial int // the number of its creation
 }
 
-// contactStore finds contacts by id and email at once, and pages through them
-// at the cost of a page, also when there are a million.
+// contactStore finds contacts by id or email in constant time. Reading a page
+// takes time for that page alone, even among a million contacts.
 type contactStore struct {
-	inOrder []*contact // of creation, so by serial
+	inOrder []*contact // of creation, so sorted by serial
 	byID    map[string]*contact
-	byEmail map[string]*contact // by lower-cased email
+	byEmail map[string]*contact // by email in lower case
 	serial  int
 }
 
@@ -37,7 +37,8 @@ func newContactStore() contactStore {
 	return contactStore{byID: make(map[string]*contact), byEmail: make(map[string]*contact)}
 }
 
-// withEmail returns the contact with an email, ignoring case, as a list of one or none.
+// withEmail returns the contact with an email, ignoring case, as a list of one
+// or none.
 func (cs *contactStore) withEmail(email string) []*contact {
 	if found, ok := cs.byEmail[strings.ToLower(email)]; ok {
 		return []*contact{found}
@@ -45,7 +46,7 @@ func (cs *contactStore) withEmail(email string) []*contact {
 	return nil
 }
 
-// add fills in what w lacks and keeps it. It fails if the id or the email is taken.
+// add completes w and keeps it. It fails if the id or the email is taken.
 func (cs *contactStore) add(w wireContact) (*contact, error) {
 	if cs.byID[w.ID] != nil {
 		return nil, fmt.Errorf("there is a contact with the id %s", w.ID)
@@ -63,7 +64,7 @@ func (cs *contactStore) add(w wireContact) (*contact, error) {
 		w.UpdatedAt = w.CreatedAt
 	}
 	cs.serial++
-	for n := cs.serial; w.ID == "" || cs.byID[w.ID] != nil; n++ { // a test may have given this id to another
+	for n := cs.serial; w.ID == "" || cs.byID[w.ID] != nil; n++ { // skip ids chosen by the test
 		w.ID = newID(contactIDs, n)
 	}
 	added := &contact{wireContact: w, serial: cs.serial}
@@ -79,7 +80,8 @@ func (cs *contactStore) index(c *contact) {
 	}
 }
 
-// replace gives a contact new values. It fails if another contact has the new email.
+// replace gives a contact new values. It fails if another contact has the new
+// email.
 func (cs *contactStore) replace(c *contact, next wireContact) error {
 	if next.Email != nil {
 		if other := cs.withEmail(*next.Email); len(other) > 0 && other[0] != c {
@@ -102,7 +104,7 @@ func (cs *contactStore) unindex(c *contact) {
 	}
 }
 
-// remove reports whether there was such a contact.
+// remove reports whether it found the contact.
 func (cs *contactStore) remove(id string) bool {
 	c, ok := cs.byID[id]
 	if !ok {
@@ -115,7 +117,8 @@ func (cs *contactStore) remove(id string) bool {
 	return true
 }
 
-// merge is what PATCH does with custom fields: those that are not named stay; none at all, which is null, clears them.
+// merge applies the custom fields of a PATCH. Fields that it leaves out stay.
+// nil, from a JSON null, clears all of them.
 func merge(old, changes map[string]json.RawMessage) map[string]json.RawMessage {
 	if changes == nil {
 		return nil
@@ -126,7 +129,7 @@ func merge(old, changes map[string]json.RawMessage) map[string]json.RawMessage {
 	return merged
 }
 
-// partial shows what the documented sample of a PATCH reply has.
+// partial returns the members of the documented sample of a PATCH reply.
 func (c *contact) partial() partialContact {
 	tags := c.Tags
 	if tags == nil {

@@ -4,7 +4,7 @@ package demeterrrtest
 
 import "syscall"
 
-// The causes of a failed connection, as this platform's network names them.
+// The causes of a failed connection on this platform.
 const (
 	errRefused = syscall.ECONNREFUSED
 	errReset   = syscall.ECONNRESET

@@ -7,8 +7,9 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// TestDocumentedErrors earns each of the eleven errors honestly, with no fault injected but
-// for INTERNAL_ERROR; messages that the contract gives (section 7) are compared byte for byte.
+// TestDocumentedErrors provokes each of the eleven errors, all but
+// INTERNAL_ERROR without a fault. It compares the messages of the contract
+// (section 7) byte for byte.
 func TestDocumentedErrors(t *testing.T) {
 	t.Parallel()
 	s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 100, Window: 1e18}))
@@ -46,6 +47,21 @@ func TestDocumentedErrors(t *testing.T) {
 			t.Parallel()
 			roundTrip(t, s, req).is(t, test.status, test.want)
 		})
+	}
+}
+
+func TestARestoredKeyIsGoodAgain(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	for name, spoil := range map[string]func(string){"expired": s.ExpireKey, "inactive": s.DeactivateKey} {
+		spoil(s.APIKey())
+		if got := send(t, s, "GET", "/contacts", ""); got.status != 401 {
+			t.Errorf("%s: %d", name, got.status)
+		}
+		s.RestoreKey(s.APIKey())
+		if got := send(t, s, "GET", "/contacts", ""); got.status != 200 {
+			t.Errorf("%s, then restored: %d", name, got.status)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// claim claims emails with a new token, and returns the token.
+// claim claims emails with a new token and returns the token.
 func claim(j bulk.Journal, sequenceID string, emails ...string) (token string) {
 	token = rand.Text()
 	if _, err := j.Claim(context.Background(), sequenceID, token, emails); err != nil {
@@ -20,7 +20,7 @@ func claim(j bulk.Journal, sequenceID string, emails ...string) (token string) {
 	return token
 }
 
-// A program that runs twice sends to nobody a second time.
+// A program runs twice and sends to each contact once.
 func ExampleNewJournal() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -43,7 +43,7 @@ func ExampleNewJournal() {
 	// []
 }
 
-// Another replica is sending to Jane, and then it crashes.
+// Another replica is sending to Jane, then it crashes.
 func ExampleJournal_Process() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -124,8 +124,8 @@ func ExampleJournal_Finish() {
 	// Output: <nil> done
 }
 
-// The body of a test of a journal of your own. This one is kept in memory: a
-// further journal of a sequence is another process on the same memory.
+// The body of a test for a journal of your own. This one is in memory: a second
+// journal of a sequence is another process on the same memory.
 //
 //nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
 func ExampleTestJournal() {

@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// The three lines that a test needs, and a look at what happened.
+// Three lines set up a test. Then look at the results.
 func Example() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -32,7 +32,7 @@ func Example() {
 	// 1 contact, 1 request
 }
 
-// A conflict: somebody has the email already.
+// A conflict: the email is taken.
 func ExampleServer_AddContact() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -43,7 +43,7 @@ func ExampleServer_AddContact() {
 	// Output: true Jane
 }
 
-// A rate limit: how the code under test takes it when the quota is used up.
+// A rate limit: the code under test uses up its quota.
 func ExampleWithRateLimits() {
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
 		demeterrrtest.Limit{Requests: 2, Window: time.Minute},
@@ -90,7 +90,7 @@ func Example_virtualTime() {
 	_ = test
 }
 
-// An outage: the API fails twice and recovers; then it stays away.
+// An outage: the API fails twice and recovers. Then it fails for good.
 func ExampleServer_Inject() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -113,6 +113,132 @@ func ExampleServer_Inject() {
 	// the end of it: <nil>
 }
 
+// An outage with an end, in virtual time: the client retries until it is over.
+// This is the body of a test.
+//
+//nolint:testableexamples,thelper // it shows a test, of which there is nothing to print
+func ExampleFault_for() {
+	test := func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := demeterrrtest.NewServer()
+			srv.Inject(demeterrrtest.Fault{Status: 503, For: 30 * time.Second})
+
+			client := srv.Client(demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 10, MaxWait: 10 * time.Second}))
+			if _, err := client.Contacts.List(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	_ = test
+}
+
+// Check that every fault has happened. A remaining fault has met no request.
+func ExampleServer_Faults() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.Inject(demeterrrtest.Fault{Route: "GET /contacts", Status: 500})
+	srv.Inject(demeterrrtest.Fault{Route: "GET /sequences", Status: 500, Times: 2})
+
+	_, _ = srv.Client().Contacts.List(context.Background(), nil)
+	for _, left := range srv.Faults() {
+		fmt.Println(left.Route, left.Times, "times")
+	}
+	// Output: GET /sequences 2 times
+}
+
+// A fault typed by a person: TryInject returns a mistake as an error.
+func ExampleServer_TryInject() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	fmt.Println(srv.TryInject(demeterrrtest.Fault{Status: 4000}))
+	fmt.Println(srv.TryInject(demeterrrtest.Fault{Status: 400}))
+	// Output:
+	// status 4000: want 200 to 599
+	// <nil>
+}
+
+// Check the quota after the code under test has run.
+func ExampleServer_Windows() {
+	srv := demeterrrtest.NewServer(demeterrrtest.WithRateLimits(demeterrrtest.SlidingWindow,
+		demeterrrtest.Limit{Requests: 100, Window: time.Minute},
+		demeterrrtest.Limit{Requests: 1000, Window: time.Hour}))
+	defer srv.Close()
+
+	_, _ = srv.Client().Contacts.List(context.Background(), nil)
+	for _, w := range srv.Windows() {
+		fmt.Println(w.Used, "of", w.Requests, "per", w.Window)
+	}
+	// Output:
+	// 1 of 100 per 1m0s
+	// 1 of 1000 per 1h0m0s
+}
+
+// Search a thousand contacts and read a page of the result, without a request.
+func ExampleServer_ListContacts() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	for i := range 1000 {
+		srv.AddContact(demeterrr.Contact{Email: fmt.Sprintf("customer%d@example.com", i), FirstName: "Jane"})
+	}
+
+	page := srv.ListContacts(&demeterrr.ContactListParams{Search: "customer99", Limit: 2})
+	for _, contact := range page.Items {
+		fmt.Println(contact.Email)
+	}
+	fmt.Println("of", page.Total)
+	// Output:
+	// customer99@example.com
+	// customer990@example.com
+	// of 11
+}
+
+// Check the sequences after the code under test has run.
+func ExampleServer_Sequences() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.AddSequence(demeterrr.Sequence{Name: "Welcome"})
+	for _, sequence := range srv.Sequences() {
+		fmt.Println(sequence.Name, sequence.Status)
+	}
+	// Output: Welcome active
+}
+
+// Read only the new sendings after each step of a test.
+func ExampleServer_SendingsFrom() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	sequence := srv.AddSequence(demeterrr.Sequence{Name: "Welcome"})
+	seen := 0
+	for _, email := range []string{"ann@example.com", "bo@example.com"} {
+		_, _ = srv.Client().Sequences.Execute(context.Background(), sequence.ID, &demeterrr.ExecuteParams{
+			Contacts: []demeterrr.ExecuteContact{{Email: email}},
+		})
+		for _, sending := range srv.SendingsFrom(seen) {
+			fmt.Println(sending.Email)
+			seen++
+		}
+	}
+	// Output:
+	// ann@example.com
+	// bo@example.com
+}
+
+// A key expires while a program runs, and is renewed.
+func ExampleServer_RestoreKey() {
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	srv.ExpireKey(srv.APIKey())
+	_, err := srv.Client().Contacts.List(context.Background(), nil)
+	fmt.Println(errors.Is(err, demeterrr.ErrExpiredAPIKey))
+
+	srv.RestoreKey(srv.APIKey())
+	_, err = srv.Client().Contacts.List(context.Background(), nil)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
 // A lost reply: the server did the work, and the client cannot know.
 func ExampleFault_drop() {
 	srv := demeterrrtest.NewServer()
@@ -130,7 +256,8 @@ func ExampleFault_drop() {
 	// 1 request, 1 sending
 }
 
-// Was anybody messaged twice? Here the code under test repeats what it should not.
+// Check that nobody was messaged twice. Here the code under test repeats a call
+// by mistake.
 func ExampleServer_SentTwice() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -171,7 +298,7 @@ func ExampleServer_AddObjects() {
 	// Output: 250 surveys, 3 requests
 }
 
-// Keys with fewer scopes, and keys that have expired.
+// A key with fewer scopes, and a key that has expired.
 func ExampleServer_AddKey() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -198,7 +325,7 @@ func ExampleServer_AddKey() {
 	// true
 }
 
-// An account made from a file, as the command demeterrr fake reads it.
+// An account from a file, in the format of the command demeterrr fake.
 func ExampleServer_Seed() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()
@@ -210,7 +337,7 @@ func ExampleServer_Seed() {
 	// Output: <nil> [vip]
 }
 
-// A program under test that is told a base URL gets one of a port.
+// A program under test gets the base URL of a real port.
 func ExampleServer_URL() {
 	srv := demeterrrtest.NewServer()
 	defer srv.Close()

@@ -11,32 +11,47 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// maxExecuteContacts is the most that one execution takes (contract, section 6).
+// maxExecuteContacts is the limit of one execution (contract, section 6).
 const maxExecuteContacts = 100
 
-// statusSkipped is the fake's own: the API does not document what it says of a contact that gets no sending.
+// statusSkipped is invented: the API leaves the status of a skipped contact
+// undocumented.
 const statusSkipped = "skipped"
 
-// Sending is one survey that would have gone out to one contact.
+// Sending is one survey to one contact that the API would have sent.
 type Sending struct {
-	// Email is the contact's, as the execution named it.
+	// Email is spelled as in the execution.
 	Email string
-	// ContactID and SequenceID are never empty; LocationID and EmployeeID are what the execution had.
+	// ContactID and SequenceID are always set. LocationID and EmployeeID come
+	// from the execution and may be empty.
 	ContactID, SequenceID, LocationID, EmployeeID string
-	// At is when the execution was performed.
+	// At is the time of the execution.
 	At time.Time
 }
 
-// Sendings returns everything that would have been sent, in order. An execution
-// whose reply was lost is in it if the server had performed it.
+// Sendings returns all surveys that would have gone out, in order. It includes
+// those of an execution with a lost reply if the server performed it.
 func (s *Server) Sendings() []Sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.sendings)
 }
 
-// SentTwice returns the emails, lower-cased and sorted, of those to whom one
-// sequence was sent more than once. It is empty if nobody was messaged twice.
+// SendingsFrom returns the sendings after the first n, in order. Use it to read
+// only the new ones, for example while a campaign runs. It is empty if there
+// are n or fewer. It panics if n is negative.
+func (s *Server) SendingsFrom(n int) []Sending {
+	if n < 0 {
+		misuse("SendingsFrom: n is %d, want 0 or more", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sendings[min(n, len(s.sendings)):])
+}
+
+// SentTwice returns the emails that got one sequence more than once,
+// lower-cased and sorted. It is empty if each contact was messaged at most
+// once.
 func (s *Server) SentTwice() []string {
 	type recipient struct{ contactID, sequenceID string }
 	counts := make(map[recipient]int)
@@ -51,7 +66,7 @@ func (s *Server) SentTwice() []string {
 	return slices.Compact(twice)
 }
 
-// execution is the reply's data, in the order of the documented sample.
+// execution is the data of the reply, in the order of the documented sample.
 type execution struct {
 	SequenceID        string            `json:"sequenceId"`
 	SequenceName      string            `json:"sequenceName"`
@@ -66,7 +81,7 @@ type executionResult struct {
 	Status    string  `json:"status"`
 }
 
-// recipient is one contact of the body of an execution.
+// recipient is one contact in the body of an execution.
 type recipient struct {
 	email                      string
 	firstName, lastName, phone *string
@@ -109,8 +124,8 @@ func (s *Server) execute(c *call) *reply {
 	return dataReply(http.StatusOK, out)
 }
 
-// recipients reads the contacts of an execution. One whose email is no address
-// passes, to be skipped, unless all are like that.
+// recipients reads the contacts of an execution. Invalid emails pass, to be
+// skipped later, unless all are invalid.
 func (in *input) recipients(name string) []recipient {
 	list, given := take(in, name, "an array of 1 to 100 objects", func(list []json.RawMessage) bool {
 		return 1 <= len(list) && len(list) <= maxExecuteContacts
@@ -141,7 +156,7 @@ func (in *input) recipients(name string) []recipient {
 	return out
 }
 
-// meet finds the contact with the recipient's email and updates it, or creates it.
+// meet updates the contact with the recipient's email, or creates it.
 func (cs *contactStore) meet(to recipient) *contact {
 	w := wireContact{Email: &to.email}
 	found := cs.withEmail(to.email)
@@ -152,12 +167,12 @@ func (cs *contactStore) meet(to recipient) *contact {
 	set(&w.LastName, to.lastName, to.lastName != nil)
 	set(&w.Phone, to.phone, to.phone != nil)
 	if len(found) > 0 {
-		_ = cs.replace(found[0], w) // cannot fail, its email stays
+		_ = cs.replace(found[0], w) // its email stays, so this succeeds
 		return found[0]
 	}
 	added, err := cs.add(w)
 	if err != nil {
-		misuse("%v", err) // the only cause was excluded above
+		misuse("%v", err) // excluded above
 	}
 	return added
 }

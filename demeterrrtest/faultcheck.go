@@ -12,15 +12,16 @@ import (
 	"github.com/demeterrr/demeterrr-go/internal/validate"
 )
 
-// check refuses a fault that could never happen, and settings that could never show.
+// check refuses a fault that could never happen, and settings without effect.
 func (f *Fault) check() error {
 	return cmp.Or(f.checkRoute(), f.checkReply(), f.checkHeader())
 }
 
-// methods are those of a request that can reach the server.
+// methods are the possible methods of a request to the server.
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-// splitRoute returns the method of a route, empty for every method, and its path.
+// splitRoute returns the method and the path of a route. An empty method means
+// any.
 func splitRoute(route string) (method, path string) {
 	if method, path, ok := strings.Cut(route, " "); ok {
 		return method, path
@@ -45,7 +46,7 @@ func (f *Fault) checkRoute() error {
 	return nil
 }
 
-// checkPath refuses a path that no request of a client has.
+// checkPath refuses a path that no client can request.
 func checkPath(path string) error {
 	switch {
 	case !strings.HasPrefix(path, "/"):
@@ -63,7 +64,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkSegment refuses a part of a route's path that no request of a client has.
+// checkSegment refuses a segment of a path that no client can request.
 func checkSegment(segment string) error {
 	inner, opened := strings.CutPrefix(segment, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
@@ -86,8 +87,8 @@ func checkSegment(segment string) error {
 func (f *Fault) checkReply() error {
 	lost := f.Drop != 0 && f.Drop != Truncate
 	switch {
-	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.Times < Always:
-		return errors.New("skip, times, delay and retryAfter must not be negative (times may be Always)")
+	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.For < 0 || f.Times < Always:
+		return errors.New("skip, times, for, delay and retryAfter must not be negative (times may be Always)")
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status %d: want 200 to 599", f.Status)
 	case f.Code != "" && f.Status == 0 && documented[f.Code].status == 0:
@@ -124,9 +125,9 @@ func (f *Fault) checkHeader() error {
 	return nil
 }
 
-// shadows reports whether f leaves no request for next, which comes after it.
+// shadows reports whether f takes all requests of next, a later fault.
 func (f *fault) shadows(next *fault) bool {
-	if f.Times != Always || f.Skip > 0 || f.method != "" && f.method != next.method {
+	if f.Times != Always || f.Skip > 0 || f.For > 0 || f.method != "" && f.method != next.method {
 		return false
 	}
 	if f.path == "" || f.path == next.path {
@@ -136,7 +137,7 @@ func (f *fault) shadows(next *fault) bool {
 	return ok
 }
 
-// bodiless reports whether HTTP allows no body with a status.
+// bodiless reports whether HTTP forbids a body with this status.
 func bodiless(status int) bool {
 	return status == http.StatusNoContent || status == http.StatusNotModified
 }

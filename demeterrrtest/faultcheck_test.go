@@ -11,7 +11,7 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// refusal is what a panic of misuse says; empty if there is none.
+// refusal returns the text of a panic of misuse; empty if there is none.
 func refusal(do func()) (said string) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -11,8 +11,8 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// apply turns the reply that was due into the one that the fault makes of it.
-// The quota's headers are on everything that the API itself answers.
+// apply turns the due reply into the reply of the fault. Every reply of the API
+// itself carries the quota headers.
 func (f *fault) apply(s *Server, due *reply, c *call, quota http.Header) *reply {
 	out := due
 	if f.answers() {
@@ -28,8 +28,8 @@ func (f *fault) apply(s *Server, due *reply, c *call, quota http.Header) *reply 
 			out.header.Set("Content-Type", f.ContentType)
 		}
 	}
-	if f.RetryAfter > 0 {
-		out.header.Set("Retry-After", strconv.Itoa(seconds(f.RetryAfter)))
+	if wait := f.retryAfter(c.now); wait > 0 {
+		out.header.Set("Retry-After", strconv.Itoa(seconds(wait)))
 	}
 	for name, values := range f.Header {
 		out.header[http.CanonicalHeaderKey(name)] = values
@@ -37,7 +37,8 @@ func (f *fault) apply(s *Server, due *reply, c *call, quota http.Header) *reply 
 	return out
 }
 
-// codes are what the API documents for a status; the most usual one where it documents several.
+// codes are the documented codes by status. A status with several codes has its
+// most common one.
 var codes = map[int]demeterrr.Code{
 	400: demeterrr.CodeValidation,
 	401: demeterrr.CodeInvalidAPIKey,
@@ -48,7 +49,7 @@ var codes = map[int]demeterrr.Code{
 	500: demeterrr.CodeInternal,
 }
 
-// code is that of the error that the fault asks for; empty if the API documents none.
+// code returns the error code of the fault; empty if the API documents none.
 func (f *fault) code() demeterrr.Code {
 	if f.Code != "" {
 		return f.Code
@@ -56,7 +57,16 @@ func (f *fault) code() demeterrr.Code {
 	return codes[f.Status]
 }
 
-// answer is the error that the fault asks for.
+// retryAfter returns the wait to announce, at most the rest of the fault's
+// duration.
+func (f *fault) retryAfter(now time.Time) time.Duration {
+	if f.For > 0 {
+		return min(f.RetryAfter, f.end.Sub(now))
+	}
+	return f.RetryAfter
+}
+
+// answer returns the error reply of the fault.
 func (f *fault) answer(s *Server, c *call) *reply {
 	status, code := f.Status, f.code()
 	if status == 0 {
@@ -66,7 +76,7 @@ func (f *fault) answer(s *Server, c *call) *reply {
 	case "":
 		return proxyPage(status)
 	case demeterrr.CodeRateLimited:
-		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.RetryAfter) // the documented sample's limit
+		return rateLimited(status, Limit{Requests: 1000, Window: time.Hour}, f.retryAfter(c.now)) // the limit of the documented sample
 	case demeterrr.CodeInsufficientPermissions:
 		scope := "contacts:write"
 		if r, _ := s.findRoute(c.method, c.path); r != nil {
@@ -78,7 +88,7 @@ func (f *fault) answer(s *Server, c *call) *reply {
 	}
 }
 
-// proxyPage is what something between the client and the API answers.
+// proxyPage returns the reply of a proxy between the client and the API.
 func proxyPage(status int) *reply {
 	if bodiless(status) {
 		return &reply{status: status, header: http.Header{}}
@@ -89,5 +99,5 @@ func proxyPage(status int) *reply {
 	return &reply{status: status, header: http.Header{"Content-Type": {"text/html"}}, body: []byte(page)}
 }
 
-// seconds rounds up to whole seconds, as headers carry them.
+// seconds rounds up to whole seconds, the unit of the headers.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

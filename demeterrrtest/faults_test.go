@@ -19,7 +19,7 @@ import (
 
 const newContact = `{"email":"new@example.com","firstName":"New"}`
 
-// faultReplies are faults, and what a client gets for a POST /contacts.
+// faultReplies are faults with the reply to a POST /contacts.
 var faultReplies = []struct {
 	name   string
 	fault  Fault
@@ -134,14 +134,14 @@ func TestFaultMayComeAfterTheWork(t *testing.T) {
 	}
 }
 
-// TestDroppedConnectionsLookReal compares the errors in memory with those of a real
-// connection, and checks whether the work was done.
+// TestDroppedConnectionsLookReal compares the errors in memory with those of a
+// real connection. It also checks whether the work was done.
 func TestDroppedConnectionsLookReal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		fault  Fault
-		errno  error // what the round trip or the read of the body ends in
+		errno  error // of the round trip or of reading the body
 		op     string
 		done   bool
 		logged []int // statuses
@@ -163,7 +163,7 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 				if !inMemory {
 					transport = onPort(t, s, req)
 					if test.fault.Drop == NoConnection {
-						wantErrno, wantOp = errReset, "read" // the connection is there already
+						wantErrno, wantOp = errReset, "read" // the connection is open already
 					}
 				}
 				resp, err := transport.RoundTrip(req)
@@ -196,7 +196,8 @@ func TestDroppedConnectionsLookReal(t *testing.T) {
 	}
 }
 
-// onPort turns a request to the port of the server, and returns a transport of its own for it.
+// onPort redirects a request to the port of the server, and returns a transport
+// for it.
 func onPort(t *testing.T, s *Server, req *http.Request) http.RoundTripper {
 	t.Helper()
 	host, _ := strings.CutSuffix(strings.TrimPrefix(s.URL(), "http://"), "/api/v1")
@@ -241,6 +242,57 @@ func TestFaultsApplyInOrderByRouteAndCount(t *testing.T) {
 	s.ClearFaults()
 	if got := send(t, s, "GET", "/sequences", ""); got.status != 200 {
 		t.Errorf("after ClearFaults: %d", got.status)
+	}
+}
+
+func TestAFaultEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer()
+		s.Inject(Fault{Route: "/contacts", Status: 429, RetryAfter: time.Minute, For: time.Minute})
+		s.Inject(Fault{Status: 503, Times: 5, Skip: 1, For: time.Hour}) // not shadowed by the first one
+		start := time.Now()
+		for _, want := range []struct {
+			at     time.Duration
+			status int
+			wait   string
+			left   []Fault
+		}{
+			{0, 429, "60", []Fault{{Route: "/contacts", Status: 429, Times: Always, RetryAfter: time.Minute, For: time.Minute}, {Status: 503, Times: 5, Skip: 1, For: time.Hour}}},
+			{45*time.Second + 1, 429, "15", []Fault{{Route: "/contacts", Status: 429, Times: Always, RetryAfter: time.Minute, For: 15*time.Second - 1}, {Status: 503, Times: 5, Skip: 1, For: 59*time.Minute + 15*time.Second - 1}}},
+			{time.Minute, 200, "", []Fault{{Status: 503, Times: 5, For: 59 * time.Minute}}},
+			{time.Hour - 1, 503, "", []Fault{{Status: 503, Times: 4, For: 1}}},
+			{time.Hour, 200, "", []Fault{}},
+		} {
+			time.Sleep(want.at - time.Since(start))
+			got := send(t, s, "GET", "/contacts", "")
+			if got.status != want.status || got.header.Get("Retry-After") != want.wait {
+				t.Errorf("after %v: %d, Retry-After %q", want.at, got.status, got.header.Get("Retry-After"))
+			}
+			if diff := cmp.Diff(want.left, s.Faults()); diff != "" {
+				t.Errorf("after %v: %s", want.at, diff)
+			}
+		}
+	})
+}
+
+func TestTryInjectReturnsWhatInjectPanicsWith(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	if err := s.TryInject(Fault{Status: 42}); err == nil || err.Error() != "status 42: want 200 to 599" {
+		t.Errorf("%v", err)
+	}
+	s.Inject(Fault{Status: 500, Times: Always})
+	if err := s.TryInject(Fault{Status: 501}); err == nil || !strings.Contains(err.Error(), "never ends") {
+		t.Errorf("%v", err)
+	}
+	s.ClearFaults()
+	if err := s.TryInject(Fault{Status: 501}); err != nil || len(s.Faults()) != 1 {
+		t.Errorf("%v, %d faults", err, len(s.Faults()))
+	}
+	s.Close()
+	if err := s.TryInject(Fault{Status: 501}); err == nil || err.Error() != "the server is closed" {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -323,30 +375,33 @@ func TestMisuseIsToldAtOnce(t *testing.T) {
 		`with FixedWindow`: func() {
 			NewServer(WithWindowPhase(1), WithRateLimits(SlidingWindow, Limit{Requests: 1, Window: time.Hour}))
 		},
-		`AddKey: scope "contact:read" is not known`:          func() { s.AddKey("contacts:*", "contact:read") },
-		`AddKey: scope "sequences:write" is not kn`:          func() { s.AddKey("sequences:write") },
-		`AddKey: scope "surveys" is not known`:               func() { s.AddKey("surveys") },
-		`AddContact: the email is not an address`:            func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
-		`AddContact: extra member "note" is not JSON`:        func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
-		`AddSequence: extra member "n" is not JSON`:          func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
-		`AddContact: there is a contact with the id 1`:       func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
-		`there is a contact with the email A@example.com`:    func() { s.AddContact(demeterrr.Contact{Email: "A@example.com"}) },
-		`AddContact: custom fields: json: unsupported type`:  func() { s.AddContact(demeterrr.Contact{CustomFields: map[string]any{"f": func() {}}}) },
-		`AddSequence: there is a sequence with the id 1`:     func() { s.AddSequence(demeterrr.Sequence{ID: "1"}) },
-		`ExpireKey: the key is not one of this server's`:     func() { s.ExpireKey("dem_x") },
-		`DeactivateKey: the key is not one of this server's`: func() { s.DeactivateKey("dem_x") },
-		`URL: http: Server closed`:                           func() { closed.URL() },
-		`Client: `:                                           func() { s.Client(nil) },
-		`Inject: route "POST": want a form like`:             func() { s.Inject(Fault{Route: "POST"}) },
-		`Inject: route "/api/v1/contacts": leave /api/v1`:    func() { s.Inject(Fault{Route: "/api/v1/contacts"}) },
-		`Inject: skip, times, delay and retryAfter must`:     func() { s.Inject(Fault{Delay: -1}) },
-		`must not be negative (times may be Always)`:         func() { s.Inject(Fault{Status: 500, Times: -3}) },
-		`Inject: nothing would go wrong`:                     func() { s.Inject(Fault{Route: "GET /contacts"}) },
-		`Inject: status 42: want 200 to 599`:                 func() { s.Inject(Fault{Status: 42}) },
-		`Inject: code X is not documented`:                   func() { s.Inject(Fault{Code: "X"}) },
-		`Inject: drop 9 is not known`:                        func() { s.Inject(Fault{Drop: 9}) },
-		`Inject: a dropped connection carries no reply`:      func() { s.Inject(Fault{Drop: DropAfter, Status: 500}) },
-		`Inject: afterWork is for Status and Code`:           func() { s.Inject(Fault{AfterWork: true}) },
+		`AddKey: scope "contact:read" is unknown`:           func() { s.AddKey("contacts:*", "contact:read") },
+		`AddKey: scope "sequences:write" is unkn`:           func() { s.AddKey("sequences:write") },
+		`AddKey: scope "surveys" is unknown`:                func() { s.AddKey("surveys") },
+		`SendingsFrom: n is -1`:                             func() { s.SendingsFrom(-1) },
+		`ListContacts: page and limit must not be`:          func() { s.ListContacts(&demeterrr.ContactListParams{Page: -1}) },
+		`RestoreKey: the key is unknown to this server`:     func() { s.RestoreKey("dem_x") },
+		`AddContact: the email is not an address`:           func() { s.AddContact(demeterrr.Contact{Email: "Jane <jane@example.com>"}) },
+		`AddContact: extra member "note" is not JSON`:       func() { s.AddContact(demeterrr.Contact{Extra: map[string]json.RawMessage{"note": []byte("x")}}) },
+		`AddSequence: extra member "n" is not JSON`:         func() { s.AddSequence(demeterrr.Sequence{Extra: map[string]json.RawMessage{"n": nil}}) },
+		`AddContact: there is a contact with the id 1`:      func() { s.AddContact(demeterrr.Contact{ID: "1"}) },
+		`there is a contact with the email A@example.com`:   func() { s.AddContact(demeterrr.Contact{Email: "A@example.com"}) },
+		`AddContact: custom fields: json: unsupported type`: func() { s.AddContact(demeterrr.Contact{CustomFields: map[string]any{"f": func() {}}}) },
+		`AddSequence: there is a sequence with the id 1`:    func() { s.AddSequence(demeterrr.Sequence{ID: "1"}) },
+		`ExpireKey: the key is unknown to this server`:      func() { s.ExpireKey("dem_x") },
+		`DeactivateKey: the key is unknown to this server`:  func() { s.DeactivateKey("dem_x") },
+		`URL: http: Server closed`:                          func() { closed.URL() },
+		`Client: `:                                          func() { s.Client(nil) },
+		`Inject: route "POST": want a form like`:            func() { s.Inject(Fault{Route: "POST"}) },
+		`Inject: route "/api/v1/contacts": leave /api/v1`:   func() { s.Inject(Fault{Route: "/api/v1/contacts"}) },
+		`Inject: skip, times, for, delay and retryAfter`:    func() { s.Inject(Fault{Delay: -1}) },
+		`must not be negative (times may be Always)`:        func() { s.Inject(Fault{Status: 500, Times: -3}) },
+		`Inject: nothing would go wrong`:                    func() { s.Inject(Fault{Route: "GET /contacts"}) },
+		`Inject: status 42: want 200 to 599`:                func() { s.Inject(Fault{Status: 42}) },
+		`Inject: code X is not documented`:                  func() { s.Inject(Fault{Code: "X"}) },
+		`Inject: drop 9 is not known`:                       func() { s.Inject(Fault{Drop: 9}) },
+		`Inject: a dropped connection carries no reply`:     func() { s.Inject(Fault{Drop: DropAfter, Status: 500}) },
+		`Inject: afterWork is for Status and Code`:          func() { s.Inject(Fault{AfterWork: true}) },
 	} {
 		func() {
 			defer func() {

@@ -10,8 +10,8 @@ import (
 )
 
 // URL returns the base URL of the server, /api/v1 included, on a port of the
-// loopback interface. The first call opens the port; Close closes it. It panics
-// if there is no port to be had, or after Close.
+// loopback interface. The first call opens the port; Close closes it. URL
+// panics if no port is available, or after Close.
 func (s *Server) URL() string {
 	address, err := s.listening.open(s.Handler())
 	if err != nil {
@@ -20,8 +20,8 @@ func (s *Server) URL() string {
 	return "http://" + address + basePath
 }
 
-// Handler returns the server as an http.Handler, for use behind a listener of
-// one's own. Its paths begin with /api/v1.
+// Handler returns the server as an http.Handler, for a listener of your own.
+// Its paths begin with /api/v1.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,11 +54,11 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(out.reply.body)
 }
 
-// reset ends the connection so that the client sees a reset, not an orderly close.
+// reset resets the connection, so that the client sees an abrupt end.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 cannot be hijacked; its stream can be ended
+		panic(http.ErrAbortHandler) // HTTP/2 cannot be hijacked, but its stream can end
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -66,7 +66,8 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// listener serves a handler on a port of the loopback interface from when it is first asked to.
+// listener serves a handler on a port of the loopback interface. It starts on
+// first use.
 type listener struct {
 	mu      sync.Mutex
 	closed  bool
@@ -84,7 +85,7 @@ func (l *listener) open(handler http.Handler) (string, error) {
 	if l.server != nil {
 		return l.address, nil
 	}
-	port, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	port, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +94,7 @@ func (l *listener) open(handler http.Handler) (string, error) {
 	l.done = make(chan struct{})
 	go func() {
 		defer close(l.done)
-		_ = l.server.Serve(port) // ends when the server is closed
+		_ = l.server.Serve(port) // returns when the server is closed
 	}()
 	return l.address, nil
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answer is a reply whose body has been read.
+// answer is a reply with its body.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// newRequest is a request with the server's key; "" as a body sends none.
+// newRequest returns a request with the server's key. An empty body sends none.
 func newRequest(t testing.TB, s *Server, method, path, body string) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "https://demeterrr.test/api/v1"+path, strings.NewReader(body))
@@ -68,7 +68,7 @@ func (a answer) data(t *testing.T) map[string]any {
 	return envelope.Data
 }
 
-// refusals returns the fields that a VALIDATION_ERROR names.
+// refusals returns the fields named by a VALIDATION_ERROR.
 func (a answer) refusals(t *testing.T) []string {
 	t.Helper()
 	var envelope struct {

@@ -9,16 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-// input takes the members of a JSON object one by one and collects what is
-// wrong with them. What has not been taken at the end is unknown.
+// input reads the members of a JSON object one by one and collects their
+// problems. Members left at the end are unknown.
 type input struct {
 	members  map[string]json.RawMessage
-	nullable bool   // whether members may be null
-	prefix   string // put before the names of members, such as "contacts[3]."
+	nullable bool   // members may be null
+	prefix   string // before the names of members, such as "contacts[3]."
 	problems []problem
 }
 
-// readBody reads the object that a POST or PATCH must carry; the reply is not nil if there is none.
+// readBody reads the object in the body of a POST or PATCH. If there is none,
+// it returns a reply.
 func readBody(c *call) (*input, *reply) {
 	mediaType, _, err := mime.ParseMediaType(c.header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
@@ -35,7 +36,7 @@ func (in *input) refuse(name, message string) {
 	in.problems = append(in.problems, problem{in.prefix + name, message})
 }
 
-// finish refuses the members that nobody asked for, and answers if anything was wrong.
+// finish refuses the members left over, and replies if there was any problem.
 func (in *input) finish() *reply {
 	in.refuseRest()
 	if len(in.problems) > 0 {
@@ -51,7 +52,7 @@ func (in *input) refuseRest() {
 }
 
 // take reads the member name as a T that passes check. The value is nil if the
-// member is null or wrong; given is false if there is none, or a wrong one.
+// member is null or wrong. given is false if the member is missing or wrong.
 func take[T any](in *input, name, want string, check func(T) bool) (value *T, given bool) {
 	raw, given := in.members[name]
 	if !given {
@@ -69,7 +70,7 @@ func take[T any](in *input, name, want string, check func(T) bool) (value *T, gi
 	return &v, true
 }
 
-// require refuses the absence of a member that was not refused already.
+// require refuses a missing member, unless it was refused already.
 func (in *input) require(name string, given bool) {
 	wrong := slices.ContainsFunc(in.problems, func(p problem) bool { return p.Field == in.prefix+name })
 	if !given && !wrong {
@@ -101,7 +102,7 @@ func (in *input) uuid(name string) *string {
 }
 
 func (in *input) tags(name string) ([]string, bool) {
-	// Pointers, because encoding/json would make "" of a null among the strings.
+	// Pointers keep a null apart from an empty string.
 	v, given := take(in, name, "an array of strings", func(tags []*string) bool { return !slices.Contains(tags, nil) })
 	if v == nil {
 		return nil, given
@@ -128,7 +129,7 @@ func (in *input) customFields(name string) (map[string]json.RawMessage, bool) {
 	return *v, given
 }
 
-// isEmail reports whether s is an address and nothing else.
+// isEmail reports whether s is an email address and nothing else.
 func isEmail(s string) bool {
 	address, err := mail.ParseAddress(s)
 	return err == nil && address.Address == s && len(s) <= 254

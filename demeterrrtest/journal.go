@@ -13,23 +13,24 @@ import (
 )
 
 // Journal is a [bulk.Journal] in memory, for tests of programs that use
-// [bulk.Execute] or [bulk.ExecuteOnce]. It keeps any number of sequences. It is
-// safe for concurrent use. Make one with [NewJournal]: the zero Journal cannot be
-// used.
+// [bulk.Execute] or [bulk.ExecuteOnce]. It keeps any number of sequences and is
+// safe for concurrent use. Make one with [NewJournal]; the zero value is
+// unusable.
 //
-// A Journal is what one process sees. [Journal.Process] returns what another
-// process sees, on the same memory. [Journal.Close] ends a process, as a crash
-// does: its open claims stay begun and are no longer Live. No clock is involved.
+// A Journal is the view of one process. [Journal.Process] returns the view of
+// another process on the same memory. [Journal.Close] ends a process like a
+// crash: its open claims stay begun and are no longer Live. Live depends on
+// Close alone, whatever the clock says.
 //
-// It holds its caller to the rules of [bulk.Journal]: a call has 1 to 100 emails,
-// no two of them equal, and a token has 1 to 64 letters and digits.
+// It enforces the rules of [bulk.Journal] on its caller: a call has 1 to 100
+// emails, all different, and a token has 1 to 64 letters and digits.
 type Journal struct {
 	memory *journalMemory
 	owner  string
 	closed bool // guarded by memory.mu
 }
 
-// journalMemory is what the processes of a journal share.
+// journalMemory is shared by the processes of a journal.
 type journalMemory struct {
 	mu        sync.Mutex
 	sequences map[string]map[string]*journalRecord // by id, then by key of the email
@@ -42,14 +43,14 @@ type journalRecord struct {
 	process *Journal
 }
 
-// NewJournal returns an empty journal. The owner of its entries is "test".
+// NewJournal returns an empty journal. The Owner of its entries is "test".
 func NewJournal() *Journal {
 	return &Journal{memory: &journalMemory{sequences: map[string]map[string]*journalRecord{}}, owner: "test"}
 }
 
-// Process returns the journal as another process sees it. The owner is the Owner
-// of the entries which that process makes. It works after Close, too: close a
-// journal and take a new Process to play a restart.
+// Process returns the journal as seen by another process, which makes entries
+// with this Owner. It also works after Close: to play a restart, close a
+// journal and take a new Process.
 func (j *Journal) Process(owner string) *Journal {
 	if j == nil || j.memory == nil {
 		misuse("Process: the journal was not made by NewJournal")
@@ -58,7 +59,8 @@ func (j *Journal) Process(owner string) *Journal {
 }
 
 // Close ends the process. Its open claims are no longer Live, and its methods
-// Lookup, Claim and Finish fail. Other processes go on. It may be called twice.
+// Lookup, Claim and Finish fail. Other processes go on. A second call does
+// nothing.
 func (j *Journal) Close() error {
 	if j == nil || j.memory == nil {
 		return nil
@@ -69,8 +71,8 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-// Entries returns all that the journal knows of a sequence, sorted by email. It
-// works after Close, too.
+// Entries returns all entries of a sequence, sorted by email. It also works
+// after Close.
 func (j *Journal) Entries(sequenceID string) []bulk.JournalEntry {
 	if j == nil || j.memory == nil {
 		return nil
@@ -85,7 +87,7 @@ func (j *Journal) Entries(sequenceID string) []bulk.JournalEntry {
 	return entries
 }
 
-// Lookup returns the entries of the emails that the journal knows.
+// Lookup returns the entries of the emails in the journal.
 func (j *Journal) Lookup(ctx context.Context, sequenceID string, emails []string) ([]bulk.JournalEntry, error) {
 	keys, err := journalKeys(emails)
 	if err != nil {
@@ -105,7 +107,7 @@ func (j *Journal) Lookup(ctx context.Context, sequenceID string, emails []string
 	return known, nil
 }
 
-// Claim records the emails that it does not return as begun.
+// Claim records the free emails as begun and returns the entries of the others.
 func (j *Journal) Claim(ctx context.Context, sequenceID, token string, emails []string) (taken []bulk.JournalEntry, err error) {
 	if err := checkToken(token); err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func (j *Journal) Finish(ctx context.Context, sequenceID, token string, entries 
 	return nil
 }
 
-// lock returns the records of a sequence, and what lets others at them again.
+// lock returns the records of a sequence and a function to unlock them.
 func (j *Journal) lock(ctx context.Context, sequenceID string) (records map[string]*journalRecord, unlock func(), err error) {
 	switch {
 	case j == nil || j.memory == nil:
@@ -186,7 +188,7 @@ func (j *Journal) lock(ctx context.Context, sequenceID string) (records map[stri
 	m.mu.Lock()
 	if j.closed {
 		m.mu.Unlock()
-		return nil, nil, errors.New("demeterrrtest: the journal is closed; take a new Process of it")
+		return nil, nil, errors.New("demeterrrtest: the journal is closed; call Process for a new one")
 	}
 	if m.sequences[sequenceID] == nil {
 		m.sequences[sequenceID] = map[string]*journalRecord{}
@@ -194,7 +196,7 @@ func (j *Journal) lock(ctx context.Context, sequenceID string) (records map[stri
 	return m.sequences[sequenceID], m.mu.Unlock, nil
 }
 
-// seen is the entry as a reader gets it now. The lock is held.
+// seen returns the entry as a reader sees it now. The lock is held.
 func (r *journalRecord) seen() bulk.JournalEntry {
 	entry := r.entry
 	entry.Live = entry.State == bulk.JournalBegun && !r.process.closed
@@ -211,7 +213,7 @@ const (
 	maxJournalToken  = 64
 )
 
-// journalKeys are the keys of the emails of one call.
+// journalKeys checks the emails of one call and returns their keys.
 func journalKeys(emails []string) ([]string, error) {
 	if len(emails) < 1 || len(emails) > maxJournalEmails {
 		return nil, fmt.Errorf("demeterrrtest: a call of a journal has 1 to %d emails, this one has %d", maxJournalEmails, len(emails))
@@ -223,7 +225,7 @@ func journalKeys(emails []string) ([]string, error) {
 		case email == "":
 			return nil, fmt.Errorf("demeterrrtest: email %d of %d is empty", i+1, len(emails))
 		case seen[keys[i]]:
-			return nil, fmt.Errorf("demeterrrtest: email %d of %d stands twice in one call of a journal", i+1, len(emails))
+			return nil, fmt.Errorf("demeterrrtest: email %d of %d appears twice in one call of a journal", i+1, len(emails))
 		}
 		seen[keys[i]] = true
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// inMemory opens journals for a test: further ones of a sequence share their memory.
+// inMemory returns a function that opens journals of a test. The journals of a
+// sequence share their memory.
 func inMemory() func(*testing.T, string) bulk.Journal {
 	memory := map[string]*demeterrrtest.Journal{}
 	return func(_ *testing.T, sequenceID string) bulk.Journal {
@@ -69,8 +70,8 @@ func TestJournalInMemoryKeepsEntries(t *testing.T) {
 	})
 }
 
-// A program that breaks the rules of bulk.Journal learns it here, rather than
-// from a database.
+// A program that breaks the rules of bulk.Journal fails in its test, long
+// before it meets a database.
 func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -93,14 +94,14 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	}{
 		{"has 1 to 100 emails, this one has 0", nil, ctx, "survey", "token", nil},
 		{"has 1 to 100 emails, this one has 101", nil, ctx, "survey", "token", many},
-		{"email 2 of 2 stands twice", nil, ctx, "survey", "token", []string{"jane@example.com", "Jane@example.com"}},
+		{"email 2 of 2 appears twice", nil, ctx, "survey", "token", []string{"jane@example.com", "Jane@example.com"}},
 		{"email 1 of 1 is empty", nil, ctx, "survey", "token", []string{""}},
 		{"make one with rand.Text", nil, ctx, "survey", "", jane},
 		{"make one with rand.Text", nil, ctx, "survey", "a token", jane},
 		{"make one with rand.Text", nil, ctx, "survey", strings.Repeat("a", 65), jane},
 		{"the sequence id is empty", nil, ctx, "", "token", jane},
 		{"the shop closes", nil, ended, "survey", "token", jane},
-		{"take a new Process", closed, ctx, "survey", "token", jane},
+		{"call Process for a new one", closed, ctx, "survey", "token", jane},
 		{"was not made by NewJournal", &demeterrrtest.Journal{}, ctx, "survey", "token", jane},
 	} {
 		j := tt.journal
@@ -129,7 +130,8 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	}
 }
 
-// Nothing that a test has no journal for panics, but what a test sets up wrongly.
+// A zero Journal panics in Process, which is a mistake of the test. Entries and
+// Close do nothing.
 func TestAJournalThatNobodyMade(t *testing.T) {
 	t.Parallel()
 	for _, j := range []*demeterrrtest.Journal{nil, {}} {
@@ -147,7 +149,7 @@ func TestAJournalThatNobodyMade(t *testing.T) {
 	}
 }
 
-// Two jobs with overlapping lists, on one journal.
+// Two jobs with overlapping lists share one journal.
 func TestTwoProcessesShareAJournalInMemory(t *testing.T) {
 	t.Parallel()
 	srv := demeterrrtest.NewServer(demeterrrtest.WithRequestLog(func(demeterrrtest.Request) {}))

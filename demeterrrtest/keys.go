@@ -9,7 +9,8 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// keyLength is the documented length of a key: dem_ and 43 characters (contract, section 2).
+// keyLength is the documented length of a key: dem_ and 43 characters
+// (contract, section 2).
 const keyLength = 47
 
 type key struct {
@@ -24,15 +25,15 @@ func (k *key) may(scope string) bool {
 	return slices.Contains(k.scopes, scope) || slices.Contains(k.scopes, resource+":*")
 }
 
-// AddKey makes another key of the organization and returns it. Scopes are such
-// as "contacts:read" or "sequences:*"; a key without any may do nothing. It
-// panics on a scope that no endpoint of the API asks for.
+// AddKey adds a key to the organization and returns it. A scope looks like
+// "contacts:read" or "sequences:*". A key without scopes is refused everywhere.
+// AddKey panics on a scope that no endpoint of the API uses.
 func (s *Server) AddKey(scopes ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, scope := range scopes {
 		if !s.isScope(scope) {
-			misuse("AddKey: scope %q is not known; want one such as contacts:read or sequences:*", scope)
+			misuse("AddKey: scope %q is unknown; use one like contacts:read or sequences:*", scope)
 		}
 	}
 	name := fmt.Sprintf("dem_fake%0*d", keyLength-len("dem_fake"), len(s.keys)+1)
@@ -40,8 +41,8 @@ func (s *Server) AddKey(scopes ...string) string {
 	return name
 }
 
-// isScope reports whether an endpoint asks for a scope. Those of surveys,
-// responses and reviews are not documented by name, so any of these passes.
+// isScope reports whether an endpoint uses a scope. The scopes of surveys,
+// responses and reviews are undocumented, so any action of these passes.
 func (s *Server) isScope(scope string) bool {
 	resource, action, _ := strings.Cut(scope, ":")
 	switch resource {
@@ -53,14 +54,21 @@ func (s *Server) isScope(scope string) bool {
 	})
 }
 
-// ExpireKey makes a key of this server expired: EXPIRED_API_KEY is the answer to it from now on.
+// ExpireKey expires a key of this server. From now on, its requests fail with
+// EXPIRED_API_KEY.
 func (s *Server) ExpireKey(apiKey string) {
 	s.changeKey("ExpireKey", apiKey, func(k *key) { k.expired = true })
 }
 
-// DeactivateKey makes a key of this server inactive: INVALID_API_KEY is the answer to it from now on.
+// DeactivateKey deactivates a key of this server. From now on, its requests
+// fail with INVALID_API_KEY.
 func (s *Server) DeactivateKey(apiKey string) {
 	s.changeKey("DeactivateKey", apiKey, func(k *key) { k.inactive = true })
+}
+
+// RestoreKey makes an expired or inactive key of this server valid again.
+func (s *Server) RestoreKey(apiKey string) {
+	s.changeKey("RestoreKey", apiKey, func(k *key) { k.expired, k.inactive = false, false })
 }
 
 func (s *Server) changeKey(method, apiKey string, change func(*key)) {
@@ -68,12 +76,12 @@ func (s *Server) changeKey(method, apiKey string, change func(*key)) {
 	defer s.mu.Unlock()
 	k, ok := s.keys[apiKey]
 	if !ok {
-		misuse("%s: the key is not one of this server's", method)
+		misuse("%s: the key is unknown to this server", method)
 	}
 	change(k)
 }
 
-// authenticate finds the key of a request, or answers why it may not pass
+// authenticate finds the key of a request, or returns the reply that refuses it
 // (contract, sections 2 and 7).
 func (s *Server) authenticate(header http.Header) (*key, *reply) {
 	name := header.Get("X-API-Key")

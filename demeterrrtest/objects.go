@@ -11,7 +11,7 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// objectStore is the list of an endpoint that the fake knows no fields of.
+// objectStore is the list of an endpoint with objects of any shape.
 type objectStore struct {
 	inOrder []object
 	byID    map[string]object
@@ -23,18 +23,20 @@ type object struct {
 	json json.RawMessage
 }
 
-// AddObjects plays an endpoint that the client has no methods for: GET path lists
-// the objects, with page and limit, and GET path/{id} returns one.
+// AddObjects plays an endpoint that the client has no methods for. GET path
+// lists the objects, with page and limit. GET path/{id} returns one.
 //
 //	srv.AddObjects("/surveys", map[string]any{"id": "s1"}, map[string]any{"id": "s2"})
 //
-// Each object is whatever encoding/json encodes as a JSON object with an "id".
-// Further calls add to the list; without objects it is empty. A key needs the
-// scope <first segment>:read, here surveys:read. For filters, other methods and
-// objects without an id use a [Fault] with Status and Body.
+// Each object is a value that encoding/json encodes as a JSON object with an
+// "id". Further calls add to the list. A call without objects starts an empty
+// list. A key needs the scope <first segment>:read, here surveys:read. For
+// filters, other methods and objects without an id, use a [Fault] with Status
+// and Body.
 //
-// It panics if the path is not a client's, belongs to another endpoint, or an
-// object is not one or has an id that is taken. It then adds none of them.
+// AddObjects panics, and adds nothing, in these cases: no client can request
+// the path, the path belongs to another endpoint, an object is not a JSON
+// object, or its id is taken.
 func (s *Server) AddObjects(path string, objects ...any) {
 	added, err := readObjects(objects)
 	if err != nil {
@@ -73,7 +75,7 @@ func readObjects(objects []any) ([]object, error) {
 		case members == nil:
 			return nil, fmt.Errorf("objects[%d] is null, want a JSON object", i)
 		case json.Unmarshal(members["id"], &o.id) != nil || o.id == "":
-			return nil, fmt.Errorf(`objects[%d] has no "id" that is a string and not empty`, i)
+			return nil, fmt.Errorf(`objects[%d] needs an "id" that is a non-empty string`, i)
 		case slices.ContainsFunc(out, func(other object) bool { return other.id == o.id }):
 			return nil, fmt.Errorf("objects[%d] has the id %s of another object", i, o.id)
 		}
@@ -82,7 +84,7 @@ func readObjects(objects []any) ([]object, error) {
 	return out, nil
 }
 
-// objectsAt returns the list at a path, which it begins to play if it is new.
+// objectsAt returns the list at a path. It adds the routes of a new one.
 func (s *Server) objectsAt(path string) (*objectStore, error) {
 	if store := s.objects[path]; store != nil {
 		return store, nil
@@ -91,7 +93,7 @@ func (s *Server) objectsAt(path string) (*objectStore, error) {
 		return nil, err
 	}
 	if strings.Contains(path, "{") {
-		return nil, errors.New("want no placeholder, the fake adds /{id}")
+		return nil, errors.New("leave the placeholder out, the fake adds /{id}")
 	}
 	item := path + "/{id}"
 	for _, r := range s.routes {
@@ -111,7 +113,7 @@ func (s *Server) objectsAt(path string) (*objectStore, error) {
 	return store, nil
 }
 
-// overlap reports whether a request can fit both of two routes' paths.
+// overlap reports whether a request can match both paths.
 func overlap(a, b string) bool {
 	return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {
 		return a == b || strings.HasPrefix(a, "{") || strings.HasPrefix(b, "{")

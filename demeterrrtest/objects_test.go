@@ -26,7 +26,8 @@ func TestObjectsAreListedAndFound(t *testing.T) {
 	send(t, s, "GET", "/responses", "").is(t, 200, `{"data":[],"meta":{"page":1,"perPage":50,"total":0,"totalPages":0}}`)
 }
 
-// What is not known of an endpoint is refused as it is without the objects.
+// Unknown methods and parameters of an endpoint are refused, with and without
+// objects.
 func TestObjectsAreReadOnly(t *testing.T) {
 	t.Parallel()
 	s := NewServer()
@@ -84,7 +85,7 @@ func TestMisuseOfObjectsIsToldAtOnce(t *testing.T) {
 		{`path "/reviews?page=1": leave the query out`, "/reviews?page=1", nil},
 		{`path "/api/v1/reviews": leave /api/v1 out`, "/api/v1/reviews", nil},
 		{`path "/re views": segment "re views" is not escaped`, "/re views", nil},
-		{`path "/surveys/{id}/x": want no placeholder`, "/surveys/{id}/x", nil},
+		{`path "/surveys/{id}/x": leave the placeholder out`, "/surveys/{id}/x", nil},
 		{`path "/contacts": the fake has GET /contacts`, "/contacts", nil},
 		{`path "/contacts/c1": the fake has GET /contacts/{id}`, "/contacts/c1", nil},
 		{`path "/sequences/s1/execute": the fake has POST /sequences/{id}/execute`, "/sequences/s1/execute", nil},
@@ -94,9 +95,9 @@ func TestMisuseOfObjectsIsToldAtOnce(t *testing.T) {
 		{`objects[0] is not a JSON object: json: `, "/reviews", []any{[]string{"r1"}}},
 		{`objects[0] is not a JSON object: json: `, "/reviews", []any{"r1"}},
 		{`objects[0] is not a JSON object: json: `, "/reviews", []any{map[string]any{"id": func() {}}}},
-		{`objects[0] has no "id" that is a string`, "/reviews", []any{struct{ ID string }{"r1"}}},
-		{`objects[0] has no "id" that is a string`, "/reviews", []any{map[string]int{"id": 1}}},
-		{`objects[0] has no "id" that is a string`, "/reviews", []any{survey("")}},
+		{`objects[0] needs an "id" that is a non-empty string`, "/reviews", []any{struct{ ID string }{"r1"}}},
+		{`objects[0] needs an "id" that is a non-empty string`, "/reviews", []any{map[string]int{"id": 1}}},
+		{`objects[0] needs an "id" that is a non-empty string`, "/reviews", []any{survey("")}},
 		{`objects[1] has the id r1 of another object`, "/reviews", []any{survey("r1"), survey("r1")}},
 		{`there is an object with the id s1 at /surveys`, "/surveys", []any{survey("s2"), survey("s1")}},
 	} {

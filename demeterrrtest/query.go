@@ -15,7 +15,7 @@ const (
 	maxLimit     = 100
 )
 
-// checkQuery refuses what no documentation allows in a query.
+// checkQuery refuses everything undocumented in a query.
 func checkQuery(query url.Values, known []string) []problem {
 	var problems []problem
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -48,28 +48,32 @@ func pagingOf(query url.Values) paging {
 	if query.Has("limit") {
 		p.limit, _ = strconv.Atoi(query.Get("limit"))
 	}
-	p.limit = min(p.limit, maxLimit) // capped, not refused
+	p.limit = min(p.limit, maxLimit) // capped, as documented
 	return p
 }
 
-// pageReply answers with one page of items, each as render shows it.
+// pageReply returns one page of items. render turns an item into JSON data.
 func pageReply[T any](items []T, p paging, render func(T) any) *reply {
-	total := len(items)
-	pages := (total + p.limit - 1) / p.limit
+	found, m := pageOf(items, p)
 	data := []any{}
-	if p.page <= pages {
-		start := (p.page - 1) * p.limit
-		for _, item := range items[start:min(start+p.limit, total)] {
-			data = append(data, render(item))
-		}
+	for _, item := range found {
+		data = append(data, render(item))
 	}
-	return jsonReply(200, envelope{
-		Data: data,
-		Meta: &meta{Page: p.page, PerPage: p.limit, Total: total, TotalPages: pages},
-	})
+	return jsonReply(200, envelope{Data: data, Meta: m})
 }
 
-// isUUID reports whether s has the shape of a UUID, of any version.
+// pageOf cuts one page out of items.
+func pageOf[T any](items []T, p paging) ([]T, *meta) {
+	m := &meta{Page: p.page, PerPage: p.limit, Total: len(items)}
+	m.TotalPages = (m.Total + p.limit - 1) / p.limit
+	if p.page > m.TotalPages {
+		return nil, m
+	}
+	start := (p.page - 1) * p.limit
+	return items[start:min(start+p.limit, m.Total)], m
+}
+
+// isUUID reports whether s has the form of a UUID, of any version.
 func isUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -88,7 +92,8 @@ func isUUID(s string) bool {
 	return true
 }
 
-// newID makes the n-th id of a kind. Ids are the same in every run, so that examples have stable output.
+// newID returns the n-th id of a kind. Ids are the same in every run, so that
+// examples have stable output.
 func newID(kind, n int) string {
 	return fmt.Sprintf("%08x-0000-4000-8000-%012x", kind, n)
 }

@@ -11,27 +11,32 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// Limit is a rate limit: at most so many requests in a window. Its Reserve is for
-// the client's limiter; the server admits every call alike.
+// Limit is a rate limit: a number of requests in a window. Its Reserve is for
+// the client's limiter; the server treats all calls alike.
 type Limit = demeterrr.Limit
 
-// WindowKind says how a window moves. The API does not document its own.
+// WindowKind is the way a window moves over time. The API does not document its
+// own.
 type WindowKind int
 
 const (
-	// FixedWindow begins at whole multiples of its length, counted from the Unix epoch (see
-	// [WithWindowPhase]): around its edge, twice its limit can pass in a moment.
+	// FixedWindow starts at whole multiples of its length since the Unix epoch
+	// (see [WithWindowPhase]). Around its edge, twice its limit can pass within
+	// a moment.
 	FixedWindow WindowKind = iota
-	// SlidingWindow looks back over its length from every request: never more than the limit passes
-	// in any stretch of that length. A request leaves it exactly one length after it came.
+	// SlidingWindow looks back over its length at every request. So any stretch
+	// of that length has at most the limit. A request leaves the window exactly
+	// one length after it came.
 	SlidingWindow
 )
 
-// WithRateLimits gives the organization rate limits, all of them at once. A
-// request counts when it reaches the server with a good key, whatever comes of
-// it, unless it is refused for a limit: that one counts in none of the windows.
-// Replies then carry the X-RateLimit headers, which describe the longest window;
-// a 429 has the documented body, which describes the window that is full for longest.
+// WithRateLimits gives the organization rate limits, all in force at once. A
+// request with a valid key counts when it reaches the server, whatever its
+// result. The exception is a request over a limit: it counts in none of the
+// windows.
+//
+// Replies then carry the X-RateLimit headers of the longest window. A 429 has
+// the documented body, for the full window with the longest wait.
 func WithRateLimits(kind WindowKind, limits ...Limit) Option {
 	if kind != FixedWindow && kind != SlidingWindow {
 		misuse("WithRateLimits: window kind %d is not known", kind)
@@ -53,11 +58,34 @@ func WithRateLimits(kind WindowKind, limits ...Limit) Option {
 	}
 }
 
-// WithWindowPhase makes fixed windows begin so much after the whole multiples
-// of their length, so that a test can choose where their edges are. It needs
-// [WithRateLimits] with [FixedWindow].
+// WithWindowPhase shifts the start of fixed windows by phase, so that a test
+// can choose their edges. It needs [WithRateLimits] with [FixedWindow].
 func WithWindowPhase(phase time.Duration) Option {
 	return func(s *Server) { s.windows.phase = phase }
+}
+
+// Window is the state of a rate limit.
+type Window struct {
+	Limit
+	// Used is the number of requests that count in the window, at most
+	// Limit.Requests.
+	Used int
+	// Reset is the time when the window has room again. For a fixed window that
+	// is its end, for a sliding one the exit of its oldest request.
+	Reset time.Time
+}
+
+// Windows returns the current state of the rate limits, in the order of
+// [WithRateLimits]. It is empty without rate limits.
+func (s *Server) Windows() []Window {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	out := make([]Window, len(s.windows.all))
+	for i, w := range s.windows.all {
+		out[i] = s.windows.state(w, now)
+	}
+	return out
 }
 
 // windows are all the limits of the organization.
@@ -67,47 +95,48 @@ type windows struct {
 	all   []*window
 }
 
-// window remembers the requests that it admitted and that still count, oldest first.
+// window has the admitted requests that still count, oldest first.
 type window struct {
 	Limit
 	admitted []time.Time
 }
 
-// admit counts a request that comes now, or answers that a window is full. The
-// header describes the longest window; it is nil if there are none.
-func (ws *windows) admit(now time.Time) (http.Header, *reply) {
+// state drops the requests that no longer count, and counts the rest.
+func (ws *windows) state(w *window, now time.Time) Window {
+	w.forget(ws.start(w, now))
+	return Window{Limit: w.Limit, Used: len(w.admitted), Reset: ws.reset(w, now)}
+}
+
+// admit counts a request at the time now. If a window is full, it returns the
+// one with the longest wait. header describes the longest window; nil without
+// rate limits.
+func (ws *windows) admit(now time.Time) (header http.Header, full *Window) {
 	if len(ws.all) == 0 {
 		return nil, nil
 	}
-	var refused *reply
-	longestWait := time.Duration(0)
 	for _, w := range ws.all {
-		w.forget(ws.start(w, now))
-		if len(w.admitted) < w.Requests {
-			continue
-		}
-		if wait := ws.reset(w, now).Sub(now); wait > longestWait {
-			longestWait = wait
-			refused = rateLimited(http.StatusTooManyRequests, w.Limit, wait)
+		state := ws.state(w, now)
+		if state.Used >= w.Requests && (full == nil || state.Reset.After(full.Reset)) {
+			full = &state
 		}
 	}
-	if refused == nil {
+	if full == nil {
 		for _, w := range ws.all {
 			w.admitted = append(w.admitted, now)
 		}
 	}
 	longest := slices.MaxFunc(ws.all, func(a, b *window) int { return cmp.Compare(a.Window, b.Window) })
-	header := make(http.Header)
+	header = make(http.Header)
 	header.Set("X-RateLimit-Limit", strconv.Itoa(longest.Requests))
 	header.Set("X-RateLimit-Remaining", strconv.Itoa(longest.Requests-len(longest.admitted)))
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(unixUp(ws.reset(longest, now)), 10))
-	return header, refused
+	return header, full
 }
 
-// start is the moment from which requests count in the window of now.
+// start returns the time from which requests count in the current window.
 func (ws *windows) start(w *window, now time.Time) time.Time {
 	if ws.kind == SlidingWindow {
-		return now.Add(-w.Window + 1) // one that came exactly a window ago counts no more
+		return now.Add(-w.Window + 1) // a request from exactly one window ago is out
 	}
 	since := time.Duration(now.UnixNano()) - ws.phase
 	into := since % w.Window
@@ -117,8 +146,8 @@ func (ws *windows) start(w *window, now time.Time) time.Time {
 	return now.Add(-into)
 }
 
-// reset is when the window has room again: a fixed one at its end, a sliding
-// one when its oldest request leaves it.
+// reset returns the time when the window has room again: the end of a fixed
+// one, the exit of the oldest request of a sliding one.
 func (ws *windows) reset(w *window, now time.Time) time.Time {
 	switch {
 	case ws.kind == FixedWindow:
@@ -136,11 +165,11 @@ func (w *window) forget(start time.Time) {
 	}
 }
 
-// unixUp rounds up to whole seconds, so that nobody comes back too early.
+// unixUp rounds up to whole seconds: earlier, the window would still be full.
 func unixUp(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
-// rateLimited is the documented answer of a full window (contract, sections 7 and 8).
-// Without a wait it leaves retryAfter out.
+// rateLimited returns the documented reply for a full window (contract,
+// sections 7 and 8). With a zero wait it leaves out retryAfter.
 func rateLimited(status int, full Limit, wait time.Duration) *reply {
 	type details struct {
 		RetryAfter int    `json:"retryAfter,omitempty"`
@@ -158,7 +187,7 @@ func rateLimited(status int, full Limit, wait time.Duration) *reply {
 	return out
 }
 
-// windowName writes a window as the documented sample does: "1 hour".
+// windowName formats a window like the documented sample: "1 hour".
 func windowName(d time.Duration) string {
 	for _, unit := range []struct {
 		name   string

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// admitted sends n requests at once and counts those that were not refused.
+// admitted sends n requests at once and counts the admitted ones.
 func admitted(t *testing.T, s *Server, n int) int {
 	t.Helper()
 	count := 0
@@ -28,8 +28,8 @@ func admitted(t *testing.T, s *Server, n int) int {
 	return count
 }
 
-// TestWhatEachKindOfWindowAdmitsAtItsEdges sends more than the limit at moments
-// around the edges of windows of a minute. Bubbles start at a whole minute.
+// TestWhatEachKindOfWindowAdmitsAtItsEdges sends more than the limit around the
+// edges of one-minute windows. Bubbles start at a whole minute.
 func TestWhatEachKindOfWindowAdmitsAtItsEdges(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -89,7 +89,8 @@ func TestSlidingWindowFreesPlacesOneByOne(t *testing.T) {
 	})
 }
 
-// TestNoStretchSeesMoreThanWindowsAllow checks the windows against counting by hand, over random arrivals.
+// TestNoStretchSeesMoreThanWindowsAllow compares the windows with a count by
+// hand, for random arrivals.
 func TestNoStretchSeesMoreThanWindowsAllow(t *testing.T) {
 	t.Parallel()
 	limits := []Limit{{Requests: 5, Window: time.Second}, {Requests: 20, Window: 10 * time.Second}}
@@ -112,7 +113,7 @@ func TestNoStretchSeesMoreThanWindowsAllow(t *testing.T) {
 	}
 }
 
-// counted is how many of the requests are in the window of now.
+// counted returns the number of the requests in the current window.
 func counted(kind WindowKind, l Limit, passed []time.Time) int {
 	now, n := time.Now(), 0
 	for _, at := range passed {
@@ -146,7 +147,7 @@ func TestRefusalHasTheDocumentedBodyAndHeaders(t *testing.T) {
 		check(send(t, s, "GET", "/contacts", ""), 200, "", "1000", "999", hour, "")
 		check(send(t, s, "GET", "/contacts/x", ""), 404, "", "1000", "998", hour, "")
 		const minuteFull = `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":59,"limit":2,"window":"1 minute"}}}`
-		for range 3 { // a refused request counts in no window
+		for range 3 { // a refused request counts in none of the windows
 			check(send(t, s, "GET", "/contacts", ""), 429, minuteFull, "1000", "998", hour, "59")
 		}
 	})
@@ -162,7 +163,7 @@ func TestLongestWaitIsReported(t *testing.T) {
 			time.Sleep(time.Second / 4)
 			admitted(t, s, 2)
 			got := send(t, s, "GET", "/contacts", "")
-			const wait = 3600 // of seconds; 3599.75 are left of the fixed window, rounded up
+			const wait = 3600 // seconds: 3599.75 are left of the fixed window, rounded up
 			got.is(t, 429, fmt.Sprintf(`{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Rate limit exceeded. Please try again later.","details":{"retryAfter":%d,"limit":2,"window":"1 hour"}}}`, wait))
 			reset := start.Add(time.Hour)
 			if kind == SlidingWindow {
@@ -230,19 +231,53 @@ func sendWith(t *testing.T, s *Server, key string) {
 	roundTrip(t, s, req)
 }
 
-// TestFaultsComeBeforeTheRateLimit injects a fault into a server whose quota is used up.
+// TestFaultsComeBeforeTheRateLimit injects a fault after the quota is used up.
 func TestFaultsComeBeforeTheRateLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := NewServer(WithRateLimits(FixedWindow, Limit{Requests: 1, Window: time.Hour}))
 		admitted(t, s, 1)
-		for status, remaining := range map[int]string{500: "0", 503: ""} { // the API's own answer, and a proxy's
+		for status, remaining := range map[int]string{500: "0", 503: ""} { // of the API, and of a proxy
 			s.Inject(Fault{Status: status})
 			if got := send(t, s, "GET", "/contacts", ""); got.status != status || got.header.Get("X-RateLimit-Remaining") != remaining {
 				t.Errorf("%d %v", got.status, got.header)
 			}
 		}
 	})
+}
+
+func TestWindowsTellHowFullTheyAre(t *testing.T) {
+	t.Parallel()
+	if got := NewServer().Windows(); len(got) > 0 {
+		t.Errorf("windows without rate limits: %v", got)
+	}
+	for name, test := range map[string]struct {
+		kind          WindowKind
+		before, after Window // a second before the minute ends, and at its end
+	}{
+		"fixed":   {FixedWindow, Window{Used: 3, Reset: time.Unix(60, 0)}, Window{Used: 0, Reset: time.Unix(120, 0)}},
+		"sliding": {SlidingWindow, Window{Used: 3, Reset: time.Unix(60, 0)}, Window{Used: 1, Reset: time.Unix(90, 0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				limit := Limit{Requests: 3, Window: time.Minute, Reserve: 1}
+				s := NewServer(WithRateLimits(test.kind, limit))
+				start := time.Now()
+				admitted(t, s, 2)
+				time.Sleep(30 * time.Second)
+				admitted(t, s, 2)
+				time.Sleep(29 * time.Second)
+				for _, want := range []Window{test.before, test.after} {
+					want.Limit, want.Reset = limit, start.Add(want.Reset.Sub(time.Unix(0, 0)))
+					if diff := cmp.Diff([]Window{want}, s.Windows()); diff != "" {
+						t.Errorf("after %v: %s", time.Since(start), diff)
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
 }
 
 func TestWindowNames(t *testing.T) {

@@ -8,14 +8,15 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// reply is what the server answers, before it goes over a wire of either kind.
+// reply is the answer of the server, before it goes to a client in memory or
+// over a port.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// envelope and its meta are what every success comes in (contract, section 4).
+// envelope is the JSON around every success (contract, section 4).
 type envelope struct {
 	Data any   `json:"data"`
 	Meta *meta `json:"meta,omitempty"`
@@ -35,7 +36,7 @@ func dataReply(status int, data any) *reply {
 func jsonReply(status int, v any) *reply {
 	body, err := encode(v)
 	if err != nil {
-		misuse("encode a reply: %v", err) // what AddContact and AddSequence take in can be encoded
+		misuse("encode a reply: %v", err) // AddContact and AddSequence refuse what cannot be encoded
 	}
 	return &reply{
 		status: status,
@@ -48,12 +49,13 @@ func jsonReply(status int, v any) *reply {
 func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // a documented message has <key> in it
+	encoder.SetEscapeHTML(false) // a documented message contains <key>
 	err := encoder.Encode(v)
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
 }
 
-// errorBody is the body of every error; its members are in the order of the documented samples (contract, section 7).
+// errorBody is the body of every error. Its members are in the order of the
+// documented samples (contract, section 7).
 type errorBody struct {
 	Code          demeterrr.Code `json:"code"`
 	Message       string         `json:"message"`
@@ -61,8 +63,8 @@ type errorBody struct {
 	Details       any            `json:"details,omitempty"`
 }
 
-// documented is the status of each code, and its message: the documentation's
-// where it has one, else the fake's own.
+// documented maps each code to its status and message. A message without
+// documentation is invented.
 var documented = map[demeterrr.Code]struct {
 	status  int
 	message string
@@ -97,7 +99,7 @@ func scopeError(status int, scope string) *reply {
 	})
 }
 
-// problem is one entry of a VALIDATION_ERROR's details.
+// problem is one entry in the details of a VALIDATION_ERROR.
 type problem struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`

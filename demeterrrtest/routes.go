@@ -12,8 +12,8 @@ import (
 // call is one request as the endpoints see it.
 type call struct {
 	method     string
-	path       string // with the base path, still escaped
-	id         string // what stands for {id} in the route's path
+	path       string // escaped, with the base path
+	id         string // the segment for {id} in the route's path
 	query      url.Values
 	queryError error
 	header     http.Header
@@ -25,7 +25,7 @@ type call struct {
 type route struct {
 	method, path string
 	scope        string
-	query        []string // the names it knows
+	query        []string // the known parameter names
 	serve        func(*Server, *call) *reply
 }
 
@@ -41,7 +41,8 @@ var routes = []route{
 	{"POST", "/sequences/{id}/execute", "sequences:execute", nil, (*Server).execute},
 }
 
-// findRoute returns the endpoint of a call, and what stands for its {id}; nil if there is none.
+// findRoute returns the endpoint of a call and the value of its {id}; nil if
+// there is none.
 func (s *Server) findRoute(method, path string) (*route, string) {
 	for i := range s.routes {
 		if s.routes[i].method != method {
@@ -54,9 +55,9 @@ func (s *Server) findRoute(method, path string) (*route, string) {
 	return nil, ""
 }
 
-// matchPath compares a whole path with a pattern that leaves the base path out,
-// in which {…} stands for one segment that is not empty. It returns the first
-// of those segments, unescaped.
+// matchPath matches a whole path with a pattern. The pattern leaves out the
+// base path, and {…} stands for one non-empty segment. It returns the first of
+// those segments, unescaped.
 func matchPath(pattern, path string) (id string, ok bool) {
 	want, have := strings.Split(basePath+pattern, "/"), strings.Split(path, "/")
 	if len(want) != len(have) {
@@ -80,7 +81,7 @@ func matchPath(pattern, path string) (id string, ok bool) {
 	return id, true
 }
 
-// dispatch sends a call whose key is good to its endpoint.
+// dispatch passes a call with a valid key to its endpoint.
 func (s *Server) dispatch(c *call, k *key) *reply {
 	r, id := s.findRoute(c.method, c.path)
 	if r == nil {

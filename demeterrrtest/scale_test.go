@@ -7,7 +7,8 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// BenchmarkLargeAccount looks up, pages and deletes among a million contacts.
+// BenchmarkLargeAccount measures lookups, pages and deletes among a million
+// contacts.
 func BenchmarkLargeAccount(b *testing.B) {
 	s := NewServer(WithRequestLog(func(Request) {}))
 	const n = 1_000_000

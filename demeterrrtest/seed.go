@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Seed adds the contacts and sequences of a JSON object,
+// Seed adds the contacts and sequences of a JSON object with the API's names:
 //
 //	{"contacts": [{"email": "jane.smith@example.com"}], "sequences": [{"name": "Welcome"}]}
 //
-// whose members have the API's names. All of them are optional, and are filled
-// in as by [Server.AddContact] and [Server.AddSequence]; others than the API's are refused.
-// On an error, what stands before it has been added.
+// All members are optional and get the defaults of [Server.AddContact] and
+// [Server.AddSequence]. Unknown members are refused. After an error, everything
+// before it has been added.
 func (s *Server) Seed(r io.Reader) error {
 	var seed *struct {
 		Contacts  []*wireContact  `json:"contacts"`
@@ -51,7 +51,7 @@ func (s *Server) Seed(r io.Reader) error {
 	return nil
 }
 
-// UnmarshalJSON reads a time of a seed, which may have any offset and precision that RFC 3339 allows.
+// UnmarshalJSON reads a time of a seed, in any form of RFC 3339.
 func (t *wireTime) UnmarshalJSON(data []byte) error {
 	var parsed time.Time
 	if err := json.Unmarshal(data, &parsed); err != nil {

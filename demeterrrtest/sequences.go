@@ -17,8 +17,8 @@ func newSequenceStore() sequenceStore {
 	return sequenceStore{byID: make(map[string]*wireSequence)}
 }
 
-// AddSequence puts a sequence into the organization and returns it. An empty ID
-// is filled in, and an empty status is active. It panics if the ID is taken or
+// AddSequence adds a sequence to the organization and returns it. It fills in
+// an empty ID; an empty status becomes active. It panics if the ID is taken or
 // Extra cannot be encoded as JSON.
 func (s *Server) AddSequence(sequence demeterrr.Sequence) demeterrr.Sequence {
 	w := wireSequence{
@@ -38,11 +38,22 @@ func (s *Server) AddSequence(sequence demeterrr.Sequence) demeterrr.Sequence {
 	return sequence
 }
 
+// Sequences returns all sequences, in the order of adding.
+func (s *Server) Sequences() []demeterrr.Sequence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]demeterrr.Sequence, len(s.sequences.inOrder))
+	for i, w := range s.sequences.inOrder {
+		out[i] = demeterrr.Sequence{ID: w.ID, Name: w.Name, Status: demeterrr.SequenceStatus(w.Status), Extra: maps.Clone(w.extra)}
+	}
+	return out
+}
+
 func (ss *sequenceStore) add(w wireSequence) (*wireSequence, error) {
 	if ss.byID[w.ID] != nil {
 		return nil, fmt.Errorf("there is a sequence with the id %s", w.ID)
 	}
-	for n := len(ss.inOrder) + 1; w.ID == "" || ss.byID[w.ID] != nil; n++ { // a test may have given this id to another
+	for n := len(ss.inOrder) + 1; w.ID == "" || ss.byID[w.ID] != nil; n++ { // skip ids chosen by the test
 		w.ID = newID(sequenceIDs, n)
 	}
 	if w.Status == "" {

@@ -39,6 +39,35 @@ func TestSequencesAreListedAndFound(t *testing.T) {
 		is(t, 404, `{"error":{"code":"NOT_FOUND","message":"Sequence not found"}}`)
 }
 
+func TestSequencesAreReturnedAsTheyWereAdded(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	first := s.AddSequence(postPurchase())
+	second := s.AddSequence(demeterrr.Sequence{Name: "Old", Status: "archived", Extra: map[string]json.RawMessage{"steps": []byte(`3`)}})
+	got := s.Sequences()
+	if diff := cmp.Diff([]demeterrr.Sequence{first, second}, got); diff != "" {
+		t.Error(diff)
+	}
+	got[1].Extra["steps"] = nil
+	if diff := cmp.Diff(second, s.Sequences()[1]); diff != "" {
+		t.Errorf("a returned sequence is the server's own: %s", diff)
+	}
+}
+
+func TestSendingsFromLeavesOutTheFirst(t *testing.T) {
+	t.Parallel()
+	s := NewServer()
+	s.AddSequence(postPurchase())
+	for _, email := range []string{"a@example.com", "b@example.com", "c@example.com"} {
+		send(t, s, "POST", executePath, `{"contacts":[{"email":"`+email+`"}]}`)
+	}
+	for n, want := range [][]Sending{s.Sendings(), s.Sendings()[1:], s.Sendings()[2:], {}, {}} {
+		if diff := cmp.Diff(want, append([]Sending{}, s.SendingsFrom(n)...)); diff != "" {
+			t.Errorf("from %d: %s", n, diff)
+		}
+	}
+}
+
 func TestExecuteAnswersWithTheDocumentedSample(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

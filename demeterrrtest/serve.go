@@ -1,20 +1,22 @@
 package demeterrrtest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"time"
 )
 
-// outcome is how an exchange ends: with a reply, unless drop says otherwise.
+// outcome is the end of an exchange: a reply, unless drop is set.
 type outcome struct {
-	reply *reply
-	drop  Drop
+	reply     *reply
+	drop      Drop
+	throttled *Window // the full window behind a 429; may be nil
 }
 
-// exchange is one request from being sent to being answered. It takes the time
-// that latency and faults ask for; the error is the context's.
+// exchange processes one request, from sending to reply. It takes the time that
+// latency and faults ask for. Its error is that of the context.
 func (s *Server) exchange(ctx context.Context, method string, u *url.URL, header http.Header, body []byte) (outcome, error) {
 	there, back := s.latency()
 	if err := sleep(ctx, there); err != nil {
@@ -26,7 +28,7 @@ func (s *Server) exchange(ctx context.Context, method string, u *url.URL, header
 	return out, sleep(ctx, delay+back)
 }
 
-// serve processes a call at one moment: nothing else happens in between.
+// serve processes a call at one instant, with the server locked.
 func (s *Server) serve(c *call) (outcome, time.Duration) {
 	query := c.query
 	s.mu.Lock()
@@ -34,23 +36,20 @@ func (s *Server) serve(c *call) (outcome, time.Duration) {
 		s.mu.Unlock()
 		return outcome{drop: NoConnection}, 0
 	}
-	f := s.takeFault(c)
-	if f == nil {
-		f = &fault{}
-	}
+	met := s.takeFault(c)
+	f := cmp.Or(met, &fault{})
 	if f.Drop == NoConnection {
 		s.mu.Unlock()
 		return outcome{drop: NoConnection}, f.Delay
 	}
-	out := outcome{reply: s.answer(c, f), drop: f.Drop}
+	out := s.answer(c, f)
 	if out.drop == Truncate && len(out.reply.body) == 0 {
 		out.drop = DropAfter
 	}
-	status := out.reply.status
-	if out.drop == DropBefore || out.drop == DropAfter {
-		status = 0
+	entry := logged(c, query, out)
+	if met != nil {
+		entry.Fault = &met.injected
 	}
-	entry := logged(c, query, status)
 	if s.onRequest == nil {
 		s.requests = append(s.requests, entry)
 	}
@@ -61,25 +60,34 @@ func (s *Server) serve(c *call) (outcome, time.Duration) {
 	return out, f.Delay
 }
 
-// answer takes a call past the checks that come before the endpoints, in the order that the package documents.
-func (s *Server) answer(c *call, f *fault) *reply {
+// answer passes a call through the checks before the endpoints, in the
+// documented order of the package.
+func (s *Server) answer(c *call, f *fault) outcome {
 	k, refused := s.authenticate(c.header)
 	var quota http.Header
+	var full *Window
 	if refused == nil {
-		quota, refused = s.windows.admit(c.now)
+		quota, full = s.windows.admit(c.now)
 	}
-	out := refused
+	if full != nil {
+		refused = rateLimited(http.StatusTooManyRequests, full.Limit, full.Reset.Sub(c.now))
+	}
+	due := refused
 	switch {
 	case f.beforeWork():
-		out = &reply{status: http.StatusOK, header: http.Header{}}
+		due, full = &reply{status: http.StatusOK, header: http.Header{}}, nil
 	case refused == nil:
 		c.query = f.overlook(c.query)
-		out = s.dispatch(c, k)
+		due = s.dispatch(c, k)
 	}
-	return f.apply(s, out, c, quota)
+	out := outcome{reply: f.apply(s, due, c, quota), drop: f.Drop}
+	if out.drop != DropAfter && !f.answers() {
+		out.throttled = full
+	}
+	return out
 }
 
-// latency draws how long a request and its reply are on their way.
+// latency draws the travel times of a request and its reply.
 func (s *Server) latency() (there, back time.Duration) {
 	if s.maxLatency == 0 {
 		return 0, 0
@@ -92,7 +100,7 @@ func (s *Server) latency() (there, back time.Duration) {
 	return draw(), draw()
 }
 
-// sleep waits, or returns the context's error if that ends first.
+// sleep waits, or returns the context's error if the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err

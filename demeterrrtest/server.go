@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// basePath is what the path of every request begins with (contract, section 1).
+// basePath is the start of every request path (contract, section 1).
 const basePath = "/api/v1"
 
-// Server is a fake demeterrr with one organization in it. It is safe for
-// concurrent use. Make one with [NewServer]: the zero Server has no key.
+// Server is a fake demeterrr with one organization. It is safe for concurrent
+// use. Make one with [NewServer]; the zero value is unusable.
 type Server struct {
 	partialUpdates bool
 	minLatency     time.Duration
@@ -20,7 +20,7 @@ type Server struct {
 	onRequest      func(Request)
 	apiKey         string
 
-	mu        sync.Mutex // guards what follows; never held while time passes
+	mu        sync.Mutex // guards the fields below; never held while time passes
 	closed    bool
 	keys      map[string]*key
 	routes    []route
@@ -36,12 +36,12 @@ type Server struct {
 	listening listener
 }
 
-// Option sets up a [Server].
+// Option configures a [Server].
 type Option func(*Server)
 
-// NewServer returns a server with an empty organization, one API key that may
-// do everything, no rate limits and no latency. It panics, saying why, on an
-// option that makes no sense.
+// NewServer returns a server with an empty organization and one API key with
+// every scope. It has no rate limits and no latency. NewServer panics with the
+// reason on invalid options.
 func NewServer(opts ...Option) *Server {
 	s := &Server{
 		keys:      make(map[string]*key),
@@ -64,16 +64,16 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// WithPartialUpdates makes the server answer PATCH with the members of the
-// documented sample only: id, email, firstName, lastName, tags and updatedAt.
-// Without it the whole contact is sent.
+// WithPartialUpdates makes PATCH return only the members of the documented
+// sample: id, email, firstName, lastName, tags and updatedAt. By default PATCH
+// returns the whole contact.
 func WithPartialUpdates() Option {
 	return func(s *Server) { s.partialUpdates = true }
 }
 
-// WithLatency makes every exchange take time: the request is on its way for
-// between half of shortest and half of longest before the server sees it, and the reply likewise.
-// The durations are spread evenly, and are the same ones in every run.
+// WithLatency delays every exchange. The request and the reply each travel for
+// between half of shortest and half of longest. The durations are spread
+// evenly, and are the same in every run.
 func WithLatency(shortest, longest time.Duration) Option {
 	if shortest < 0 || longest < shortest {
 		misuse("WithLatency: need 0 <= shortest <= longest, have %v and %v", shortest, longest)
@@ -81,9 +81,9 @@ func WithLatency(shortest, longest time.Duration) Option {
 	return func(s *Server) { s.minLatency, s.maxLatency = shortest, longest }
 }
 
-// WithRequestLog makes the server hand every request to log, when it has been
-// processed, instead of keeping it: [Server.Requests] is then empty. It is for
-// servers that run for long. Log may be called concurrently.
+// WithRequestLog passes every finished request to log instead of keeping it, so
+// [Server.Requests] stays empty. It is for servers that run for long. log may
+// be called concurrently.
 func WithRequestLog(log func(Request)) Option {
 	if log == nil {
 		misuse("WithRequestLog: the function is nil")
@@ -91,12 +91,13 @@ func WithRequestLog(log func(Request)) Option {
 	return func(s *Server) { s.onRequest = log }
 }
 
-// APIKey returns a key that has every scope of the server's endpoints, those of
-// [Server.AddObjects] included. It is 47 characters long and the same in every run.
+// APIKey returns a key with every scope of the server's endpoints, including
+// those of [Server.AddObjects]. It is 47 characters long and the same in every
+// run.
 func (s *Server) APIKey() string { return s.apiKey }
 
-// Close stops the server: no connection can be made to it any more, in memory
-// or over its port. What it knows can still be read. It may be called twice.
+// Close stops the server: all new connections fail, in memory and over its
+// port. Its data stays readable. A second call does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -104,7 +105,7 @@ func (s *Server) Close() {
 	s.listening.close()
 }
 
-// misuse panics: a test that sets up its server wrongly must not go on.
+// misuse panics, because a test with a wrong setup must stop.
 func misuse(format string, args ...any) {
 	panic("demeterrrtest: " + fmt.Sprintf(format, args...))
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // TestJournal tests an implementation of [bulk.Journal]: atomic claims, tokens,
-// durability, and what becomes of a sending when a step fails. A failure names
-// the rule and tells what to do. It makes about 600 calls of the journal, which
-// take a database some seconds.
+// durability, and the outcome of an execution when a step fails. A failure
+// names the broken rule and the fix. The test makes about 600 calls of the
+// journal, so a database needs some seconds.
 //
 //	func TestMyJournal(t *testing.T) {
 //		db := openTestDatabase(t)
@@ -27,17 +27,17 @@ import (
 //		})
 //	}
 //
-// Open returns the journal of a sequence as a process finds it. Each subtest has
-// a sequence of its own. The first journal of a sequence is empty. Every further
-// one is what another process gets, or the same program after a restart: it knows
-// what the others have recorded. Open runs on the goroutine of the subtest, so it
+// open returns the journal of a sequence for a new process. Each subtest has
+// its own sequence. The first journal of a sequence is empty. Every further one
+// belongs to another process, or to the same program after a restart: it has
+// the records of the others. open runs on the goroutine of the subtest, so it
 // may call t.Fatal and t.Cleanup.
 //
-// Some subtests have several journals of a sequence open at once. If only one
-// process may have the journal open, as with a file, open calls t.Skip there.
+// Some subtests open several journals of a sequence at once. If your journal
+// allows one process only, like a file, open calls t.Skip there.
 //
-// TestJournal closes journals that have a method Close() error, at the latest
-// when the subtest ends.
+// If a journal has a method Close() error, TestJournal calls it when the
+// subtest ends or earlier.
 func TestJournal(t *testing.T, open func(t *testing.T, sequenceID string) bulk.Journal) {
 	t.Helper()
 	if open == nil {
@@ -50,7 +50,7 @@ func TestJournal(t *testing.T, open func(t *testing.T, sequenceID string) bulk.J
 	}
 }
 
-// journalCases are the subtests, in the order in which an implementer meets the rules.
+// journalCases are the subtests, in a good order for implementing the rules.
 var journalCases = []struct {
 	name string
 	test func(*journalTest)
@@ -85,7 +85,7 @@ type journalTest struct {
 	testing.TB
 	sequenceID string
 	opener     func(sequenceID string) bulk.Journal
-	mark       string // of this subtest's emails: a database may keep those of other ones
+	mark       string // in this subtest's emails, as a database may keep those of others
 }
 
 // process is one process of a subtest, with its journal.
@@ -96,9 +96,9 @@ type process struct {
 }
 
 const (
-	journalPatience = time.Minute      // with one call of a journal
-	contextPatience = 10 * time.Second // with a call whose context has ended
-	clockPatience   = 10 * time.Minute // with the clock of a database
+	journalPatience = time.Minute      // for one call of a journal
+	contextPatience = 10 * time.Second // for a call with an ended context
+	clockPatience   = 10 * time.Minute // for the clock of a database
 )
 
 func newJournalTest(t testing.TB, opener func(sequenceID string) bulk.Journal) *journalTest {
@@ -109,7 +109,7 @@ func newJournalTest(t testing.TB, opener func(sequenceID string) bulk.Journal) *
 // newSequenceID returns a random UUID.
 func newSequenceID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
+	_, _ = rand.Read(id[:])
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
@@ -157,13 +157,13 @@ func (t *journalTest) emails(name string, n int) []string {
 	return list
 }
 
-// newToken returns a token as Execute makes it.
+// newToken returns a token in the form of Execute.
 func newToken() string { return rand.Text() }
 
-// entriesOf is what a call of a journal returned, by email.
+// entriesOf is the result of a call, by email.
 type entriesOf map[string]bulk.JournalEntry
 
-// tryLookup is Lookup, with an error for entries that no journal may return.
+// tryLookup calls Lookup. It returns an error for invalid entries.
 func (p *process) tryLookup(emails []string) (entriesOf, error) {
 	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
 	defer cancel()
@@ -183,13 +183,13 @@ func (p *process) lookup(emails ...string) entriesOf {
 	return known
 }
 
-// tryClaim is Claim, with an error for entries that no journal may return.
+// tryClaim calls Claim. It returns an error for invalid entries.
 func (p *process) tryClaim(token string, emails []string) (entriesOf, error) {
 	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
 	defer cancel()
 	taken, err := p.journal.Claim(ctx, p.sequenceID, token, emails)
 	if err != nil {
-		return nil, fmt.Errorf("Claim: %w; return taken emails, and repeat what a conflict, a deadlock or a busy database has stopped", err)
+		return nil, fmt.Errorf("Claim: %w; return taken emails without an error, and repeat the statement after a conflict, a deadlock or a busy database", err)
 	}
 	return checkEntries("Claim", emails, taken)
 }
@@ -203,11 +203,11 @@ func (p *process) claim(token string, emails ...string) (taken entriesOf) {
 	return taken
 }
 
-// claimNew claims emails that nobody has.
+// claimNew claims free emails. It fails the subtest if one is taken.
 func (p *process) claimNew(token string, emails ...string) {
 	p.Helper()
 	if taken := p.claim(token, emails...); len(taken) > 0 {
-		p.Fatalf("Claim returned %s as taken, which nobody has claimed; claim every email that the journal does not know", taken)
+		p.Fatalf("Claim returned %s as taken, but nobody has claimed them; claim every email that is unknown to the journal", taken)
 	}
 }
 
@@ -215,7 +215,7 @@ func (p *process) tryFinish(token string, entries []bulk.JournalEntry) error {
 	ctx, cancel := context.WithTimeout(p.Context(), journalPatience)
 	defer cancel()
 	if err := p.journal.Finish(ctx, p.sequenceID, token, entries); err != nil {
-		return fmt.Errorf("Finish: %w; ignore emails that are not begun under the token, and repeat what a deadlock or a busy database has stopped", err)
+		return fmt.Errorf("Finish: %w; ignore emails that are not begun under the token, and repeat the statement after a deadlock or a busy database", err)
 	}
 	return nil
 }
@@ -236,7 +236,8 @@ func inState(state bulk.JournalState, emails ...string) []bulk.JournalEntry {
 	return entries
 }
 
-// checkEntries holds what a method returned to the rules of [bulk.JournalEntry].
+// checkEntries checks the result of a method against the rules of
+// [bulk.JournalEntry].
 func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (entriesOf, error) {
 	missing := make(map[string]bool, len(asked))
 	for _, email := range asked {
@@ -249,13 +250,13 @@ func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (e
 		case twice:
 			return nil, fmt.Errorf("%s returned two entries of %s; return one", method, quoted(e.Email))
 		case !missing[e.Email]:
-			return nil, fmt.Errorf("%s returned an entry of %s, which was not asked for; return the emails byte by byte as they were given", method, quoted(e.Email))
+			return nil, fmt.Errorf("%s returned an entry of %s, which was not asked for; return each email byte by byte as it was given", method, quoted(e.Email))
 		case e.State == bulk.JournalNew:
-			return nil, fmt.Errorf("%s returned an entry of %s with the state JournalNew; leave out emails that the journal does not know", method, quoted(e.Email))
+			return nil, fmt.Errorf("%s returned an entry of %s with the state JournalNew; leave out emails that are unknown to the journal", method, quoted(e.Email))
 		case e.State != bulk.JournalBegun && e.State != bulk.JournalUnknown && e.State != bulk.JournalDone:
-			return nil, fmt.Errorf("%s returned %s with the state %q; keep the states that Claim and Finish have recorded", method, quoted(e.Email), e.State)
+			return nil, fmt.Errorf("%s returned %s with the state %q; keep the states recorded by Claim and Finish", method, quoted(e.Email), e.State)
 		case e.Live && e.State != bulk.JournalBegun:
-			return nil, fmt.Errorf("%s returned %s as %s and Live; nobody is at an email that is finished", method, quoted(e.Email), e.State)
+			return nil, fmt.Errorf("%s returned %s as %s and Live; only JournalBegun can be Live", method, quoted(e.Email), e.State)
 		case (e.Status != "" || e.ContactID != "") && e.State != bulk.JournalDone:
 			return nil, fmt.Errorf("%s returned %s as %s with a Status or a ContactID; only JournalDone has these", method, quoted(e.Email), e.State)
 		case !e.At.IsZero() && (off < -clockPatience || off > clockPatience):
@@ -266,7 +267,8 @@ func checkEntries(method string, asked []string, entries []bulk.JournalEntry) (e
 	return found, nil
 }
 
-// want fails the subtest unless exactly the emails have entries, with that state.
+// want fails the subtest unless exactly these emails have entries, all with
+// that state.
 func (found entriesOf) want(t testing.TB, where string, state bulk.JournalState, rule string, emails ...string) {
 	t.Helper()
 	if err := found.check(state, emails...); err != nil {
@@ -297,7 +299,7 @@ func (found entriesOf) none(t testing.TB, where, rule string) {
 	}
 }
 
-// quoted shows an email, a long one by its ends.
+// quoted quotes an email. It shortens a long one in the middle.
 func quoted(email string) string {
 	const end = 24
 	if letters := []rune(email); len(letters) > 3*end {
@@ -306,7 +308,7 @@ func quoted(email string) string {
 	return strconv.Quote(email)
 }
 
-// String lists some of the entries.
+// String lists up to three entries.
 func (found entriesOf) String() string {
 	if len(found) == 0 {
 		return "no entry"

@@ -23,7 +23,7 @@ func together(n int, f func(i int) error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// claimers is the number of goroutines that claim at once.
+// claimers is the number of concurrent claims.
 const claimers = 16
 
 func testClaimAtOnce(t *journalTest) { t.claimAtOnce(t.open()) }
@@ -32,9 +32,9 @@ func testProcessesClaimAtOnce(t *journalTest) {
 	t.claimAtOnce(t.open(), t.open(), t.open(), t.open())
 }
 
-// claimAtOnce lets 16 goroutines claim lists that overlap: first one list that is
-// the same for all, then four that begin at another place and run in another
-// direction for each.
+// claimAtOnce makes 16 goroutines claim overlapping lists. All first claim the
+// same 100 emails. Then each claims all emails in four batches, starting at its
+// own place and in its own direction.
 func (t *journalTest) claimAtOnce(processes ...*process) {
 	t.Helper()
 	emails := t.emails("at-once", 400)
@@ -72,18 +72,18 @@ func (t *journalTest) claimAtOnce(processes ...*process) {
 		}
 	}
 	for batch := range slices.Chunk(emails, 100) {
-		processes[0].lookup(batch...).want(t, "Lookup after each token has finished the emails that it got", bulk.JournalDone, "an email is begun under the token whose Claim did not return it", batch...)
+		processes[0].lookup(batch...).want(t, "Lookup after each token has finished the emails that it got", bulk.JournalDone, "an email belongs to the token of the Claim that left it out", batch...)
 	}
 }
 
-// claimBook knows which token got which email.
+// claimBook records the holder of each email.
 type claimBook struct {
 	mu     sync.Mutex
 	tokens map[string]string // by email
 }
 
-// claim claims a batch with a new token. It returns an error if it gets an email
-// that another claim has.
+// claim claims a batch with a new token. It returns an error if it gets an
+// email of another claim.
 func (b *claimBook) claim(p *process, batch []string) error {
 	token := newToken()
 	taken, err := p.tryClaim(token, batch)
@@ -110,9 +110,9 @@ func testProcessesGiveBackAtOnce(t *journalTest) {
 	t.giveBackAtOnce(t.open(), t.open(), t.open(), t.open())
 }
 
-// giveBackAtOnce lets goroutines claim and give back the same emails, as replicas
-// do that all meet a 429. At any time an email has one holder at most, and what a
-// claim got is begun until it is given back.
+// giveBackAtOnce makes goroutines claim and give back the same emails, like
+// replicas that all meet a 429. An email has at most one holder at any time. It
+// stays begun until its holder gives it back.
 func (t *journalTest) giveBackAtOnce(processes ...*process) {
 	t.Helper()
 	const goroutines, rounds = 8, 4
@@ -135,7 +135,8 @@ func (t *journalTest) giveBackAtOnce(processes ...*process) {
 	processes[0].lookup(emails...).none(t, "Lookup after every claim was given back", ruleGiveBack)
 }
 
-// holdAndGiveBack claims a list, checks that what it got is begun, and gives it back.
+// holdAndGiveBack claims a list, checks that the claimed emails are begun, and
+// gives them back.
 func (b *claimBook) holdAndGiveBack(p *process, list []string) error {
 	token := newToken()
 	taken, err := p.tryClaim(token, list)
@@ -154,7 +155,7 @@ func (b *claimBook) holdAndGiveBack(p *process, list []string) error {
 		return err
 	}
 	if err := known.check(bulk.JournalBegun, got...); err != nil {
-		return fmt.Errorf("Lookup of emails that a Claim got a moment ago: %w; %s, and an email that was given back meanwhile is returned as begun", err, ruleAskMinus)
+		return fmt.Errorf("Lookup a moment after a Claim: %w; %s, and return an email given back meanwhile as begun", err, ruleAskMinus)
 	}
 	b.release(token, got)
 	return p.tryFinish(token, inState(bulk.JournalNew, got...))
@@ -183,7 +184,7 @@ func (b *claimBook) release(token string, emails []string) {
 }
 
 func testProcesses(t *journalTest) {
-	const rule = "processes share the journal: what one has recorded the others know when its call has returned"
+	const rule = "processes share the journal: once a call has returned, the others see its record"
 	a, b, emails := t.open(), t.open(), t.emails("shared", 4)
 	token, other := newToken(), newToken()
 	a.claimNew(token, emails[:3]...)
@@ -192,7 +193,7 @@ func testProcesses(t *journalTest) {
 	taken := b.claim(other, emails...)
 	taken.want(t, "Claim in one process after Claim in another", bulk.JournalBegun, rule, emails[:3]...)
 	if !known[emails[0]].Live || !taken[emails[0]].Live {
-		t.Errorf("an email that another process has begun a moment ago is not Live; Live tells others to come back later, rather than to call a person")
+		t.Errorf("an email is not Live a moment after another process began it; set Live, so that others come back later instead of asking a person")
 	}
 	if own := a.lookup(emails[0])[emails[0]]; own.Owner != known[emails[0]].Owner {
 		t.Errorf("the Owner of an entry is %q in the process that made it, and %q in another; keep it with the entry", own.Owner, known[emails[0]].Owner)

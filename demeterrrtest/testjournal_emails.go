@@ -7,8 +7,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// differentPeople are pairs of emails of two people each. Some collation, pattern
-// or encoding takes them for one person.
+// differentPeople are pairs of emails, each pair of two people. Some collation,
+// pattern or encoding confuses them.
 var differentPeople = [][2]string{
 	{"jose@example.com", "josé@example.com"}, // an accent
 	{"ñ@example.com", "n@example.com"},
@@ -21,7 +21,7 @@ var differentPeople = [][2]string{
 	{"æsa@example.com", "aesa@example.com"},
 	{"fia@example.com", "ﬁa@example.com"}, // a ligature
 	{"x²@example.com", "x2@example.com"},
-	{"irem@example.com", "ırem@example.com"}, // the i without a dot
+	{"irem@example.com", "ırem@example.com"}, // the dotless i
 	{"か@example.com", "カ@example.com"},       // hiragana and katakana
 	{"は@example.com", "ば@example.com"},
 	{"😀@example.com", "🙃@example.com"},     // four bytes of UTF-8

@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// campaign is a sequence of a fake, and the people it is sent to.
+// campaign is a sequence of a fake server, with its recipients.
 type campaign struct {
 	*journalTest
 	server *Server
@@ -37,8 +37,9 @@ func (c *campaign) execute(j bulk.Journal, people []demeterrr.ExecuteContact) (*
 	return bulk.Execute(c.Context(), client, c.sequenceID, bulk.Slice(people), &bulk.ExecuteOptions{Journal: j})
 }
 
-// settled fails the subtest unless the next runs leave everybody sent to once, or
-// in doubt. Doubt is allowed only where the API may have acted.
+// settled runs the campaign again. It fails the subtest unless everybody was
+// sent to exactly once, with a known outcome. With doubt, the outcome may be
+// unknown.
 func (c *campaign) settled(where string, p *process, doubt bool) {
 	c.Helper()
 	report, err := c.execute(p.journal, c.people)
@@ -58,9 +59,9 @@ func (c *campaign) settled(where string, p *process, doubt bool) {
 	for _, to := range c.people {
 		switch {
 		case !sent[to.Email]:
-			c.Fatalf("%s: nothing is sent to %q, by the next run neither (%s); %s", where, to.Email, totals(report), ruleGiveBack)
+			c.Fatalf("%s: even the next run sends nothing to %q (%s); %s", where, to.Email, totals(report), ruleGiveBack)
 		case doubted[to.Email] && !doubt:
-			c.Fatalf("%s: the next run takes %q for unknown or in flight, and its outcome was recorded; %s", where, to.Email, ruleDurable)
+			c.Fatalf("%s: the next run reports %q as unknown or in flight, although its outcome was recorded; %s", where, to.Email, ruleDurable)
 		}
 	}
 	report, err = c.execute(p.journal, c.people)
@@ -69,7 +70,7 @@ func (c *campaign) settled(where string, p *process, doubt bool) {
 	}
 }
 
-// totals are the numbers of a report.
+// totals formats the numbers of a report.
 func totals(r *bulk.ExecuteReport) string {
 	return fmt.Sprintf("%d sent, %d already sent, %d failed, %d unknown, %d in flight", r.Sent, r.AlreadySent, len(r.Failed), len(r.Unknown), len(r.InFlight))
 }
@@ -107,16 +108,16 @@ func testProcessesExecute(t *journalTest) {
 	c.settled("after two processes with overlapping lists", a, false)
 }
 
-// The methods of a journal, as a fault names them.
+// The steps of a failingJournal.
 const (
 	stepLookup = "Lookup"
 	stepClaim  = "Claim"
 	stepFinish = "Finish"
 )
 
-var errInjected = errors.New("demeterrrtest: TestJournal lets this call of the journal fail")
+var errInjected = errors.New("demeterrrtest: this call of the journal fails on purpose")
 
-// failingJournal fails once, before or after a step of another journal.
+// failingJournal fails one call of a step, before or after the real call.
 type failingJournal struct {
 	bulk.Journal
 	step   string
@@ -124,7 +125,8 @@ type failingJournal struct {
 	failed atomic.Bool
 }
 
-// at performs a step, and fails before or after it if that is the fault's turn.
+// at performs a step. On its first call of the failing step it returns an
+// error.
 func (j *failingJournal) at(step string, do func() error) error {
 	if step != j.step || j.failed.Swap(true) {
 		return do()

@@ -10,18 +10,18 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// The rules that failures of several subtests name.
+// The rules in the failures of several subtests.
 const (
-	ruleLeaveOut = "leave out emails that the journal does not know"
-	ruleTaken    = "return the entry of every email that was taken"
-	ruleRest     = "claim the other emails of the call all the same"
-	ruleStays    = "what is done or unknown stays so for ever"
-	ruleKeep     = "keep Status and ContactID as Finish had them"
-	ruleToken    = "Finish changes only emails that are begun under its own token"
-	ruleGiveBack = "JournalNew makes the journal forget the email, so that it can be claimed anew"
-	ruleDurable  = "Claim and Finish return when the record is durable"
+	ruleLeaveOut = "leave out emails that are unknown to the journal"
+	ruleTaken    = "return the entry of every taken email"
+	ruleRest     = "claim the free emails of a call even if others are taken"
+	ruleStays    = "a done or unknown email keeps its state forever"
+	ruleKeep     = "keep the Status and ContactID given to Finish"
+	ruleToken    = "Finish changes only emails begun under its token"
+	ruleGiveBack = "Finish with JournalNew removes the email, so that it can be claimed again"
+	ruleDurable  = "Claim and Finish return only after the record is durable"
 	ruleOneGets  = "exactly one claim gets an email; insert under a unique key, and let the database decide"
-	ruleAskMinus = "taken is what was asked for, minus what is read back under the own token"
+	ruleAskMinus = "compute taken as the emails asked for, minus the emails read back under the token"
 )
 
 func testLookup(t *journalTest) {
@@ -40,7 +40,7 @@ func testClaim(t *journalTest) {
 	known.want(t, "Lookup of 100 emails after their Claim", bulk.JournalBegun, "Claim records them as begun", emails...)
 	for _, email := range emails {
 		if !known[email].Live {
-			t.Fatalf("Lookup returned %q without Live, and it was claimed a moment ago; Live tells other processes to come back later, rather than to call a person", email)
+			t.Fatalf("Lookup returned %q without Live a moment after its Claim; set Live, so that other processes come back later instead of asking a person", email)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func testClaimOfTaken(t *journalTest) {
 		e, ok := taken[email]
 		switch {
 		case !ok:
-			t.Fatalf("Claim did not return %q, which another claim had recorded as %s: its caller sends to it a second time; %s", email, state, ruleTaken)
+			t.Fatalf("Claim left out %q, which another claim had recorded as %s: its caller would send to it a second time; %s", email, state, ruleTaken)
 		case e.State != state:
 			t.Fatalf("Claim returned %q as %s, want it %s; return the entry as Lookup does", email, e.State, state)
 		}
@@ -67,7 +67,7 @@ func testClaimOfTaken(t *journalTest) {
 		t.Errorf("Claim returned a done email with status %q and contact %q, want %q and %q; return the entry as Lookup does", e.Status, e.ContactID, demeterrr.ExecutionQueued, contactID)
 	}
 	if !taken[emails[5]].Live {
-		t.Errorf("Claim returned an email without Live, which another claim had begun a moment ago; return the entry as Lookup does")
+		t.Errorf("Claim returned an email without Live a moment after another claim began it; return the entry as Lookup does")
 	}
 	if len(taken) != 3 {
 		t.Fatalf("Claim of 3 taken and 2 new emails returned %s; %s", taken, ruleRest)
@@ -77,7 +77,7 @@ func testClaimOfTaken(t *journalTest) {
 }
 
 func testClaimAgain(t *journalTest) {
-	const rule = "claiming again with the same token and emails gives the same answer: the caller repeats a call whose reply was lost"
+	const rule = "Claim with the same token and emails gives the same answer again: the caller repeats a call after a lost reply"
 	p, emails := t.open(), t.emails("again", 4)
 	p.claimNew(newToken(), emails[:2]...)
 	token := newToken()
@@ -95,12 +95,12 @@ func testClaimAgain(t *journalTest) {
 		return taken.check(bulk.JournalBegun, emails[:2]...)
 	})
 	for _, err := range errs {
-		t.Fatalf("Claim, made at once by 4 goroutines with one token: %v; %s", err, rule)
+		t.Fatalf("Claim by 4 goroutines at once with one token: %v; %s", err, rule)
 	}
 	again := p.lookup(emails[2:]...)
 	for _, email := range emails[2:] {
 		if at := again[email].At; !at.Equal(known[email].At) {
-			t.Fatalf("claiming again with the same token moved At from %v to %v; it changes nothing", known[email].At, at)
+			t.Fatalf("Claim with the same token moved At from %v to %v; it must change nothing", known[email].At, at)
 		}
 	}
 	p.finish(token, inState(bulk.JournalDone, emails[2])...)
@@ -120,11 +120,11 @@ func testFinish(t *journalTest) {
 	p.finish(token, append(slices.Clone(done), inState(bulk.JournalUnknown, emails[4])...)...)
 	known := p.lookup(emails...)
 	known.wantDone(t, "Lookup after Finish", ruleKeep, done...)
-	known.wantStates(t, "Lookup after Finish as unknown", "keep a lost reply apart from what is begun", inState(bulk.JournalUnknown, emails[4])...)
+	known.wantStates(t, "Lookup after Finish as unknown", "keep JournalUnknown apart from JournalBegun", inState(bulk.JournalUnknown, emails[4])...)
 	known.wantStates(t, "Lookup of the sixth email after Finish of five", "Finish changes only the emails that it is given", inState(bulk.JournalBegun, emails[5])...)
 }
 
-// wantDone fails the subtest unless done emails have kept what Finish recorded.
+// wantDone fails the subtest unless done emails have kept the values of Finish.
 func (found entriesOf) wantDone(t testing.TB, where, rule string, done ...bulk.JournalEntry) {
 	t.Helper()
 	for _, want := range done {
@@ -146,7 +146,7 @@ func (found entriesOf) wantStates(t testing.TB, where, rule string, states ...bu
 	}
 }
 
-// stateText names a state, also the one whose text is empty.
+// stateText names a state. The empty JournalNew becomes "new".
 func stateText(state bulk.JournalState) string {
 	if state == bulk.JournalNew {
 		return "new"
@@ -161,7 +161,7 @@ func testFinishAgain(t *journalTest) {
 	done := bulk.JournalEntry{Email: emails[0], State: bulk.JournalDone, Status: demeterrr.ExecutionQueued, ContactID: newSequenceID()}
 	first := append(inState(bulk.JournalUnknown, emails[1]), done)
 	later := [][]bulk.JournalEntry{
-		first, first, // a call is repeated if its reply was lost
+		first, first, // the caller repeats a call after a lost reply
 		inState(bulk.JournalNew, emails...),
 		inState(bulk.JournalUnknown, emails...),
 		{{Email: emails[0], State: bulk.JournalDone, Status: "skipped"}, {Email: emails[1], State: bulk.JournalDone, Status: "skipped"}},
@@ -189,14 +189,14 @@ func testFinishOfOthers(t *journalTest) {
 		p.finish(newToken(), inState(state, t.email("nobody"))...)
 		p.lookup(t.email("nobody")).none(t, "Lookup after Finish as "+stateText(state)+" of an email that nobody has claimed", ruleToken)
 	}
-	// What belongs to the token is finished, also if the call has emails of others.
+	// Emails of the token are finished even if the call has emails of others.
 	p.finish(other, inState(bulk.JournalDone, emails...)...)
 	p.lookup(emails...).wantStates(t, "Lookup after Finish of one email of the token and two of another one", ruleToken,
 		append(inState(bulk.JournalBegun, emails[:2]...), inState(bulk.JournalDone, emails[2])...)...)
 }
 
 func testFinishWithAnotherState(t *journalTest) {
-	const rule = "any other state is an error, and nothing of the call is recorded"
+	const rule = "any other state is an error, and then nothing of the call is recorded"
 	p, emails := t.open(), t.emails("state", 2)
 	token := newToken()
 	p.claimNew(token, emails...)
@@ -215,11 +215,11 @@ func testGiveBack(t *journalTest) {
 	p.claimNew(first, emails...)
 	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...)
 	p.lookup(emails[:2]...).none(t, "Lookup of emails that were given back", ruleGiveBack)
-	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...) // again, as its reply was lost
+	p.finish(first, inState(bulk.JournalNew, emails[:2]...)...) // again, as after a lost reply
 
 	p.claim(second, emails...).want(t, "Claim of 2 emails that were given back and 1 that was not", bulk.JournalBegun, ruleGiveBack, emails[2])
 	p.lookup(emails...).want(t, "Lookup of emails that were claimed anew", bulk.JournalBegun, ruleGiveBack, emails...)
-	for _, state := range []bulk.JournalState{bulk.JournalNew, bulk.JournalDone} { // the first claim's, which was long on its way
+	for _, state := range []bulk.JournalState{bulk.JournalNew, bulk.JournalDone} { // a late Finish of the first claim
 		p.finish(first, inState(state, emails[:2]...)...)
 		p.lookup(emails[:2]...).want(t, "Lookup after a late Finish as "+stateText(state)+" by an earlier claim", bulk.JournalBegun, ruleToken, emails[:2]...)
 	}
@@ -228,7 +228,7 @@ func testGiveBack(t *journalTest) {
 }
 
 func testSequences(t *journalTest) {
-	const rule = "a sequence that the journal does not keep is an error; those that it keeps share nothing"
+	const rule = "a sequence outside the journal is an error; the sequences in it share nothing"
 	p, email := t.open(), t.email("sequence")
 	token := newToken()
 	p.claimNew(token, email)
@@ -240,14 +240,14 @@ func testSequences(t *journalTest) {
 	known.none(t, "Lookup in another sequence", rule)
 	taken, claimErr := q.tryClaim(newToken(), []string{email})
 	if (lookupErr == nil) != (claimErr == nil) {
-		t.Fatalf("of another sequence Lookup returned the error %v, and Claim the error %v; %s", lookupErr, claimErr, rule)
+		t.Fatalf("for another sequence Lookup returned the error %v, and Claim the error %v; %s", lookupErr, claimErr, rule)
 	}
 	if claimErr == nil {
 		taken.none(t, "Claim in another sequence", rule)
 	}
 	finishErr := q.tryFinish(token, inState(bulk.JournalNew, email))
 	if (lookupErr == nil) != (finishErr == nil) {
-		t.Fatalf("of another sequence Lookup returned the error %v, and Finish the error %v; %s", lookupErr, finishErr, rule)
+		t.Fatalf("for another sequence Lookup returned the error %v, and Finish the error %v; %s", lookupErr, finishErr, rule)
 	}
 	p.lookup(email).want(t, "Lookup in sequence "+own+" after Finish with its token in another one", bulk.JournalBegun, rule, email)
 }
@@ -259,9 +259,10 @@ func testEndedContext(t *journalTest) {
 	token := newToken()
 	_ = t.soon("Lookup", func() error { _, err := p.journal.Lookup(ctx, p.sequenceID, emails); return err })
 	_ = t.soon("Claim", func() error { _, err := p.journal.Claim(ctx, p.sequenceID, token, emails); return err })
-	// Whatever is recorded: the caller gives it back with the token, and goes on.
+	// The caller gives back the whole claim after an error, whatever was
+	// recorded.
 	p.finish(token, inState(bulk.JournalNew, emails...)...)
-	p.lookup(emails...).none(t, "Lookup after a Claim whose context had ended, and Finish as new with its token", ruleGiveBack)
+	p.lookup(emails...).none(t, "Lookup after a Claim with an ended context, and Finish as new with its token", ruleGiveBack)
 
 	token = newToken()
 	p.claimNew(token, emails...)
@@ -269,16 +270,16 @@ func testEndedContext(t *journalTest) {
 	if err := t.soon("Finish", func() error { return p.journal.Finish(ctx, p.sequenceID, token, done) }); err != nil {
 		for _, e := range p.lookup(emails...) {
 			if e.State != bulk.JournalBegun && e.State != bulk.JournalDone {
-				t.Errorf("after a Finish as done whose context had ended %q is %s; an error leaves each email as it was, or finished", e.Email, stateText(e.State))
+				t.Errorf("after Finish as done with an ended context, %q is %s; after an error each email is as it was or finished", e.Email, stateText(e.State))
 			}
 		}
 		p.finish(token, done...)
 	}
-	p.lookup(emails...).want(t, "Lookup after Finish, at first with a context that had ended", bulk.JournalDone, "Finish without an error has recorded all of the call", emails...)
+	p.lookup(emails...).want(t, "Lookup after Finish, at first with an ended context", bulk.JournalDone, "Finish without an error has recorded all of the call", emails...)
 }
 
-// soon calls a method whose context has ended, which returns soon, with or
-// without an error.
+// soon calls a method with an ended context. The method must return soon, with
+// or without an error.
 func (t *journalTest) soon(method string, call func() error) error {
 	t.Helper()
 	returned := make(chan error, 1)
@@ -289,7 +290,7 @@ func (t *journalTest) soon(method string, call func() error) error {
 	case err := <-returned:
 		return err
 	case <-timer.C:
-		t.Fatalf("%s goes on for %v after its context has ended; hand the context to the database", method, contextPatience)
+		t.Fatalf("%s still runs %v after the end of its context; pass the context to the database", method, contextPatience)
 		return nil
 	}
 }
@@ -304,7 +305,7 @@ func testReopen(t *journalTest) {
 	known := p.lookup(emails...)
 	known.want(t, "Lookup after Claim and reopening", bulk.JournalBegun, ruleDurable, emails...)
 	if got := known[emails[0]].Owner; got != owner {
-		t.Errorf("reopening changed the Owner of an entry from %q to %q; keep the one that made it", owner, got)
+		t.Errorf("reopening changed the Owner of an entry from %q to %q; keep the Owner with the entry", owner, got)
 	}
 	p.claim(token, emails...).none(t, "Claim with the same token after reopening", "keep the token with the claim: "+ruleDurable)
 

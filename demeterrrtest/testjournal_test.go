@@ -46,7 +46,7 @@ func (b *brokenJournal) Finish(ctx context.Context, sequenceID, token string, en
 	return b.finish(ctx, sequenceID, token, entries)
 }
 
-// records gives a broken journal its memory.
+// records gives a broken journal access to its memory.
 func (b *brokenJournal) records(sequenceID string, use func(map[string]*journalRecord)) {
 	b.memory.mu.Lock()
 	defer b.memory.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *brokenJournal) records(sequenceID string, use func(map[string]*journalR
 	use(b.memory.sequences[sequenceID])
 }
 
-// overwrite records emails as begun, whoever has them.
+// overwrite records emails as begun, even taken ones.
 func (b *brokenJournal) overwrite(sequenceID, token string, emails []string) {
 	b.records(sequenceID, func(records map[string]*journalRecord) {
 		for _, email := range emails {
@@ -72,7 +72,7 @@ func without(emails []string, entries []bulk.JournalEntry) []string {
 	})
 }
 
-// lookFirst claims as an obvious journal does: it looks, and writes later.
+// lookFirst claims in the obvious, wrong way: it looks first and writes later.
 func (b *brokenJournal) lookFirst(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 	known, err := b.Journal.Lookup(ctx, sequenceID, emails)
 	if err != nil {
@@ -90,7 +90,7 @@ func (b *brokenJournal) lookFirst(ctx context.Context, sequenceID, token string,
 	return known, nil
 }
 
-// finishEach is Finish with a condition of its own.
+// finishEach returns a Finish with its own condition.
 func (b *brokenJournal) finishEach(may func(*journalRecord, string) bool) func(context.Context, string, string, []bulk.JournalEntry) error {
 	return func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 		for _, e := range entries {
@@ -127,7 +127,7 @@ func (b *brokenJournal) seeing(change func(*bulk.JournalEntry)) {
 	}
 }
 
-// keyedBy makes a journal take emails for one that have the same key.
+// keyedBy makes a journal treat emails with the same key as one.
 func (b *brokenJournal) keyedBy(key func(string) string) {
 	keys := func(emails []string) (keys []string, emailOf map[string]string) {
 		emailOf = map[string]string{}
@@ -165,8 +165,8 @@ func (b *brokenJournal) keyedBy(key func(string) string) {
 	}
 }
 
-// brokenJournals are journals that TestJournal must not pass, each with a subtest
-// that fails.
+// brokenJournals are journals that must fail TestJournal, each with a failing
+// subtest.
 var brokenJournals = []struct {
 	name    string
 	caught  string
@@ -182,18 +182,18 @@ var brokenJournals = []struct {
 			return b.lookFirst(ctx, sequenceID, token, emails)
 		}
 	}},
-	{"ignores conflicts", "ClaimOfTaken", "its caller sends to it a second time", func(b *brokenJournal) {
+	{"ignores conflicts", "ClaimOfTaken", "its caller would send to it a second time", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			_, err := b.Journal.Claim(ctx, sequenceID, token, emails)
 			return nil, err
 		}
 	}},
-	{"gives back by owner", "FinishOfOthers", "under its own token", func(b *brokenJournal) {
+	{"gives back by owner", "FinishOfOthers", "begun under its token", func(b *brokenJournal) {
 		b.finish = b.finishEach(func(r *journalRecord, _ string) bool {
 			return r.entry.State == bulk.JournalBegun && r.entry.Owner == b.owner
 		})
 	}},
-	{"forgets on reopening", "Reopen", "return when the record is durable", func(b *brokenJournal) { b.Journal = NewJournal() }},
+	{"forgets on reopening", "Reopen", "return only after the record is durable", func(b *brokenJournal) { b.Journal = NewJournal() }},
 	{"forgets tokens on reopening", "Reopen", "keep the token with the claim", func(b *brokenJournal) {
 		for _, records := range b.memory.sequences {
 			for _, record := range records {
@@ -201,7 +201,7 @@ var brokenJournals = []struct {
 			}
 		}
 	}},
-	{"keeps what is done, and what is begun, and forgets what is unknown on reopening", "Reopen", "return when the record is durable", func(b *brokenJournal) {
+	{"keeps what is done, and what is begun, and forgets what is unknown on reopening", "Reopen", "return only after the record is durable", func(b *brokenJournal) {
 		for _, records := range b.memory.sequences {
 			maps.DeleteFunc(records, func(_ string, r *journalRecord) bool { return r.entry.State == bulk.JournalUnknown })
 		}
@@ -214,12 +214,12 @@ var brokenJournals = []struct {
 			return b.Journal.Claim(ctx, sequenceID, token, emails)
 		}
 	}},
-	{"records the first entry of a call", "Finish", "keep Status", func(b *brokenJournal) {
+	{"records the first entry of a call", "Finish", "keep the Status", func(b *brokenJournal) {
 		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			return b.Journal.Finish(ctx, sequenceID, token, entries[:1])
 		}
 	}},
-	{"returns before it has written", "Finish", "keep Status", func(b *brokenJournal) {
+	{"returns before it has written", "Finish", "keep the Status", func(b *brokenJournal) {
 		b.finish = func(_ context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			go func() {
 				time.Sleep(time.Millisecond)
@@ -247,7 +247,7 @@ var brokenJournals = []struct {
 			return b.Journal.Claim(ctx, sequenceID, token, emails)
 		}
 	}},
-	{"claims all or nothing", "ClaimOfTaken", "claim the other emails", func(b *brokenJournal) {
+	{"claims all or nothing", "ClaimOfTaken", "claim the free emails", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			taken, err := b.Journal.Claim(ctx, sequenceID, token, emails)
 			if len(taken) > 0 {
@@ -256,7 +256,7 @@ var brokenJournals = []struct {
 			return taken, err
 		}
 	}},
-	{"takes everything where something is taken", "ClaimOfTaken", "claim the other emails", func(b *brokenJournal) {
+	{"takes everything where something is taken", "ClaimOfTaken", "claim the free emails", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			taken, err := b.Journal.Claim(ctx, sequenceID, token, emails)
 			if len(taken) > 0 {
@@ -265,7 +265,7 @@ var brokenJournals = []struct {
 			return taken, err
 		}
 	}},
-	{"overwrites the token of a taken email", "FinishOfOthers", "under its own token", func(b *brokenJournal) {
+	{"overwrites the token of a taken email", "FinishOfOthers", "begun under its token", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			taken, err := b.Journal.Claim(ctx, sequenceID, token, emails)
 			b.records(sequenceID, func(records map[string]*journalRecord) {
@@ -278,10 +278,10 @@ var brokenJournals = []struct {
 			return taken, err
 		}
 	}},
-	{"reads the taken ones after it has inserted", "GiveBackAtOnce", "minus what is read back", func(b *brokenJournal) {
+	{"reads the taken ones after it has inserted", "GiveBackAtOnce", "minus the emails read back", func(b *brokenJournal) {
 		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			time.Sleep(time.Millisecond)
-			defer time.Sleep(5 * time.Millisecond) // its reply is slower than the claims of others
+			defer time.Sleep(5 * time.Millisecond) // its reply comes after the claims of others
 			return b.Journal.Finish(ctx, sequenceID, token, entries)
 		}
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
@@ -295,7 +295,7 @@ var brokenJournals = []struct {
 			return slices.DeleteFunc(known, func(e bulk.JournalEntry) bool { return slices.Contains(own, e.Email) }), err
 		}
 	}},
-	{"returns its own claim as taken when it is repeated", "ClaimAgain", "whose reply was lost", func(b *brokenJournal) {
+	{"returns its own claim as taken when it is repeated", "ClaimAgain", "after a lost reply", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			known, err := b.Journal.Lookup(ctx, sequenceID, emails)
 			if err != nil {
@@ -305,7 +305,7 @@ var brokenJournals = []struct {
 			return known, err
 		}
 	}},
-	{"records a repeated claim again", "ClaimAgain", "changes nothing", func(b *brokenJournal) {
+	{"records a repeated claim again", "ClaimAgain", "must change nothing", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			taken, err := b.Journal.Claim(ctx, sequenceID, token, emails)
 			time.Sleep(time.Millisecond)
@@ -313,7 +313,7 @@ var brokenJournals = []struct {
 			return taken, err
 		}
 	}},
-	{"finishes by email", "FinishOfOthers", "under its own token", func(b *brokenJournal) {
+	{"finishes by email", "FinishOfOthers", "begun under its token", func(b *brokenJournal) {
 		b.finish = b.finishEach(func(r *journalRecord, _ string) bool { return r.entry.State == bulk.JournalBegun })
 	}},
 	{"inserts in Finish", "FinishOfOthers", "nobody has claimed", func(b *brokenJournal) {
@@ -324,17 +324,17 @@ var brokenJournals = []struct {
 			return b.Journal.Finish(ctx, sequenceID, token, entries)
 		}
 	}},
-	{"finishes what is done", "FinishAgain", "for ever", func(b *brokenJournal) {
+	{"finishes what is done", "FinishAgain", "keeps its state forever", func(b *brokenJournal) {
 		b.finish = b.finishEach(func(r *journalRecord, token string) bool {
 			return r.token == token && r.entry.State == bulk.JournalDone
 		})
 	}},
-	{"finishes what is unknown", "FinishAgain", "for ever", func(b *brokenJournal) {
+	{"finishes what is unknown", "FinishAgain", "keeps its state forever", func(b *brokenJournal) {
 		b.finish = b.finishEach(func(r *journalRecord, token string) bool {
 			return r.token == token && r.entry.State == bulk.JournalUnknown
 		})
 	}},
-	{"takes unknown for new", "FinishAgain", "for ever", func(b *brokenJournal) {
+	{"takes unknown for new", "FinishAgain", "keeps its state forever", func(b *brokenJournal) {
 		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			entries = slices.Clone(entries)
 			for i := range entries {
@@ -345,7 +345,7 @@ var brokenJournals = []struct {
 			return b.Journal.Finish(ctx, sequenceID, token, entries)
 		}
 	}},
-	{"keeps what is given back", "GiveBack", "forget the email", func(b *brokenJournal) {
+	{"keeps what is given back", "GiveBack", "removes the email", func(b *brokenJournal) {
 		b.finish = func(ctx context.Context, sequenceID, token string, entries []bulk.JournalEntry) error {
 			entries = slices.DeleteFunc(slices.Clone(entries), func(e bulk.JournalEntry) bool { return e.State == bulk.JournalNew })
 			if len(entries) == 0 {
@@ -385,10 +385,10 @@ var brokenJournals = []struct {
 	{"returns hashes of emails", "Lookup", "byte by byte", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) { e.Email = fmt.Sprintf("%x", e.Email) })
 	}},
-	{"loses the contact's id", "Finish", "keep Status and ContactID", func(b *brokenJournal) {
+	{"loses the contact's id", "Finish", "keep the Status and ContactID", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) { e.ContactID = "" })
 	}},
-	{"knows one status", "Finish", "keep Status and ContactID", func(b *brokenJournal) {
+	{"knows one status", "Finish", "keep the Status and ContactID", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) {
 			if e.State == bulk.JournalDone {
 				e.Status = demeterrr.ExecutionQueued
@@ -419,10 +419,10 @@ var brokenJournals = []struct {
 	{"takes its own process for live only", "Processes", "not Live", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) { e.Live = e.Live && e.Owner == b.owner })
 	}},
-	{"takes everybody for live", "Finish", "nobody is at an email", func(b *brokenJournal) {
+	{"takes everybody for live", "Finish", "only JournalBegun can be Live", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) { e.Live = true })
 	}},
-	{"tells the reader as owner", "Reopen", "keep the one that made it", func(b *brokenJournal) {
+	{"tells the reader as owner", "Reopen", "keep the Owner with the entry", func(b *brokenJournal) {
 		b.seeing(func(e *bulk.JournalEntry) { e.Owner = b.owner })
 	}},
 	{"keeps local time", "Lookup", "keep it in UTC", func(b *brokenJournal) {
@@ -456,7 +456,7 @@ var brokenJournals = []struct {
 			return b.Journal.Finish(ctx, sequenceID, token, entries)
 		}
 	}},
-	{"goes on when its context has ended", "EndedContext", "hand the context", func(b *brokenJournal) {
+	{"goes on when its context has ended", "EndedContext", "pass the context", func(b *brokenJournal) {
 		b.lookup = func(ctx context.Context, sequenceID string, emails []string) ([]bulk.JournalEntry, error) {
 			if ctx.Err() != nil {
 				time.Sleep(time.Hour)
@@ -464,7 +464,7 @@ var brokenJournals = []struct {
 			return b.Journal.Lookup(ctx, sequenceID, emails)
 		}
 	}},
-	{"claims under no token when its context has ended", "EndedContext", "forget the email", func(b *brokenJournal) {
+	{"claims under no token when its context has ended", "EndedContext", "removes the email", func(b *brokenJournal) {
 		b.claim = func(ctx context.Context, sequenceID, token string, emails []string) ([]bulk.JournalEntry, error) {
 			if ctx.Err() != nil {
 				b.overwrite(sequenceID, "", emails)
@@ -492,12 +492,12 @@ func (r *recorder) Errorf(format string, args ...any) { r.failures <- fmt.Sprint
 
 func (r *recorder) Fatal(args ...any) {
 	r.failures <- fmt.Sprint(args...)
-	runtime.Goexit() // as testing does
+	runtime.Goexit() // like testing does
 }
 
 func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
 
-// failuresOf runs a subtest on journals that open makes, and returns its failures.
+// failuresOf runs a subtest on the journals of open, and returns its failures.
 // Its time is virtual.
 func failuresOf(t *testing.T, test func(*journalTest), open func() bulk.Journal) (failures []string) {
 	t.Helper()
@@ -510,7 +510,7 @@ func failuresOf(t *testing.T, test func(*journalTest), open func() bulk.Journal)
 		for text := range r.failures {
 			failures = append(failures, text)
 		}
-		time.Sleep(2 * time.Hour) // until a call that hangs has returned
+		time.Sleep(2 * time.Hour) // until a hanging call has returned
 	})
 	return failures
 }
@@ -541,7 +541,7 @@ func TestTestJournalFailsForABrokenJournal(t *testing.T) {
 	}
 }
 
-// TestTestJournalIsQuickOnASlowDatabase counts its calls, each of which is a
+// TestTestJournalIsQuickOnASlowDatabase counts the calls, since each is a
 // transaction of a database.
 func TestTestJournalIsQuickOnASlowDatabase(t *testing.T) {
 	t.Parallel()
@@ -572,7 +572,7 @@ func TestTestJournalIsQuickOnASlowDatabase(t *testing.T) {
 	}
 }
 
-// The subtests have sequences of their own, so that a database may keep them.
+// Each subtest has its own sequence, so that a database may keep them all.
 func TestEachSubtestHasASequence(t *testing.T) {
 	t.Parallel()
 	opened := map[string]int{}
@@ -587,7 +587,7 @@ func TestEachSubtestHasASequence(t *testing.T) {
 	}
 }
 
-// Emails of the conformance test are such as Execute hands to a journal.
+// The emails of the conformance test are valid for Execute.
 func TestEmailsOfTheConformanceTestAreValid(t *testing.T) {
 	t.Parallel()
 	j := newJournalTest(t, nil)

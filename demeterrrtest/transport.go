@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Transport returns a RoundTripper that hands every request to this server,
-// whatever its host, with no network in between. It starts no goroutine. It
-// ends with the request's context, and fails as a network does (see [Drop]).
+// Transport returns a RoundTripper that passes every request to this server in
+// memory, whatever its host. It starts no goroutine. A round trip ends with its
+// context and fails like a real network (see [Drop]).
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -47,7 +47,7 @@ func networkError(op, call string, cause error) error {
 	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, cause)}
 }
 
-// response is the reply as net/http gives it to a client.
+// response returns the reply as a response of net/http.
 func (r *reply) response(req *http.Request, truncated bool) *http.Response {
 	header := r.header.Clone()
 	if header.Get("Date") == "" {
@@ -75,7 +75,7 @@ func (r *reply) response(req *http.Request, truncated bool) *http.Response {
 	}
 }
 
-// broken is a body whose connection ended too early.
+// broken is a body with a connection that ended too early.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

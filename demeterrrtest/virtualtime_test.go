@@ -10,7 +10,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// TestClientWaitsForItsQuotaInVirtualTime is Example_virtualTime, which has no *testing.T to run with.
+// TestClientWaitsForItsQuotaInVirtualTime runs Example_virtualTime, which lacks
+// a *testing.T.
 func TestClientWaitsForItsQuotaInVirtualTime(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []demeterrrtest.WindowKind{demeterrrtest.FixedWindow, demeterrrtest.SlidingWindow} {

@@ -12,10 +12,11 @@ import (
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
 
-// The fake has its own picture of what goes over the wire, made from the
-// contract and not from the client's types, so that a mistake in either shows.
+// The fake defines the wire format from the contract, independently of the
+// client's types, so that a mistake in either shows.
 
-// wireContact is a contact as the API shows it, null included (contract, section 5).
+// wireContact is a contact in the API's JSON, null included (contract, section
+// 5).
 type wireContact struct {
 	ID                    string                     `json:"id"`
 	Email                 *string                    `json:"email"`
@@ -35,7 +36,7 @@ type wireContact struct {
 	extra map[string]json.RawMessage
 }
 
-// check refuses a contact of a test or a seed that the API could not show.
+// check refuses a contact from a test or a seed that the API could not have.
 func (c *wireContact) check() error {
 	if c.Email != nil && !isEmail(*c.Email) {
 		return errors.New("the email is not an address")
@@ -52,7 +53,7 @@ func checkExtra(extra map[string]json.RawMessage) error {
 	return nil
 }
 
-// partialContact is what the documented sample of a PATCH reply has.
+// partialContact has the members of the documented sample of a PATCH reply.
 type partialContact struct {
 	ID        string   `json:"id"`
 	Email     *string  `json:"email"`
@@ -62,7 +63,7 @@ type partialContact struct {
 	UpdatedAt wireTime `json:"updatedAt"`
 }
 
-// MarshalJSON writes {} and [] for what is empty, and the extra members last.
+// MarshalJSON writes {} and [] for empty values, and the extra members last.
 func (c wireContact) MarshalJSON() ([]byte, error) {
 	type plain wireContact
 	if c.CustomFields == nil {
@@ -74,7 +75,7 @@ func (c wireContact) MarshalJSON() ([]byte, error) {
 	return marshalWith(plain(c), c.extra)
 }
 
-// wireSequence is a sequence as the API shows it (contract, section 6).
+// wireSequence is a sequence in the API's JSON (contract, section 6).
 type wireSequence struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -89,7 +90,7 @@ func (s wireSequence) MarshalJSON() ([]byte, error) {
 	return marshalWith(plain(s), s.extra)
 }
 
-// marshalWith encodes an object that has members, and appends the extra ones in the order of their names.
+// marshalWith encodes an object and appends the extra members, sorted by name.
 func marshalWith(object any, extra map[string]json.RawMessage) ([]byte, error) {
 	out, err := json.Marshal(object)
 	if err != nil || len(extra) == 0 {
@@ -110,14 +111,14 @@ func marshalWith(object any, extra map[string]json.RawMessage) ([]byte, error) {
 // wireTime is written in UTC with milliseconds (contract, section 1).
 type wireTime struct{ time.Time }
 
-// wireTimeOf cuts a time to what the wire can carry.
+// wireTimeOf cuts a time to the precision of the wire.
 func wireTimeOf(t time.Time) wireTime { return wireTime{t.UTC().Truncate(time.Millisecond)} }
 
 func (t wireTime) MarshalJSON() ([]byte, error) {
 	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
-// toWire is the contact that a test described; what is empty there is null.
+// toWire converts a contact from a test. Empty values become null.
 func toWire(c demeterrr.Contact) (wireContact, error) {
 	w := wireContact{
 		ID:                    c.ID,
@@ -145,7 +146,7 @@ func toWire(c demeterrr.Contact) (wireContact, error) {
 	return w, json.Unmarshal(encoded, &w.CustomFields)
 }
 
-// toContact shows a contact to a test.
+// toContact converts a contact for a test.
 func (c *wireContact) toContact() demeterrr.Contact {
 	out := demeterrr.Contact{
 		ID:                    c.ID,
@@ -166,7 +167,7 @@ func (c *wireContact) toContact() demeterrr.Contact {
 	}
 	for name, raw := range c.CustomFields {
 		var v any
-		_ = json.Unmarshal(raw, &v) // it was decoded from JSON before
+		_ = json.Unmarshal(raw, &v) // it comes from valid JSON
 		out.CustomFields[name] = v
 	}
 	return out
