@@ -104,7 +104,7 @@ func (a *account) sendingsNow() (s *sendings, unlock func()) {
 
 // state is all that the page shows, without the lists.
 type state struct {
-	Time       time.Time   `json:"time"`
+	Time       stamp       `json:"time"`
 	BaseURL    string      `json:"baseUrl"`
 	APIKey     string      `json:"apiKey"`
 	KeyExpired bool        `json:"keyExpired"`
@@ -126,16 +126,24 @@ type counts struct {
 	Throttled int `json:"throttled"`
 }
 
+// stamp is a time as the API writes it: UTC, with milliseconds.
+type stamp time.Time
+
+// MarshalJSON writes the time.
+func (s stamp) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(s).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+}
+
 // window is a quota window.
 type window struct {
-	Requests int       `json:"requests"` // the most that it admits
-	Window   string    `json:"window"`   // its length, as a 429 names it: "1 hour"
-	Used     int       `json:"used"`
-	Reset    time.Time `json:"reset"` // when it has room again
+	Requests int    `json:"requests"` // the most that it admits
+	Window   string `json:"window"`   // its length, as a 429 names it: "1 hour"
+	Used     int    `json:"used"`
+	Reset    stamp  `json:"reset"` // when it has room again
 }
 
 func newWindow(w demeterrrtest.Window) *window {
-	return &window{Requests: w.Requests, Window: length(w.Window), Used: w.Used, Reset: w.Reset.UTC()}
+	return &window{Requests: w.Requests, Window: length(w.Window), Used: w.Used, Reset: stamp(w.Reset)}
 }
 
 // text names a window: "100 per minute", "20 per 10 seconds".
@@ -203,6 +211,6 @@ func (a *account) state(after int) (state, bool) {
 	sent, unlock := a.sendingsNow()
 	s.Counts.Sendings, s.Counts.SentTwice = len(sent.all), len(sent.twice)
 	unlock()
-	s.Time = time.Now().UTC()
+	s.Time = stamp(time.Now())
 	return s, whole
 }

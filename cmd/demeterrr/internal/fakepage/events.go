@@ -136,7 +136,7 @@ func (o *watcher) tell() (sent bool, err error) {
 	}
 	s.BaseURL = o.page.baseURL
 	full := s
-	s.Time, s.Shown = time.Time{}, nil
+	s.Time, s.Shown = stamp{}, nil
 	plain, err := json.Marshal(s)
 	if err != nil {
 		return false, err

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 )
@@ -101,8 +100,8 @@ type contact struct {
 	CustomFields      map[string]any     `json:"customFields"`
 	Tags              []string           `json:"tags"`
 	Unsubscribed      bool               `json:"unsubscribed"`
-	CreatedAt         time.Time          `json:"createdAt"`
-	UpdatedAt         time.Time          `json:"updatedAt"`
+	CreatedAt         stamp              `json:"createdAt"`
+	UpdatedAt         stamp              `json:"updatedAt"`
 	Sendings          int                `json:"sendings"`
 	SentTwice         bool               `json:"sentTwice"`
 }
@@ -119,7 +118,7 @@ func (p *Page) serveContacts(w http.ResponseWriter, r *http.Request) {
 	for _, c := range page.Items {
 		out.Data = append(out.Data, contact{
 			ID: c.ID, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Phone: c.Phone, Title: c.Title, PreferredLanguage: c.PreferredLanguage,
-			CustomFields: c.CustomFields, Tags: c.Tags, Unsubscribed: c.Unsubscribed, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+			CustomFields: c.CustomFields, Tags: c.Tags, Unsubscribed: c.Unsubscribed, CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 			Sendings: sent.toContact[c.ID], SentTwice: sent.twiceContacts[c.ID],
 		})
 	}
@@ -151,14 +150,14 @@ func (p *Page) serveSequences(w http.ResponseWriter, r *http.Request) {
 
 // sending is one survey that would have gone out.
 type sending struct {
-	Number       int       `json:"number"` // counts up from 1
-	At           time.Time `json:"at"`
-	Email        string    `json:"email"`
-	ContactID    string    `json:"contactId"`
-	SequenceID   string    `json:"sequenceId"`
-	SequenceName string    `json:"sequenceName"`
-	LocationID   string    `json:"locationId"`
-	EmployeeID   string    `json:"employeeId"`
+	Number       int    `json:"number"` // counts up from 1
+	At           stamp  `json:"at"`
+	Email        string `json:"email"`
+	ContactID    string `json:"contactId"`
+	SequenceID   string `json:"sequenceId"`
+	SequenceName string `json:"sequenceName"`
+	LocationID   string `json:"locationId"`
+	EmployeeID   string `json:"employeeId"`
 	// SentTwice says that the contact got the sequence more than once.
 	SentTwice bool `json:"sentTwice"`
 }
@@ -184,7 +183,7 @@ func (p *Page) serveSendings(w http.ResponseWriter, r *http.Request) {
 	out := pick(q, len(sent.all), keep, func(i int) sending {
 		s := sent.all[last-i]
 		return sending{
-			Number: last - i + 1, At: s.At.UTC(), Email: s.Email, ContactID: s.ContactID, SequenceID: s.SequenceID, SequenceName: names[s.SequenceID],
+			Number: last - i + 1, At: stamp(s.At), Email: s.Email, ContactID: s.ContactID, SequenceID: s.SequenceID, SequenceName: names[s.SequenceID],
 			LocationID: s.LocationID, EmployeeID: s.EmployeeID, SentTwice: twice(i),
 		}
 	})

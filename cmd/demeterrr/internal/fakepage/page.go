@@ -12,6 +12,8 @@ import (
 	"html"
 	"net"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,6 +133,20 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
+// rowsOf are the places in the page for rows of a table.
+var rowsOf = regexp.MustCompile(`<!-- (\d+) rows: ([a-z ]+) -->`)
+
+// withRows puts the rows of the tables into the page, so that nothing moves when
+// the script fills them.
+func withRows(document string) string {
+	return rowsOf.ReplaceAllStringFunc(document, func(place string) string {
+		parts := rowsOf.FindStringSubmatch(place)
+		n, _ := strconv.Atoi(parts[1]) // the pattern has digits only
+		cells := "<td class=\"" + strings.Join(strings.Fields(parts[2]), "\"></td><td class=\"") + "\"></td>"
+		return strings.Repeat("<tr class=\"blank\">"+cells+"</tr>", n)
+	})
+}
+
 // policy lets the page run its own script and style, and talk to the fake. The
 // page is one reply: it is whole also if the fake stops right after it.
 var policy = fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "+
@@ -149,7 +165,7 @@ func (p *Page) serveHTML(w http.ResponseWriter, _ *http.Request) {
 	for _, window := range p.now.Load().windows() {
 		fmt.Fprintf(&places, windowHTML, html.EscapeString(window.text()))
 	}
-	writeHTML(w, http.StatusOK, strings.Replace(pageHTML, "<!-- windows -->", cmp.Or(places.String(), noWindowsHTML), 1))
+	writeHTML(w, http.StatusOK, strings.Replace(withRows(pageHTML), "<!-- windows -->", cmp.Or(places.String(), noWindowsHTML), 1))
 }
 
 const (

@@ -23,16 +23,10 @@ async function ask(path, options) {
 
 // A Table shows one page of a list in rows that never change their number.
 class Table {
-  constructor(id, {rows, cells, fill, empty, words}) {
+  constructor(id, {fill, empty, words, emptyCell = 0}) {
     const root = el(id);
-    Object.assign(this, {root, size: rows, fill, empty, words, page: 1, total: 0});
-    const body = root.querySelector("tbody");
-    this.rows = Array.from({length: rows}, () => {
-      const row = document.createElement("tr");
-      for (const name of cells) row.append(Object.assign(document.createElement("td"), {className: name}));
-      body.append(row);
-      return row;
-    });
+    const rows = [...root.querySelectorAll("tbody tr")].filter(row => getComputedStyle(row).display !== "none"); // a phone has fewer
+    Object.assign(this, {root, rows, size: rows.length, fill, empty, words, emptyCell, page: 1, total: 0});
     const nav = root.querySelector("nav");
     this.where = document.createElement("p");
     this.back = this.button(nav, words[0], () => this.turn(-1));
@@ -64,12 +58,12 @@ class Table {
     }
     this.rows.forEach((row, i) => {
       const nothing = i === 0 && items.length === 0;
-      setClass(row, nothing ? "empty" : "");
+      setClass(row, items[i] ? "" : nothing ? "empty" : "blank");
       const cells = this.fill(row, items[i]);
       row.querySelectorAll("td").forEach((cell, n) => {
         const value = cells[n] ?? "";
         if (typeof value !== "string") return; // the cell was filled
-        setText(cell, nothing && n === this.emptyCell ? this.empty() : value);
+        setText(cell, nothing && n === this.emptyCell ? this.empty(this) : value);
         cell.title = value;
       });
     });
@@ -79,7 +73,6 @@ class Table {
     this.on.setAttribute("aria-disabled", this.page === pages);
   }
 }
-Table.prototype.emptyCell = 0;
 
 // badge puts a small mark into a cell, and returns the cell as filled.
 function badge(row, n, kind, text) {
@@ -96,8 +89,8 @@ function badge(row, n, kind, text) {
 
 // The requests are here already, newest first: the newest 1,000.
 const requests = new Table("requests", {
-  rows: 14, cells: ["time", "status", "target", "why"], words: ["Newer", "Older"],
-  empty: () => "",
+  words: ["Newer", "Older"],
+  emptyCell: 3, empty: () => "no request yet",
   fill(row, r) {
     let open = row.children[2].firstElementChild;
     if (!open) {
@@ -106,10 +99,10 @@ const requests = new Table("requests", {
       row.children[2].replaceChildren(open);
     }
     open.hidden = !r;
-    if (!r) return ["", badge(row, 1, "", ""), open, row.className === "empty" ? "no request yet" : ""];
+    if (!r) return ["", badge(row, 1, "", ""), open, ""];
     open.dataset.number = r.number;
     const target = `${r.method} ${r.path}${r.query ? `?${r.query}` : ""}`;
-    setText(open, target);
+    setText(open, target.replace(/([0-9a-f]{8})-[0-9a-f-]{27}/g, "$1…")); // ids are long, and the dialog has the whole
     open.title = target;
     return [timeOf(r.at), badge(row, 1, kindOf(r), r.status ? String(r.status) : "lost"), open, r.why];
   },
@@ -182,20 +175,19 @@ class Remote extends Table {
 }
 
 const sendings = new Remote("sendings", {
-  rows: 14, cells: ["time", "email", "sequence", "mark"], words: ["Newer", "Older"],
-  empty: () => sendings.search.value || el("only-twice").checked ? "none is like that" : "no sending yet",
+  words: ["Newer", "Older"],
+  emptyCell: 1, empty: list => list.search?.value || el("only-twice").checked ? "none is like that" : "no sending yet",
   fill(row, s) {
     if (!s) return ["", "", "", badge(row, 3, "", "")];
     if (s.sentTwice) setClass(row, "twice");
     return [timeOf(s.at), s.email, s.sequenceName, badge(row, 3, s.sentTwice ? "failed" : "", s.sentTwice ? "twice" : "")];
   },
 });
-sendings.emptyCell = 1;
 el("only-twice").addEventListener("change", () => { sendings.page = 1; sendings.refresh(); });
 
 const contacts = new Remote("contacts", {
-  rows: 8, cells: ["email", "name", "tags", "count"], words: ["Previous", "Next"],
-  empty: () => contacts.search.value ? "no contact is like that" : "no contact yet",
+  words: ["Previous", "Next"],
+  empty: list => list.search?.value ? "no contact is like that" : "no contact yet",
   fill(row, c) {
     if (!c) return ["", "", "", ""];
     if (c.sentTwice) setClass(row, "twice");
@@ -205,14 +197,13 @@ const contacts = new Remote("contacts", {
 });
 
 const sequences = new Remote("sequences", {
-  rows: 8, cells: ["name", "state", "count"], words: ["Previous", "Next"],
+  words: ["Previous", "Next"],
   empty: () => "no sequence yet; start the fake with --seed",
   fill(row, s) {
     if (!s) return ["", badge(row, 1, "", ""), ""];
     return [s.name || s.id, badge(row, 1, s.status === "active" ? "ok" : "off", s.status), groups.format(s.sendings)];
   },
 });
-sequences.root.querySelector("tbody tr").title = "";
 
 // The state, and what the clock makes of it.
 let state = null, drift = 0, revision = "";

@@ -19,12 +19,12 @@ const (
 
 // request is a request as the page shows it.
 type request struct {
-	Number int       `json:"number"` // counts up from 1
-	At     time.Time `json:"at"`
-	Method string    `json:"method"`
-	Path   string    `json:"path"`
-	Query  string    `json:"query"`
-	Status int       `json:"status"` // 0: the reply was lost
+	Number int    `json:"number"` // counts up from 1
+	At     stamp  `json:"at"`
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Query  string `json:"query"`
+	Status int    `json:"status"` // 0: the reply was lost
 	// Why says in words why it was throttled, failed or refused; empty for a success.
 	Why       string     `json:"why"`
 	Throttled *window    `json:"throttled"`
@@ -44,7 +44,7 @@ func newRequest(number int, r demeterrrtest.Request, key string) *requestDetails
 	clean := func(text string, most int) string { return cut(strings.ReplaceAll(text, key, "[key]"), most) }
 	d := &requestDetails{
 		request: request{
-			Number: number, At: r.At.UTC(), Method: cut(r.Method, keptText), Path: clean(r.Path, keptText), Query: clean(r.Query.Encode(), keptText),
+			Number: number, At: stamp(r.At), Method: cut(r.Method, keptText), Path: clean(r.Path, keptText), Query: clean(r.Query.Encode(), keptText),
 			Status: r.Status, Why: clean(why(r), keptText),
 		},
 		Body: clean(string(r.Body), keptBody), ErrorBody: clean(string(r.ErrorBody), keptBody), UserAgent: clean(r.Header.Get("User-Agent"), keptText),
@@ -73,7 +73,7 @@ func why(r demeterrrtest.Request) string {
 	switch {
 	case r.Throttled != nil && r.Fault == nil:
 		w := newWindow(*r.Throttled)
-		return fmt.Sprintf("throttled: %s used up, room in %s", w.text(), wait(w.Reset.Sub(r.At)))
+		return fmt.Sprintf("%s used up, room in %s", w.text(), wait(r.Throttled.Reset.Sub(r.At)))
 	case r.Fault != nil:
 		return "injected: " + happens(r.Fault)
 	case r.Status >= 400:
