@@ -42,12 +42,14 @@ type requestDetails struct {
 // newRequest cuts a request to what is kept, and hides the key wherever it is.
 func newRequest(number int, r demeterrrtest.Request, key string) *requestDetails {
 	clean := func(text string, most int) string { return cut(strings.ReplaceAll(text, key, "[key]"), most) }
+	enough := keptBody * (len(key) + 1) // even for a body that is all keys
+	start := func(body []byte) string { return string(body[:min(len(body), enough)]) }
 	d := &requestDetails{
 		request: request{
 			Number: number, At: stamp(r.At), Method: cut(r.Method, keptText), Path: clean(r.Path, keptText), Query: clean(r.Query.Encode(), keptText),
 			Status: r.Status, Why: clean(why(r), keptText),
 		},
-		Body: clean(string(r.Body), keptBody), ErrorBody: clean(string(r.ErrorBody), keptBody), UserAgent: clean(r.Header.Get("User-Agent"), keptText),
+		Body: clean(start(r.Body), keptBody), ErrorBody: clean(start(r.ErrorBody), keptBody), UserAgent: clean(r.Header.Get("User-Agent"), keptText),
 	}
 	if r.Throttled != nil {
 		d.Throttled = newWindow(*r.Throttled)
@@ -94,7 +96,7 @@ func refusal(r demeterrrtest.Request) string {
 			} `json:"details"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(r.ErrorBody, &body) != nil {
+	if len(r.ErrorBody) > maxControl || json.Unmarshal(r.ErrorBody, &body) != nil {
 		return http.StatusText(r.Status)
 	}
 	problems := make([]string, len(body.Error.Details))
