@@ -126,12 +126,19 @@ func (f *fake) file(t *testing.T, name, text string) string {
 	return path
 }
 
-// run runs the program against the fake.
-func (f *fake) run(t *testing.T, args ...string) (code int, output string) {
+// command is the program, pointed at the fake.
+func (f *fake) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = f.dir
 	cmd.Env = append(os.Environ(), "DEMETERRR_BASE_URL=http://"+f.address+"/api/v1", "DEMETERRR_API_KEY="+f.key, "XDG_STATE_HOME="+f.dir)
+	return cmd
+}
+
+// run runs the program against the fake.
+func (f *fake) run(t *testing.T, args ...string) (code int, output string) {
+	t.Helper()
+	cmd := f.command(t, args...)
 	out, err := cmd.CombinedOutput()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func TestACampaignShowsItsSendings(t *testing.T) {
 	page.shows(t, "#sendings tbody tr", "Post-Purchase Satisfaction Survey")
 	page.shows(t, "#sendings nav", "1–14 of 4,000")
 	page.shows(t, "#sequences", "4,000")
-	page.shows(t, "#requests tbody tr", "POST /sequences/880e8400…/execute")
+	page.shows(t, "#requests tbody tr", "POST /sequences/880e…/execute")
 	page.shows(t, ".window-state", "41 of 10,000 used")
 	page.shows(t, "#count-sentTwice", "0")
 	page.standsStill(t)

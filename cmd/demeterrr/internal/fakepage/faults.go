@@ -1,6 +1,7 @@
 package fakepage
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,10 +134,7 @@ func happens(f *demeterrrtest.Fault) string {
 // what says what a fault that waits will do: "500, to the next POST /contacts".
 // The page adds how long it lasts.
 func what(f demeterrrtest.Fault) string {
-	requests := "request"
-	if f.Route != "" {
-		requests = f.Route
-	}
+	requests := cmp.Or(f.Route, "request")
 	text := happens(&f)
 	if f.Skip > 0 {
 		text += fmt.Sprintf(" after %d more", f.Skip)
@@ -145,7 +143,7 @@ func what(f demeterrrtest.Fault) string {
 	case f.Times == demeterrrtest.Always:
 		return text + ", every " + requests
 	case f.Times > 1:
-		return fmt.Sprintf("%s, the next %d of every %s", text, f.Times, requests)
+		return fmt.Sprintf("%s, the next %d %s", text, f.Times, cmp.Or(f.Route, "requests"))
 	}
 	return text + ", the next " + requests
 }

@@ -74,6 +74,12 @@ func TestATokenIsSwappedForACookie(t *testing.T) {
 	if !strings.HasSuffix(f.URL(), ":8080/?token="+token) {
 		t.Errorf("the page is at %s", f.URL())
 	}
+	for base, want := range map[string]string{"http://[::]:80/api/v1": "http://localhost:80/", "http://0.0.0.0:80/api/v1": "http://localhost:80/", "http://10.0.0.1:80/api/v1": "http://10.0.0.1:80/"} {
+		p := &Page{baseURL: base}
+		if got := p.URL(); got != want {
+			t.Errorf("%s: the page is at %s", base, got)
+		}
+	}
 	for path, says := range map[string]string{
 		"/": "The page needs the token", "/?token=wrong": "The page needs the token", "/?token=": "The page needs the token",
 		"/_fake/state": "Authorization: Bearer", "/_fake/state?token=" + token: "Authorization: Bearer", "/_fake/events": "Authorization: Bearer",

@@ -60,6 +60,9 @@ func (p *Page) APIKey() string { return p.now.Load().server.APIKey() }
 // after Handler.
 func (p *Page) URL() string {
 	url := strings.TrimSuffix(p.baseURL, "/api/v1") + "/"
+	for _, everywhere := range []string{"[::]", "0.0.0.0"} { // names no browser opens
+		url = strings.Replace(url, "//"+everywhere, "//localhost", 1)
+	}
 	if p.config.Token != "" {
 		url += "?token=" + p.config.Token
 	}

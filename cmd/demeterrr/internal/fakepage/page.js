@@ -102,7 +102,7 @@ const requests = new Table("requests", {
     if (!r) return ["", badge(row, 1, "", ""), open, ""];
     open.dataset.number = r.number;
     const target = `${r.method} ${r.path}${r.query ? `?${r.query}` : ""}`;
-    setText(open, target.replace(/([0-9a-f]{8})-[0-9a-f-]{27}/g, "$1…")); // ids are long, and the dialog has the whole
+    setText(open, target.replace(/([0-9a-f]{4})[0-9a-f]{4}-[0-9a-f-]{27}/g, "$1…")); // ids are long, and the dialog has the whole
     open.title = target;
     return [timeOf(r.at), badge(row, 1, kindOf(r), r.status ? String(r.status) : "lost"), open, r.why];
   },
