@@ -113,9 +113,10 @@ func (p *tab) shoot(t *testing.T, path string) {
 }
 
 // media sets a media feature, such as the color scheme that a person prefers.
+// Nothing is animated then.
 func (p *tab) media(t *testing.T, name, value string) {
 	t.Helper()
-	features := []*emulation.MediaFeature{{Name: name, Value: value}}
+	features := []*emulation.MediaFeature{{Name: name, Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}} // no bar on its way
 	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features}); err != nil {
 		t.Fatal(err)
 	}

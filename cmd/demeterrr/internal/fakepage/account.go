@@ -3,6 +3,7 @@ package fakepage
 import (
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -39,10 +40,10 @@ func newAccount(changed func()) *account {
 func (a *account) log(r demeterrrtest.Request) {
 	a.mu.Lock()
 	a.counted++
-	if r.Throttled != nil {
+	if r.Status == http.StatusTooManyRequests {
 		a.throttled++
 	}
-	if r.Method != "GET" {
+	if r.Method != http.MethodGet {
 		a.revision++
 	}
 	if len(a.requests) >= 2*keptRequests { // cut now and then, so that a request costs the same
@@ -123,6 +124,7 @@ type counts struct {
 	// SentTwice counts emails that one sequence was sent to more than once.
 	SentTwice int `json:"sentTwice"`
 	Requests  int `json:"requests"`
+	// Throttled counts answers of 429, by a window or by a fault.
 	Throttled int `json:"throttled"`
 }
 

@@ -16,7 +16,6 @@ const (
 	pause       = 150 * time.Millisecond // after each event: what comes in between is one event
 	tick        = time.Second            // windows and faults change with the time
 	silence     = 15 * time.Second       // after which a comment shows that the connection is alive
-	patience    = 10 * time.Second       // for a reader that does not read
 	maxWatchers = 100
 )
 
@@ -137,14 +136,14 @@ func (o *watcher) tell() (sent bool, err error) {
 	s.BaseURL = o.page.baseURL
 	full := s
 	s.Time, s.Shown = stamp{}, nil
-	plain, err := json.Marshal(s)
+	plain, err := json.Marshal(s) //nolint:gosec // the page shows the key, which the program prints too
 	if err != nil {
 		return false, err
 	}
 	if kind == "update" && len(full.Shown) == 0 && bytes.Equal(plain, o.told) {
 		return false, nil
 	}
-	data, err := json.Marshal(full)
+	data, err := json.Marshal(full) //nolint:gosec // likewise
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +160,7 @@ func (o *watcher) tell() (sent bool, err error) {
 // write sends a text, and gives up on a reader that does not read.
 func (o *watcher) write(text string) error {
 	control := http.NewResponseController(o.w)
-	_ = control.SetWriteDeadline(time.Now().Add(patience)) // where it is not supported there is none
+	_ = control.SetWriteDeadline(time.Now().Add(o.page.patience)) // where it is not supported there is none
 	if _, err := o.w.Write([]byte(text)); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -86,7 +87,7 @@ func numbers(e event) string {
 func TestEventsAreASnapshotAndThenWhatIsNew(t *testing.T) {
 	t.Parallel()
 	f, url := serve(t)
-	f.send(t, "GET", "/api/v1/contacts", "").Body.Close()
+	f.send(t, "GET", "/api/v1/contacts", "")
 	next, gone := watch(t, url, "")
 	first := next()
 	if first.kind != "snapshot" || numbers(first) != "1" || first.state.Counts.Contacts != 2 {
@@ -108,8 +109,8 @@ func TestEventsAreASnapshotAndThenWhatIsNew(t *testing.T) {
 	gone()
 
 	// It comes back, and gets what it has missed.
-	f.send(t, "GET", "/api/v1/contacts", "").Body.Close()
-	f.send(t, "GET", "/api/v1/contacts", "").Body.Close()
+	f.send(t, "GET", "/api/v1/contacts", "")
+	f.send(t, "GET", "/api/v1/contacts", "")
 	next, _ = watch(t, url, second.id)
 	if e := next(); e.kind != "update" || numbers(e) != "4 3" {
 		t.Fatalf("%+v", e)
@@ -136,7 +137,7 @@ func TestASlowPageGetsFewerEvents(t *testing.T) {
 	next()
 	last, events := 0, 0
 	for range 3 * keptRequests {
-		f.send(t, "GET", "/api/v1/contacts", "").Body.Close()
+		f.send(t, "GET", "/api/v1/contacts", "")
 	}
 	for last < 3*keptRequests {
 		e := next()
@@ -150,6 +151,33 @@ func TestASlowPageGetsFewerEvents(t *testing.T) {
 	}
 	if events > 40 {
 		t.Errorf("%d events", events)
+	}
+}
+
+// TestAPageThatDoesNotReadIsDropped leaves the events in the sockets until they are full.
+func TestAPageThatDoesNotReadIsDropped(t *testing.T) {
+	t.Parallel()
+	f, url := serve(t)
+	f.patience = 100 * time.Millisecond
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /_fake/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	dropped := func() bool { return f.watchers.Load() == 0 }
+	for dropped() {
+		time.Sleep(time.Millisecond)
+	}
+	for begun := time.Now(); !dropped(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 30*time.Second {
+			t.Fatal("it is still waited for")
+		}
+		for range 100 {
+			f.send(t, "GET", "/api/v1/contacts?search="+strings.Repeat("x", keptText), "")
+		}
 	}
 }
 

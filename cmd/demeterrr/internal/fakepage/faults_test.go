@@ -1,6 +1,8 @@
 package fakepage
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -76,13 +78,35 @@ func TestEveryMemberOfAFaultArrives(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", in, diff)
 		}
-		back := newFault(got)
-		again := fault{}
-		again = back.fault
-		if diff := cmp.Diff(want.For.Seconds(), again.For); diff != "" || back.What == "" {
-			t.Errorf("%s shows as %+v", in, back)
+		shown, err := json.Marshal(newFault(got).fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := readFault(bytes.NewReader(shown))
+		if diff := cmp.Diff(want, again); diff != "" || err != nil {
+			t.Errorf("%s is shown as %s: %v %s", in, shown, err, diff)
 		}
 	}
+}
+
+// FuzzFault injects whatever comes: it is an error or a fault, and no panic.
+func FuzzFault(f *testing.F) {
+	for _, in := range []string{`{"status":500}`, `{"drop":"after","route":"POST /contacts"}`, `{"for":1e-9,"status":429}`, `{"header":{"a":"b\n"}}`, `{"body":"\u0000","times":-1}`} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		page := newPage(t, "")
+		resp := page.send(t, "POST", "/_fake/faults", in+" ")
+		if resp.Code != 201 && resp.Code != 400 || !json.Valid(resp.Body.Bytes()) {
+			t.Errorf("%d %s", resp.Code, resp.Body)
+		}
+		if n := len(page.server().Faults()); resp.Code == 400 && n > 0 {
+			t.Errorf("%d faults", n)
+		}
+		if s := page.stateNow(t); s["apiKey"] != page.APIKey() {
+			t.Errorf("%v", s)
+		}
+	})
 }
 
 func TestWhatAFaultDoesIsSaidInWords(t *testing.T) {

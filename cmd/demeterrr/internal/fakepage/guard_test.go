@@ -2,6 +2,7 @@ package fakepage
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -55,7 +56,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 func TestAPolicyStandsOnEveryReplyOfThePage(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/", "/_fake/state", "/_fake/nothing"} {
-		header := newPage(t, "").send(t, "GET", path, "").Header //nolint:bodyclose // recorded in memory
+		header := newPage(t, "").send(t, "GET", path, "").Header()
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; script-src 'sha256-", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
 			"Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
@@ -96,14 +97,14 @@ func TestATokenIsSwappedForACookie(t *testing.T) {
 	if text := body(t, f.send(t, "POST", "/_fake/session", "token=guess", form...), 401); !strings.Contains(text, "That is not the token") {
 		t.Error(text)
 	}
-	for _, welcome := range []*http.Response{ //nolint:bodyclose // read below
+	for _, welcome := range []*httptest.ResponseRecorder{
 		f.send(t, "GET", "/?token="+token, "", "Host: fake.example:8080"),
 		f.send(t, "POST", "/_fake/session", "token="+token, form...),
 	} {
 		body(t, welcome, 303)
-		cookies := welcome.Cookies()
-		if len(cookies) != 1 || welcome.Header.Get("Location") != "/" {
-			t.Fatalf("%v to %s", cookies, welcome.Header.Get("Location"))
+		cookies := (&http.Response{Header: welcome.Header()}).Cookies()
+		if len(cookies) != 1 || welcome.Header().Get("Location") != "/" {
+			t.Fatalf("%v to %s", cookies, welcome.Header().Get("Location"))
 		}
 		c := cookies[0]
 		if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Name != "demeterrr_fake_8080" || strings.Contains(c.Value, token) {

@@ -1,7 +1,6 @@
 package fakepage
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -41,7 +40,7 @@ func newPage(t *testing.T, token string, options ...demeterrrtest.Option) *fixtu
 func (f *fixture) server() *demeterrrtest.Server { return f.now.Load().server }
 
 // send sends a request. Headers are such as "Origin: http://example.com".
-func (f *fixture) send(t *testing.T, method, path, body string, headers ...string) *http.Response {
+func (f *fixture) send(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {
@@ -59,30 +58,24 @@ func (f *fixture) send(t *testing.T, method, path, body string, headers ...strin
 	}
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 // body reads a reply, which must have the status.
-func body(t *testing.T, resp *http.Response, status int) string {
+func body(t *testing.T, w *httptest.ResponseRecorder, status int) string {
 	t.Helper()
-	defer resp.Body.Close()
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(resp.Body); err != nil {
-		t.Fatal(err)
+	if w.Code != status {
+		t.Errorf("status %d, want %d: %.500s", w.Code, status, w.Body)
 	}
-	if resp.StatusCode != status {
-		t.Errorf("status %d, want %d: %s", resp.StatusCode, status, &text)
-	}
-	return text.String()
+	return w.Body.String()
 }
 
 // read decodes a reply.
-func read[T any](t *testing.T, resp *http.Response) T {
+func read[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 	t.Helper()
 	var v T
-	text := body(t, resp, resp.StatusCode)
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatalf("%s: %v", text, err)
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+		t.Fatalf("%s: %v", w.Body, err)
 	}
 	return v
 }

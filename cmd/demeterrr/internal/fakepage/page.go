@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
@@ -33,9 +34,10 @@ type Config struct {
 
 // Page serves the API of a fake account, and a page about it.
 type Page struct {
-	config  Config
-	baseURL string
-	now     atomic.Pointer[account]
+	config   Config
+	baseURL  string
+	patience time.Duration // with an open page that does not read
+	now      atomic.Pointer[account]
 
 	control  sync.Mutex // held while a person changes the account
 	changed  signal
@@ -46,7 +48,7 @@ type Page struct {
 
 // New makes the account and its page.
 func New(c Config) (*Page, error) {
-	p := &Page{config: c, stopped: make(chan struct{})}
+	p := &Page{config: c, patience: 10 * time.Second, stopped: make(chan struct{})}
 	if err := p.reset(); err != nil {
 		return nil, err
 	}

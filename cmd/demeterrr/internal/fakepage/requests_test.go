@@ -13,7 +13,7 @@ func TestWhyARequestFailed(t *testing.T) {
 	t.Parallel()
 	f := newPage(t, "")
 	send := func(method, path, content string) {
-		f.send(t, method, "/api/v1"+path, content, "Content-Type: application/json").Body.Close()
+		f.send(t, method, "/api/v1"+path, content, "Content-Type: application/json")
 	}
 	send("GET", "/contacts", "")
 	send("GET", "/contacts?page=0&x=1", "")
@@ -74,7 +74,7 @@ func TestTheKeyIsInNoRequestThatIsKept(t *testing.T) {
 	t.Parallel()
 	f := newPage(t, "")
 	key := f.APIKey()
-	f.send(t, "POST", "/api/v1/"+key+"?a="+key, `{"`+key+`":1}`, "User-Agent: "+key, "Content-Type: application/json").Body.Close()
+	f.send(t, "POST", "/api/v1/"+key+"?a="+key, `{"`+key+`":1}`, "User-Agent: "+key, "Content-Type: application/json")
 	text := body(t, f.send(t, "GET", "/_fake/requests/1", ""), 200)
 	if strings.Contains(text, key) || strings.Count(text, "[key]") < 3 {
 		t.Error(text)
