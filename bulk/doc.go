@@ -33,7 +33,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	for _, change := range report.Plan.Changes {
+//	for change := range report.Plan.Changes() {
 //		fmt.Println(change.Email, change.Requests)
 //	}
 //

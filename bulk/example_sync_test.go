@@ -39,7 +39,7 @@ func ExampleSync_dryRun() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, change := range report.Plan.Changes {
+	for change := range report.Plan.Changes() {
 		fmt.Println(change.Email, change.Create != nil)
 	}
 	fmt.Println(report.Plan.Writes, "requests more")

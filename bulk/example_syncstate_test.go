@@ -68,7 +68,7 @@ func ExampleSync_confirm() {
 	tooMuch := errors.New("too much to do")
 	_, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{
 		Confirm: func(plan *bulk.SyncPlan) error {
-			fmt.Println(len(plan.Changes), "changes in", plan.Writes, "requests")
+			fmt.Println(plan.Creates, "to create,", plan.Updates, "to update, in", plan.Writes, "requests")
 			if plan.Writes > 500 {
 				return tooMuch // Sync returns it
 			}
@@ -78,7 +78,7 @@ func ExampleSync_confirm() {
 	})
 	fmt.Println(err)
 	// Output:
-	// 1 changes in 1 requests
+	// 1 to create, 0 to update, in 1 requests
 	// jane.smith@example.com created 000000c0-0000-4000-8000-000000000002
 	// <nil>
 }

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -10,9 +11,8 @@ import (
 
 // SyncPlan lists the writes that Sync is about to make.
 type SyncPlan struct {
-	// Changes are in the order of sending: updates first, then new contacts,
-	// each in input order.
-	Changes []SyncChange
+	// Creates and Updates are the numbers of contacts that Changes yields.
+	Creates, Updates int
 	// Reads is the number of requests before the first write. In a dry run it
 	// is the number that a real run would take.
 	Reads int
@@ -21,6 +21,50 @@ type SyncPlan struct {
 	// Confirm, a contact outside the State counts as new, with one request. It
 	// takes one or two more if the account has it.
 	Writes int
+
+	updates []SyncChange
+	creates []plannedCreate
+	packed  arena
+}
+
+// plannedCreate is a new contact of a plan. It takes a tenth of the memory of a
+// SyncChange.
+type plannedCreate struct {
+	at              int64 // of its packed params
+	index, requests int32
+}
+
+// Changes yields the changes in the order in which they are sent: updates first,
+// then new contacts, each in the order of the input. It unpacks each contact as
+// it is asked for, so a plan of a million contacts takes little memory.
+func (p *SyncPlan) Changes() iter.Seq[SyncChange] {
+	return func(yield func(SyncChange) bool) {
+		if p == nil {
+			return
+		}
+		for _, change := range p.updates {
+			if !yield(change) {
+				return
+			}
+		}
+		for _, c := range p.creates {
+			params, _ := unpack(p.packed.at(c.at))
+			if !yield(SyncChange{Index: int(c.index), Email: params.Email, Create: &params, Requests: int(c.requests)}) {
+				return
+			}
+		}
+	}
+}
+
+// add adds a change of the contact that is packed at a place of the arena.
+func (p *SyncPlan) add(change SyncChange, at int64) {
+	if change.Create == nil {
+		p.Updates++
+		p.updates = append(p.updates, change)
+		return
+	}
+	p.Creates++
+	p.creates = append(p.creates, plannedCreate{at, int32(change.Index), int32(change.Requests)}) //nolint:gosec // there is no memory for 2³¹ contacts
 }
 
 // SyncChange is one contact to write: Create or Update is set.
@@ -120,7 +164,7 @@ func (r *syncRun) plan() error {
 		r.report.Plan = r.planned()
 	case r.over() == nil && r.options.Confirm != nil:
 		plan := r.planned()
-		if len(plan.Changes) == 0 {
+		if plan.Creates+plan.Updates == 0 {
 			return nil
 		}
 		if err := r.options.Confirm(plan); err != nil {
@@ -132,11 +176,10 @@ func (r *syncRun) plan() error {
 
 // planned returns the pending writes. A dry run also reports them as done.
 func (r *syncRun) planned() *SyncPlan {
-	plan := &SyncPlan{Reads: int(r.sent.Load()) - r.spare}
+	plan := &SyncPlan{Reads: int(r.sent.Load()) - r.spare, packed: r.packed}
 	if r.over() != nil {
 		return plan
 	}
-	plan.Changes = slices.Grow(plan.Changes, len(r.todo))
 	for _, place := range r.todo {
 		change, err := r.changeOf(place)
 		plan.Writes += change.Requests
@@ -150,10 +193,13 @@ func (r *syncRun) planned() *SyncPlan {
 			outcome = demeterrr.UpsertUpdated
 		}
 		if err == nil && outcome != demeterrr.UpsertUnchanged {
-			plan.Changes = append(plan.Changes, change)
+			plan.add(change, r.items.at(place).at)
 		}
 		if r.options.DryRun {
-			params, _ := unpack(r.packed.at(r.items.at(place).at))
+			var params demeterrr.ContactParams // a failure has them whole
+			if params.Email = change.Email; err != nil {
+				params, _ = unpack(r.packed.at(r.items.at(place).at))
+			}
 			r.finish(place, change.Index, params, outcome, change.ContactID, err)
 		}
 	}

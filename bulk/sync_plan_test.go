@@ -99,7 +99,7 @@ func TestADryRunIsExact(t *testing.T) {
 		options.DryRun = false
 		real, done, told := watched(t, srv, input, options)
 		var planned []string
-		for _, c := range dry.Plan.Changes {
+		for c := range dry.Plan.Changes() {
 			if c.Update != nil {
 				body, _ := json.Marshal(c.Update)
 				planned = append(planned, "PATCH /contacts/"+c.ContactID+" "+string(body))
@@ -115,16 +115,47 @@ func TestADryRunIsExact(t *testing.T) {
 		if got := dry.Plan.Reads + dry.Plan.Writes; got != real.Requests || real.Plan != nil {
 			t.Errorf("the plan is %d + %d requests, %d were sent (%+v)", dry.Plan.Reads, dry.Plan.Writes, real.Requests, options)
 		}
-		each := 0
-		for _, c := range dry.Plan.Changes {
+		each, creates, n := 0, 0, 0
+		for c := range dry.Plan.Changes() {
 			each += c.Requests
+			n++
+			if c.Create != nil {
+				creates++
+			}
 		}
+		same(t, "numbers of the plan", []int{dry.Plan.Creates, dry.Plan.Creates + dry.Plan.Updates}, []int{creates, n})
 		if each > dry.Plan.Writes {
 			t.Errorf("the changes take %d requests, the plan %d", each, dry.Plan.Writes)
 		}
 		if t.Failed() {
 			t.Fatal("with seed ", seed)
 		}
+	}
+}
+
+func TestAPlanIsReadAsOftenAndAsFarAsOneLikes(t *testing.T) {
+	t.Parallel()
+	srv := account(t, 20)
+	input := append(customerList(5, 30), changedCustomer(3))
+	report, err := bulk.Sync(t.Context(), srv.Client(), bulk.Slice(input), &bulk.SyncOptions{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []int{1, 2, 11, 99} {
+		var got []int
+		for c := range report.Plan.Changes() {
+			if got = append(got, c.Index); len(got) == most {
+				break
+			}
+		}
+		want := []int{25, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24}
+		same(t, "places", got, want[:min(most, len(want))])
+	}
+	for range (*bulk.SyncPlan)(nil).Changes() {
+		t.Error("a missing plan has changes")
+	}
+	for range (&bulk.SyncPlan{Writes: 1}).Changes() {
+		t.Error("a plan of a test has changes")
 	}
 }
 
@@ -139,7 +170,7 @@ func TestNothingIsWrittenUnlessConfirmed(t *testing.T) {
 	saves, no := state.saves, errors.New("no")
 	options.Confirm = func(p *bulk.SyncPlan) error {
 		var texts []string
-		for _, c := range p.Changes {
+		for c := range p.Changes() {
 			body, _ := json.Marshal([]any{c.Update, c.Create})
 			texts = append(texts, fmt.Sprintf("%d %s %t %d%s", c.Index, c.Email, c.ContactID != "", c.Requests, body))
 		}

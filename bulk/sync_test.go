@@ -110,7 +110,7 @@ func TestDryRunPlansExactlyWhatIsSent(t *testing.T) {
 	}
 	type change struct{ Method, Path, Body string }
 	var planned, done []change
-	for _, c := range plan.Plan.Changes {
+	for c := range plan.Plan.Changes() {
 		body, _ := json.Marshal(c.Create)
 		if c.Update != nil {
 			body, _ = json.Marshal(c.Update)

@@ -251,6 +251,23 @@ func ExampleStore_InDoubt() {
 	// order-4712 jane.smith@example.com
 }
 
+func ExampleStore_Lookup() {
+	store := newStore()
+	doubtful(store, "order-4711")
+	doubtful(store, "order-4712")
+
+	entries, err := store.Lookup(ctx, "Jane.Smith@example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, entry := range entries {
+		fmt.Println(entry.Campaign, entry.Email, entry.State)
+	}
+	// Output:
+	// order-4711 jane.smith@example.com unknown
+	// order-4712 jane.smith@example.com unknown
+}
+
 func ExampleStore_Prune() {
 	store := newStore()
 	doubtful(store, "survey-2025-11")

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"iter"
@@ -73,6 +74,69 @@ func (s *Store) InDoubt(ctx context.Context) iter.Seq2[Entry, error] {
 			}
 		}
 	}
+}
+
+// Lookup returns the entries of people in every campaign, in the order of the
+// campaigns. It reads the whole journal, as [Store.Redact] does: use it for
+// questions of people, and [Campaign.Lookup] for one campaign. A Store with a
+// secret finds only the entries that were made with it.
+func (s *Store) Lookup(ctx context.Context, emails ...string) ([]Entry, error) {
+	keys, err := s.people(emails)
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	for some := range slices.Chunk(keys, maxBatch) {
+		var found []Entry
+		err := s.repeat(ctx, func(ctx context.Context) (err error) {
+			found, err = s.everywhere(ctx, some)
+			return err
+		})
+		if err != nil {
+			return nil, because("the emails cannot be looked up", err)
+		}
+		entries = append(entries, found...)
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Campaign, b.Campaign) })
+	return entries, nil
+}
+
+// people checks emails that are not of one campaign, and returns their keys.
+func (s *Store) people(emails []string) ([]hashed, error) {
+	if err := s.made(); err != nil {
+		return nil, err
+	}
+	keys := make([]hashed, len(emails))
+	for i, email := range emails {
+		if fault := checkEmail(email); fault != "" {
+			return nil, invalid("email %d of %d %s", i+1, len(emails), fault)
+		}
+		keys[i] = s.hash(email)
+	}
+	return keys, nil
+}
+
+// everywhere reads the entries of some keys in every campaign.
+func (s *Store) everywhere(ctx context.Context, keys []hashed) (entries []Entry, err error) {
+	emails := make(map[string]string, len(keys))
+	args := make([]any, len(keys))
+	for i := range keys {
+		args[i] = keys[i].hash[:]
+		emails[string(keys[i].hash[:])] = keys[i].email
+	}
+	query := "SELECT j.campaign, COALESCE(c.sequence_id, j.campaign), " + rowColumns +
+		" FROM demeterrr_journal j LEFT JOIN demeterrr_campaigns c ON c.campaign = j.campaign WHERE j.email_key IN (" +
+		list(len(keys), "?") + ") ORDER BY j.campaign, j.email_key"
+	err = each(ctx, s.db, s.sql(query), args, func(rows *sql.Rows) error {
+		var e Entry
+		var r row
+		err := s.scan(rows, &r, &e.Campaign, &e.SequenceID)
+		e.JournalEntry = r.entry
+		e.Email = emails[string(r.hash)]
+		entries = append(entries, e)
+		return err
+	})
+	return entries, err
 }
 
 // list yields the entries of a campaign, or of all if the name is empty. It reads
@@ -220,15 +284,9 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 // in its input adds them again: take them out there first. Redact returns the number
 // of entries that it changed or deleted.
 func (s *Store) Redact(ctx context.Context, emails ...string) (n int64, err error) {
-	if err := s.made(); err != nil {
+	keys, err := s.people(emails)
+	if err != nil {
 		return 0, err
-	}
-	keys := make([]hashed, len(emails))
-	for i, email := range emails {
-		if fault := checkEmail(email); fault != "" {
-			return 0, invalid("email %d of %d %s", i+1, len(emails), fault)
-		}
-		keys[i] = s.hash(email)
 	}
 	for some := range slices.Chunk(keys, maxBatch) {
 		var args []any

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
@@ -38,6 +42,46 @@ func claimMany(t testing.TB, c *sqlstore.Campaign, n int) (emails []string) {
 		emails = append(emails, batch...)
 	}
 	return emails
+}
+
+func TestLookupFindsPeopleInEveryCampaign(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			db := d.migrated(t)
+			s := d.openStore(t, db)
+			emails := claimMany(t, s.Campaign("b"), 150)
+			claim(t, s.Campaign("a"), "token", []string{"customer0140@example.com"})
+			finish(t, s.Campaign("a"), "token", bulk.JournalEntry{Email: "customer0140@example.com", State: bulk.JournalDone, Status: "queued", ContactID: "id"})
+
+			got, err := s.Lookup(t.Context(), append(emails[:139:139], "Customer0140@Example.com", "nobody@example.com")...)
+			if err != nil || len(got) != 141 {
+				t.Fatal(len(got), err)
+			}
+			want := []sqlstore.Entry{
+				{Campaign: "a", SequenceID: surveyID, JournalEntry: bulk.JournalEntry{Email: "customer0140@example.com", State: bulk.JournalDone, Status: "queued", ContactID: "id"}},
+				{Campaign: "b", SequenceID: surveyID, JournalEntry: bulk.JournalEntry{Email: "customer0140@example.com", State: bulk.JournalBegun, Live: true}},
+			}
+			got = slices.DeleteFunc(got, func(e sqlstore.Entry) bool { return e.Email != "customer0140@example.com" })
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(bulk.JournalEntry{}, "Owner", "At")); diff != "" {
+				t.Error(diff)
+			}
+			if got[0].Owner == "" || got[0].At.IsZero() {
+				t.Errorf("%+v", got[0])
+			}
+			if got, err := d.openStore(t, db, sqlstore.WithSecret([]byte("0123456789abcdef"))).Lookup(t.Context(), emails[0]); err != nil || len(got) > 0 {
+				t.Error("another secret finds", got, err)
+			}
+			if _, err := s.Lookup(t.Context(), emails[0], ""); !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), "email 2 of 2") {
+				t.Error(err)
+			}
+			if _, err := (*sqlstore.Store)(nil).Lookup(t.Context(), emails[0]); err == nil {
+				t.Error("a nil store finds people")
+			}
+		})
+	}
 }
 
 func TestInDoubtListsWhatIsNeitherLiveNorDone(t *testing.T) {

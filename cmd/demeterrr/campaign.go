@@ -92,7 +92,7 @@ func (f *campaignFlags) open(ctx context.Context, path, sequence, database strin
 func openJournal(path, sequence string) (*campaign, error) {
 	j, err := bulk.OpenJournal(path, sequence)
 	if err != nil {
-		return nil, usagef("the journal %s: %w", path, err)
+		return nil, usage(err) // it names the file
 	}
 	return &campaign{
 		Journal: j, name: path, sequence: sequence, close: func() { _ = j.Close() },

@@ -62,7 +62,7 @@ func (a *app) findings(ctx context.Context) []finding {
 		if os.Getenv("DEMETERRR_API_KEY") != "" {
 			advice = "correct DEMETERRR_API_KEY or DEMETERRR_BASE_URL"
 		}
-		return []finding{{"key", "failed", err.Error(), advice}}
+		return []finding{{"key", "failed", bare(err), advice}}
 	}
 	var response demeterrr.Response
 	page, err := client.Contacts.List(ctx, &demeterrr.ContactListParams{Limit: 1}, demeterrr.WithResponse(&response))
@@ -70,7 +70,7 @@ func (a *app) findings(ctx context.Context) []finding {
 		return []finding{{"address", "ok", client.BaseURL(), ""}, clockFinding(response.Header, time.Now()), *refusal}
 	}
 	if err != nil && !errors.Is(err, demeterrr.ErrInsufficientPermissions) {
-		return []finding{{"address", "failed", err.Error(), addressAdvice(err)}}
+		return []finding{{"address", "failed", bare(err), addressAdvice(err)}}
 	}
 	all := []finding{
 		{"address", "ok", client.BaseURL(), ""},
@@ -107,7 +107,7 @@ func scopeFinding(scope string, err error) finding {
 	case errors.Is(err, demeterrr.ErrInsufficientPermissions):
 		return finding{"scope " + scope, "missing", "", "add it to the key in the dashboard if you need it"}
 	default:
-		return finding{"scope " + scope, "unknown", err.Error(), "run the check again later"}
+		return finding{"scope " + scope, "unknown", bare(err), "run the check again later"}
 	}
 }
 
@@ -116,7 +116,7 @@ func refusedKey(err error) *finding {
 	if !errors.Is(err, demeterrr.ErrUnauthorized) {
 		return nil
 	}
-	return &finding{"key", "failed", err.Error(), "make a new key in the dashboard, and set DEMETERRR_API_KEY to it"}
+	return &finding{"key", "failed", bare(err), "make a new key in the dashboard, and set DEMETERRR_API_KEY to it"}
 }
 
 func addressAdvice(err error) string {

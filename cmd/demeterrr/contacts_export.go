@@ -17,7 +17,7 @@ func (a *app) contactsExport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write all contacts to a file, or to standard output",
-		Long: "Write all contacts to a file, or to standard output. A file is CSV unless -o says json,\n" +
+		Long: "Write all contacts to a file, or to standard output for - or without a name. A file is CSV unless -o says json,\n" +
 			"and only its owner can read it. It takes one request for 100 contacts.",
 		Example: "  demeterrr contacts export all.csv\n  demeterrr contacts export -o json all.jsonl",
 		Args:    cobra.MaximumNArgs(1),
@@ -27,7 +27,7 @@ func (a *app) contactsExport() *cobra.Command {
 
 func (a *app) exportContacts(c *cobra.Command, args []string) error {
 	path := ""
-	if len(args) > 0 {
+	if len(args) > 0 && args[0] != "-" {
 		path = args[0]
 		if !c.Flags().Changed("output") {
 			a.output = "csv"

@@ -14,7 +14,7 @@ func (a *app) contactsGet() *cobra.Command {
 		Use:               "get ID|EMAIL...",
 		Short:             "Show contacts by id or email",
 		Example:           "  demeterrr contacts get jane.smith@example.com",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              arguments(1, 1000),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.getContacts,
 	}

@@ -33,7 +33,7 @@ func (a *app) contactsSync() *cobra.Command {
 		Example: "  demeterrr contacts sync --dry-run customers.csv\n" +
 			"  demeterrr contacts sync --map customFields.Tier=Level --region DE customers.xlsx\n" +
 			"  demeterrr contacts sync --yes --source crm customers.csv",
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return a.syncContacts(c.Context(), &f, args[0]) },
 	}
 	f.register(c)
@@ -84,7 +84,7 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		}
 		file, err := bulk.OpenSyncState(path)
 		if err != nil {
-			return nil, usagef("the state %s: %w", path, err)
+			return nil, usage(err) // it names the file
 		}
 		s.state, s.close = file, func() { _ = file.Close() }
 	case f.source != "":
@@ -144,7 +144,7 @@ func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error
 		Confirm: func(p *bulk.SyncPlan) error {
 			r.progress.pause()
 			r.show(p)
-			return a.ask(ctx, &f.bulkFlags, fmt.Sprintf("Write %s?", count(len(p.Changes), "contact")))
+			return a.ask(ctx, &f.bulkFlags, fmt.Sprintf("Write %s?", count(p.Creates+p.Updates, "contact")))
 		},
 	})
 	r.progress.close()
@@ -178,20 +178,16 @@ func (r *syncRun) show(p *bulk.SyncPlan) {
 	if m := r.Mapping(); !m.Field("firstName") {
 		view.note = "No column is the first name, which new contacts need: name it with --map firstName=column."
 	}
-	created := 0
-	for _, change := range p.Changes {
-		if change.Create != nil {
-			created++
-		}
-		if len(view.first) < firstRows {
-			view.first = append(view.first, changeObject(change))
+	for change := range p.Changes() {
+		if view.first = append(view.first, changeObject(change)); len(view.first) == firstRows {
+			break
 		}
 	}
 	view.counts = append(tallies{
-		{"created", "to create", created},
-		{"updated", "to update", len(p.Changes) - created},
+		{"created", "to create", p.Creates},
+		{"updated", "to update", p.Updates},
 		{"unchanged", "unchanged", r.unchanged},
-		{"failed", "to fail", max(0, len(r.rows)-r.unchanged-len(p.Changes))},
+		{"failed", "to fail", max(0, len(r.rows)-r.unchanged-p.Creates-p.Updates)},
 	}, r.leftOut()...)
 	now := time.Now()
 	view.takes = estimate(p.Writes, r.perMinute, r.perHour, r.client.RateLimit(), now)

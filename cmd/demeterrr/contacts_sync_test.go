@@ -121,15 +121,14 @@ func TestASyncThatCannotGoOnSaysWhy(t *testing.T) {
 }
 
 func TestASourceKeepsItsState(t *testing.T) {
-	for name, flags := range map[string]string{"file": "--source crm", "named file": "--state my.state", "database": "--source crm --database sqlite:a.db"} {
+	for name, flags := range withDatabases(map[string]string{"file": "--source crm", "named file": "--state my.state", "": "--source crm DATABASE"}) {
 		t.Run(name, func(t *testing.T) {
+			flags := withDatabase(t, flags)
 			srv := newFake(t)
 			file := writeText(t, "c.csv", "Email,First name,Title\njane@example.com,Jane,Dr.\n")
-			if name != "database" {
-				command(t, "contacts sync --dry-run "+flags+" "+file).want(t, exitDone)
-				if left, _ := os.ReadDir("."); len(left) != 1 {
-					t.Errorf("the dry run made %v", left)
-				}
+			command(t, "contacts sync --dry-run "+flags+" "+file).want(t, exitDone)
+			if left, _ := os.ReadDir("."); len(left) != 1 {
+				t.Errorf("the dry run made %v", left)
 			}
 			command(t, "contacts sync --yes "+flags+" "+file).want(t, exitDone, `"created":1`)
 			before := len(srv.Requests())

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // mysql
@@ -115,4 +116,16 @@ func storedName(name string) string {
 		return name
 	}
 	return account() + "/" + name
+}
+
+// addressed is a stored name of another address than the real account's.
+var addressed = regexp.MustCompile(`^[a-z0-9._-]+-[0-9a-f]{12}/`)
+
+// accountName is the reverse of storedName. ours is false for the name of
+// another account.
+func accountName(stored string) (name string, ours bool) {
+	if account() == "app.demeterrr.com" {
+		return stored, !addressed.MatchString(stored)
+	}
+	return strings.CutPrefix(stored, account()+"/")
 }

@@ -15,7 +15,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("DEMETERRR_AS_PROGRAM") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	stopServers()
+	os.Exit(code)
 }
 
 // newFake is a fake over loopback that the environment names, with a folder of

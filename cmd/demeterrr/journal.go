@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
 // journalFlags select campaigns of the account.
@@ -64,11 +65,14 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 		keys[i] = bulk.EmailKey(email)
 	}
 	if f.database != "" {
-		return f.storedDoubts(ctx, keys)
+		return f.storedDoubts(ctx, emails)
 	}
 	files, err := f.files()
 	if err != nil {
 		return nil, usage(err)
+	}
+	if len(files) == 0 && (f.campaign != "" || f.sequence != "") {
+		return nil, usagef("the account has no journal of that campaign or sequence; leave out --campaign and --sequence to see all")
 	}
 	var all []doubt
 	for _, file := range files {
@@ -162,31 +166,25 @@ func sequenceOf(path string) (string, error) {
 }
 
 // storedDoubts reads from the database.
-func (f *journalFlags) storedDoubts(ctx context.Context, keys []string) ([]doubt, error) {
+func (f *journalFlags) storedDoubts(ctx context.Context, emails []string) ([]doubt, error) {
 	store, db, err := openStore(ctx, f.database, true)
 	if err != nil {
 		return nil, err
 	}
 	defer closeDatabase(db)
-	name := f.campaign
-	if name == "" {
-		name = strings.ToLower(f.sequence)
-	}
-	if len(keys) > 0 {
-		if name == "" || f.sequence == "" {
-			return nil, usagef("with --database, emails need --sequence, and --campaign if the campaign has a name")
-		}
-		c := store.Campaign(storedName(name))
-		named := &campaign{Journal: c, sequence: strings.ToLower(f.sequence)}
-		return named.find(ctx, c.Name(), "", keys)
-	}
-	var all []doubt
-	for e, err := range store.InDoubt(ctx) {
-		if err != nil {
+	var entries []sqlstore.Entry
+	if len(emails) > 0 {
+		if entries, err = store.Lookup(ctx, emails...); err != nil {
 			return nil, err
 		}
-		if (name == "" || e.Campaign == storedName(name)) && (f.sequence == "" || strings.EqualFold(e.SequenceID, f.sequence)) {
-			all = append(all, newDoubt(e.Campaign, e.SequenceID, "", e.JournalEntry))
+	} else if entries, err = bulk.Collect(store.InDoubt(ctx)); err != nil {
+		return nil, err
+	}
+	var all []doubt
+	for _, e := range entries {
+		name, ours := accountName(e.Campaign)
+		if ours && (f.campaign == "" || name == f.campaign) && (f.sequence == "" || strings.EqualFold(e.SequenceID, f.sequence)) {
+			all = append(all, newDoubt(name, e.SequenceID, "", e.JournalEntry))
 		}
 	}
 	return all, nil

@@ -20,7 +20,7 @@ func (a *app) journalForget() *cobra.Command {
 		Long: "Let the next run send to people who are in doubt. Look them up under Sendings in the dashboard first:\n" +
 			"a person who was messaged after all is messaged twice.",
 		Example:           "  demeterrr journal forget jane.smith@example.com",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              arguments(1, 1000),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, emails []string) error { return a.forget(c.Context(), &f, &yes, emails) },
 	}
@@ -88,5 +88,5 @@ func (f *journalFlags) forget(ctx context.Context, chosen *doubt, emails []strin
 		return err
 	}
 	defer closeDatabase(db)
-	return store.Campaign(chosen.Campaign).Forget(ctx, emails...)
+	return store.Campaign(storedName(chosen.Campaign)).Forget(ctx, emails...)
 }

@@ -12,8 +12,9 @@ import (
 )
 
 func TestAPersonResolvesDoubt(t *testing.T) {
-	for name, flags := range map[string]string{"file": "", "named file": " --journal j", "database": " --database sqlite:a.db"} {
+	for name, flags := range withDatabases(map[string]string{"file": "", "named file": " --journal j", "": " DATABASE"}) {
 		t.Run(name, func(t *testing.T) {
+			flags = withDatabase(t, flags)
 			srv, sequence := newSurvey(t)
 			file := writeText(t, "c.csv", "Email\nJane@example.com\nbo@example.com\n")
 			execute := "sequences execute --yes " + sequence.ID + " " + file + flags
@@ -55,8 +56,7 @@ func TestAPersonResolvesDoubt(t *testing.T) {
 			}
 			t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
 			command(t, execute).want(t, exitPartly, `"sent":1`, `"unknown":1`)
-			known := " --sequence " + sequence.ID
-			command(t, "journal show bo@example.com"+known+flags).want(t, exitDone, `"state":"done","status":"queued"`)
+			command(t, "journal show Bo@example.com"+flags).want(t, exitDone, `"state":"done","status":"queued"`)
 		})
 	}
 }
@@ -74,6 +74,7 @@ func TestDoubtInSeveralCampaignsIsAskedFor(t *testing.T) {
 	if r := command(t, "journal show").want(t, exitDone, `"campaign":"a"`); strings.Count(r.out, "\n") != 1 {
 		t.Error(r.out)
 	}
+	command(t, "journal show --campaign nothere").want(t, exitUsage, "no journal of that campaign")
 	command(t, "journal show --journal c.csv").want(t, exitUsage, "not a journal")
 	command(t, "journal show --journal none").want(t, exitUsage, "none")
 }

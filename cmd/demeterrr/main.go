@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(25) // the memory of big customer files counts more than the time
+	debug.SetGCPercent(50) // the memory of big customer files counts more than the time
 	ctx := notify(context.Background())
 	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
 }

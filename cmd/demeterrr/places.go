@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,4 +74,9 @@ func hash(s string) string {
 func fileName(name string) string { return url.QueryEscape(name) }
 
 // makeFolder makes the folder of a file, for the user alone.
-func makeFolder(file string) error { return os.MkdirAll(filepath.Dir(file), 0o700) }
+func makeFolder(file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("the folder of journals and states cannot be made (%w); name the file, or set XDG_STATE_HOME", err)
+	}
+	return nil
+}

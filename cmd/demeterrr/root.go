@@ -41,6 +41,7 @@ type app struct {
 	stdio
 	output             string // table, json or csv
 	perMinute, perHour int
+	lost               error // of an output that could not be written
 }
 
 // coded is an error with its exit code. A nil error has been reported.
@@ -77,7 +78,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return a.checkFlags()
 	}
 	err := root.ExecuteContext(ctx)
+	if a.lost != nil {
+		fmt.Fprintln(std.errs, "demeterrr: the output cannot be written:", a.lost)
+	}
 	if err == nil {
+		if a.lost != nil {
+			return exitStopped
+		}
 		return exitDone
 	}
 	code := exitStopped
@@ -109,6 +116,9 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "", "table, json or csv (default: table at a terminal, else json)")
 	flags.IntVar(&a.perMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
@@ -128,6 +138,16 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	}}
 	c.AddCommand(commands...)
 	return c
+}
+
+// arguments makes a command take so many arguments. Its usage line names them.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return fmt.Errorf("%s given; want %s", count(len(args), "argument"), c.UseLine())
+		}
+		return nil
+	}
 }
 
 func (a *app) checkFlags() error {

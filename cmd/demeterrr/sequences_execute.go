@@ -32,7 +32,7 @@ func (a *app) sequencesExecute() *cobra.Command {
 			"It shows what it will do, and asks.\n\n" + exitCodes,
 		Example: "  demeterrr sequences execute --dry-run \"Post-Purchase Survey\" customers.csv\n" +
 			"  demeterrr sequences execute --campaign 2026-11 880e8400-e29b-41d4-a716-446655440000 customers.xlsx",
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.executeSequence(c.Context(), &f, args[0], args[1])
 		},

@@ -35,8 +35,9 @@ func sentTo(srv *demeterrrtest.Server) []string {
 }
 
 func TestASequenceIsSentToEachOnce(t *testing.T) {
-	for name, flags := range map[string][]string{"file": {"--campaign=2026-11"}, "named file": {"--journal=j"}, "database": {"--campaign=2026-11", "--database=sqlite:a.db"}} {
+	for name, flags := range withDatabases(map[string]string{"file": "--campaign=2026-11", "named file": "--journal=j", "": "--campaign=2026-11 DATABASE"}) {
 		t.Run(name, func(t *testing.T) {
+			flags := strings.Fields(withDatabase(t, flags))
 			srv, sequence := newSurvey(t)
 			file := writeText(t, "c.csv", guests)
 			args := append([]string{"my survey", file}, flags...)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // tally is a count of contacts or rows.
@@ -56,15 +58,24 @@ func (a *app) report(title string, t tallies) {
 			all.headers, cells = append(all.headers, one.key), append(cells, strconv.Itoa(one.n))
 		}
 		all.add(nil, cells...)
-		_ = all.csv(a.out)
+		a.noteLoss(all.csv(a.out))
 	default:
-		fmt.Fprintf(a.out, "%s: %s\n", title, t)
+		_, err := fmt.Fprintf(a.out, "%s: %s\n", title, t)
+		a.noteLoss(err)
 	}
 }
 
-// line prints a line of JSON. Nobody may read it any more: the work goes on.
+// line prints a line of JSON. The work goes on if that fails.
 func (a *app) line(object any) {
 	encoder := json.NewEncoder(a.out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(object)
+	a.noteLoss(encoder.Encode(object))
+}
+
+// noteLoss keeps the error of an output that could not be written, for the end.
+// That nobody reads it any more is none.
+func (a *app) noteLoss(err error) {
+	if err != nil && a.lost == nil && !errors.Is(err, syscall.EPIPE) {
+		a.lost = err
+	}
 }

@@ -164,3 +164,26 @@ func TestATerminalGetsATable(t *testing.T) {
 	}
 	tty.wait(t, "bo@example.com  Bo ")
 }
+
+func TestOutputThatIsLostIsAnError(t *testing.T) {
+	srv := newFake(t)
+	srv.AddContact(jane)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close() //nolint:errcheck // nothing can be written to it
+	writeText(t, "c.csv", "Email,First name\njane@example.com,Jane\n")
+	for _, line := range []string{
+		"contacts list", "contacts list -o csv", "contacts list -o table", "contacts export -", "contacts sync --dry-run c.csv", "contacts sync --yes -o csv c.csv",
+		"contacts sync --yes -o table c.csv",
+	} {
+		var errs bytes.Buffer
+		if code := run(t.Context(), strings.Fields(line), stdio{nil, full, &errs}); code != exitStopped || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%s: exit code %d, %s", line, code, &errs)
+		}
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("there is a file -")
+	}
+}

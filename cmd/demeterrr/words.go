@@ -22,5 +22,7 @@ func grouped(n int) string {
 	return digits
 }
 
-// bare is the text of an error without the name of the program.
-func bare(err error) string { return strings.TrimPrefix(err.Error(), "demeterrr: ") }
+// bare is the text of an error without the name of the program, also within.
+func bare(err error) string {
+	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), "demeterrr: "), ": demeterrr: ", ": ")
+}

@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	t := &table{database: database}
 	report, err := bulk.Sync(ctx, client, t.customers(ctx), &bulk.SyncOptions{DryRun: *dryRun})
 	if report.Plan != nil { // a dry run
-		for _, change := range report.Plan.Changes {
+		for change := range report.Plan.Changes() {
 			if change.Create != nil {
 				fmt.Fprintln(out, "customer", t.ids[change.Index], "new")
 				continue

@@ -2,7 +2,9 @@ package customerfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,6 +15,7 @@ const (
 	noConsent  consent = iota
 	outIfSet           // "UNSUB_TIME": a value means no
 	inIfYes            // "Accepts Email Marketing": only a yes means yes
+	outIfNo            // "Would you like our newsletter?": only a no means no
 	stateOfRow         // "Status": some states mean no
 )
 
@@ -36,10 +39,19 @@ func consentOf(header string) consent {
 	switch {
 	case words.hasPart("out if set, header contains", whole):
 		return outIfSet
+	case words.hasPart("out if no, header contains", whole) && !measures(header):
+		return outIfNo
 	case words.hasPart("status, header contains", whole):
 		return stateOfRow
 	}
 	return noConsent
+}
+
+// measures reports whether a column counts or dates emails, and asks nothing.
+func measures(header string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(header, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
+		return words.has("measure", word)
+	})
 }
 
 // aboutOtherChannel reports whether a column is about calls or text messages,
@@ -73,16 +85,18 @@ func (c consent) meansOut(cell string) bool {
 		link := strings.HasPrefix(cell, "http") // to unsubscribe
 		return !no && !nothing && !link && !words.has("in order", cell)
 	case inIfYes:
-		return no || nothing || words.has("not yet", cell) || isOutState(cell)
+		return no || nothing || words.has("not yet", cell) || refuses(cell) || isOutState(cell)
+	case outIfNo:
+		return no || refuses(cell) || words.has("nothing", cell) || strings.Trim(cell, "0.") == "" || isOutState(cell)
 	case stateOfRow:
-		return no || isOutState(cell)
+		return no || !words.has("in order", cell) && isOutState(cell)
 	default:
 		return false
 	}
 }
 
 // isOutState reports whether a state means out, also with a remark as in
-// "Cancelled (by patient)".
+// "Cancelled (by patient)" and within a phrase as in "Appointment cancelled".
 func isOutState(cell string) bool {
 	if words.has("out in a status", cell) || words.has("out", cell) {
 		return true
@@ -90,6 +104,34 @@ func isOutState(cell string) bool {
 	for _, separator := range []string{" - ", " – ", "(", ":", ";", ",", "/"} {
 		if state, _, ok := strings.Cut(cell, separator); ok && (words.has("out in a status", state) || words.has("out", state)) {
 			return true
+		}
+	}
+	return len(cell) <= longestState && isOutPhrase(cell)
+}
+
+// refuses reports whether an answer is such as "No, thank you" or "I do not want
+// any".
+func refuses(answer string) bool {
+	parts := strings.FieldsFunc(answer, func(r rune) bool { return !strings.ContainsRune("'’-", r) && !unicode.IsLetter(r) })
+	for i, word := range parts {
+		if i == 0 && words.has("no", word) || words.has("don't", word) || i > 0 && words.has("don't", parts[i-1]+word) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOutPhrase reports whether some words of a state mean out. "Not cancelled"
+// does not.
+func isOutPhrase(state string) bool {
+	parts := strings.FieldsFunc(state, func(r rune) bool { return r != '\'' && r != '’' && !unicode.IsLetter(r) })
+	for i := range parts {
+		phrase := ""
+		for _, word := range parts[i:] {
+			phrase += word
+			if words.has("out within a status", phrase) {
+				return i == 0 || !words.has("not", parts[i-1])
+			}
 		}
 	}
 	return false

@@ -390,7 +390,7 @@ var fileCases = []fileCase{
 		name: "Klaviyo",
 		text: lines("Email,First Name,Last Name,Phone Number,Email Marketing Consent,Email Marketing Consent Timestamp,Email Suppressions,SMS Marketing Consent", "ann@example.com,Ann,Lee,+15550100001,SUBSCRIBED,2025-01-01 10:00:00,[],UNSUBSCRIBED", "bo@example.com,Bo,Day,,UNSUBSCRIBED,2025-01-01 10:00:00,[],", "cy@example.com,Cy,Ek,,NEVER_SUBSCRIBED,,[],", "di@example.com,Di,Fox,,SUBSCRIBED,2025-01-01 10:00:00,HARD_BOUNCE,"),
 		want: outcome{
-			mapping: `utf-8 ",", header 1, Email=email, First Name=firstName, Last Name=lastName, Phone Number=phone, Email Marketing Consent? (2 in Email Marketing Consent), Email Marketing Consent Timestamp?, Email Suppressions? (1 in Email Suppressions)`,
+			mapping: `utf-8 ",", header 1, Email=email, First Name=firstName, Last Name=lastName, Phone Number=phone, Email Marketing Consent? (2 in Email Marketing Consent), Email Suppressions? (1 in Email Suppressions)`,
 			rows:    []string{"2|ann@example.com||Ann|Lee|+15550100001"},
 			leftOut: []string{
 				`3 bo@example.com: Email Marketing Consent is "UNSUBSCRIBED"`,
@@ -882,10 +882,11 @@ var fileCases = []fileCase{
 		text: lines("Email,First name", "Ann Lee <ann@example.com>,Ann", "mailto:bo@example.com,Bo", "'cy@example.com',Cy", `"di@example.com; d2@example.com",Di`, `"ed@example.com, e2@example.com",Ed`, "<fay@example.com>,Fay", "gus@example,Gus", "hal at example.com,Hal", ",Ida"),
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
-			rows:    []string{"2|ann@example.com||Ann", "3|bo@example.com||Bo", "… 7 in all", "8|gus@example||Gus"},
+			rows:    []string{"2|ann@example.com||Ann", "3|bo@example.com||Bo", "… 6 in all", "7|fay@example.com||Fay"},
 			listed: []string{
 				"5 the email cell has 2 addresses: the first one counts",
 				"6 the email cell has 2 addresses: the first one counts",
+				"8 invalid: the email has no complete host, such as example.com",
 				"9 invalid: the email is not of the form name@host",
 				"10 invalid: the email is empty",
 			},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 
 func TestFilesAsProductsExportThem(t *testing.T) {
 	t.Parallel()
-	for _, c := range fileCases {
+	for _, c := range slices.Concat(fileCases, productCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join("testdata", c.file)

@@ -201,7 +201,7 @@ func (r *rowReader) invalid(rec record) (email string, several int, reason strin
 		}
 		return email, several, err.Error()
 	}
-	return email, several, ""
+	return email, several, wholeAddress(email)
 }
 
 // optedOut returns the column that means that the contact opted out, and why;

@@ -2,6 +2,7 @@ package customerfile
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -59,7 +60,7 @@ func oneLine(s string) string {
 // one, or several, or one with a name around it.
 func address(cell string) (email string, count int) {
 	cell = clean(cell)
-	if !strings.ContainsAny(cell, " ,;<>:'\"|\n") && isGraphicASCII(cell) { // nearly all
+	if !strings.ContainsAny(cell, " ,;<>:'\"|/\n") && isGraphicASCII(cell) && cell[max(0, len(cell)-1):] != "." { // nearly all
 		return cell, min(1, len(cell))
 	}
 	cell = strings.Map(func(r rune) rune {
@@ -80,7 +81,39 @@ func address(cell string) (email string, count int) {
 	if count == 0 {
 		return cell, 0
 	}
+	if strings.ContainsAny(email, " \t/") {
+		return amongWords(email, count)
+	}
 	return email, count
+}
+
+// amongWords returns the first address of a text such as "jane@example.com
+// (work)" or "a@example.com / b@example.com".
+func amongWords(text string, before int) (email string, count int) {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsSpace(r) || r == '/' }) {
+		if word = bareAddress(word); wholeAddress(word) == "" {
+			if count++; count == 1 {
+				email = word
+			}
+		}
+	}
+	if count == 0 {
+		return text, before
+	}
+	return email, count + before - 1
+}
+
+// wholeAddress returns what is wrong with an address that nobody could have, or
+// "".
+func wholeAddress(email string) string {
+	name, host, _ := strings.Cut(email, "@")
+	switch {
+	case name == "" || strings.Contains(host, "@") || strings.ContainsAny(email, "()[]<>,;:\"\\?"):
+		return "the email is not of the form name@host"
+	case !strings.Contains(host, ".") || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(email, ".."):
+		return "the email has no complete host, such as example.com"
+	}
+	return ""
 }
 
 func isGraphicASCII(s string) bool {
@@ -95,22 +128,30 @@ func bareAddress(s string) string {
 	}
 	s = strings.Trim(trim(s), `'"`)
 	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
-		s = s[7:]
+		s, _, _ = strings.Cut(s[7:], "?")
 	}
-	return trim(s)
+	return strings.TrimSuffix(trim(s), ".")
 }
 
 // phone returns the first number of a cell in E.164. problem says why the cell,
 // or a part of it, is left out.
 func phone(cell, region string) (number, problem string) {
 	cell = strings.TrimPrefix(clean(cell), "tel:")
+	if strings.HasPrefix(cell, "=+") { // a spreadsheet takes +1555 for a formula
+		cell = cell[1:]
+	}
 	if cell == "" {
 		return "", ""
 	}
 	if number = commonNumber(cell); number != "" {
 		return number, ""
 	}
-	parts := strings.FieldsFunc(strings.ReplaceAll(cell, ":::", "\n"), func(r rune) bool { return r == '\n' || r == ';' || r == '|' })
+	parts := strings.FieldsFunc(strings.ReplaceAll(cell, ":::", "\n"), func(r rune) bool { return strings.ContainsRune("\n;|", r) })
+	if strings.ContainsAny(cell, ",/") {
+		if all := strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune("\n;|,/", r) }); !slices.ContainsFunc(all, tooShort) {
+			parts = all
+		}
+	}
 	if len(parts) > 1 {
 		if number, problem = onePhone(parts[0], region); number == "" {
 			return "", problem
@@ -120,6 +161,20 @@ func phone(cell, region string) (number, problem string) {
 	return onePhone(cell, region)
 }
 
+// tooShort reports whether a text has too few digits for a phone number.
+func tooShort(text string) bool {
+	digits := 0
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return digits < 7
+}
+
+// phoneRemark is such as " (mobile)" after a number.
+var phoneRemark = regexp.MustCompile(`\s*[(\[][^)\]\d]*[)\]]\s*$`)
+
 func onePhone(text, region string) (number, problem string) {
 	const unusable = "the phone is left out: it is no phone number"
 	text = strings.Map(func(r rune) rune {
@@ -128,11 +183,24 @@ func onePhone(text, region string) (number, problem string) {
 		}
 		return r
 	}, text)
-	digits := strings.TrimSuffix(text, ".0") // a number that was a number in a spreadsheet
-	if strings.ContainsFunc(digits, func(r rune) bool { return unicode.IsLetter(r) && !strings.ContainsRune("extEXT", r) }) || strings.ContainsAny(digits, "#@!=") {
+	digits := phoneRemark.ReplaceAllString(strings.TrimSuffix(text, ".0"), "") // a number that was a number in a spreadsheet
+	if rest, ok := strings.CutPrefix(trim(digits), "00"); ok && rest != "" && rest[0] != '0' {
+		digits = "+" + rest // the prefix of international calls in most of the world
+	}
+	if strings.ContainsFunc(digits, func(r rune) bool { return unicode.IsLetter(r) && !strings.ContainsRune("extEXT", r) }) || strings.ContainsAny(digits, "#@!=") || strings.Trim(digits, "0 -+()./") == "" {
 		return "", unusable
 	}
 	n, err := phonenumbers.Parse(digits, region)
+	if err == nil && !strings.Contains(digits, "+") { // a spreadsheet takes the plus from +49170…
+		m, err := phonenumbers.Parse("+"+digits, "")
+		switch {
+		case err != nil || !phonenumbers.IsValidNumberForRegion(m, region):
+		case !phonenumbers.IsValidNumber(n):
+			n = m
+		case phonenumbers.Format(n, phonenumbers.E164) != phonenumbers.Format(m, phonenumbers.E164):
+			return "", "the phone is left out: it is unclear whether it begins with its country code; write it with +"
+		}
+	}
 	switch {
 	case err != nil && region == "" && strings.IndexFunc(digits, unicode.IsDigit) >= 0 && !strings.Contains(digits, "+") && !strings.ContainsAny(digits, "eE"):
 		return "", "the phone is left out: it has no country code; name its region with --region"

@@ -11,8 +11,9 @@ import (
 func TestSectionsAreThoseThatTheCodeAsksFor(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"english", "french", "in if yes", "in order", "no", "not yet", "nothing", "other channel, header contains", "out", "out if set",
-		"out if set, header contains", "out in a status", "own label", "salutation", "status", "status, header contains",
+		"don't", "english", "french", "in if yes", "in order", "measure", "no", "not", "not yet", "nothing", "other channel, header contains", "out",
+		"out if no, header contains", "out if set", "out if set, header contains", "out in a status", "out within a status", "own label",
+		"salutation", "status", "status, header contains",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(words.sets))); diff != "" {
 		t.Errorf("want -, got +\n%s", diff)
