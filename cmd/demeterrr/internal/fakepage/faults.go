@@ -140,7 +140,7 @@ func what(f demeterrrtest.Fault) string {
 		text += fmt.Sprintf(" after %d more", f.Skip)
 	}
 	switch {
-	case f.Times == demeterrrtest.Always:
+	case f.Times == demeterrrtest.Always || f.Times == 0 && f.For > 0:
 		return text + ", every " + requests
 	case f.Times > 1:
 		return fmt.Sprintf("%s, the next %d %s", text, f.Times, cmp.Or(f.Route, "requests"))

@@ -21,7 +21,7 @@ type fixture struct {
 }
 
 // newPage makes a page whose account has two contacts and a sequence.
-func newPage(t *testing.T, token string, options ...demeterrrtest.Option) *fixture {
+func newPage(t testing.TB, token string, options ...demeterrrtest.Option) *fixture {
 	t.Helper()
 	page, err := New(Config{Token: token, NewServer: func(log func(demeterrrtest.Request)) (*demeterrrtest.Server, error) {
 		srv := demeterrrtest.NewServer(append(options, demeterrrtest.WithRequestLog(log))...)
@@ -40,7 +40,7 @@ func newPage(t *testing.T, token string, options ...demeterrrtest.Option) *fixtu
 func (f *fixture) server() *demeterrrtest.Server { return f.now.Load().server }
 
 // send sends a request. Headers are such as "Origin: http://example.com".
-func (f *fixture) send(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+func (f *fixture) send(t testing.TB, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {

@@ -142,13 +142,16 @@ var pageJS string
 var rowsOf = regexp.MustCompile(`<!-- (\d+) rows: ([a-z ]+) -->`)
 
 // withRows puts the rows of the tables into the page, so that nothing moves when
-// the script fills them.
+// the script fills them. The roles hold where a phone lays cells out as a grid.
 func withRows(document string) string {
 	return rowsOf.ReplaceAllStringFunc(document, func(place string) string {
 		parts := rowsOf.FindStringSubmatch(place)
 		n, _ := strconv.Atoi(parts[1]) // the pattern has digits only
-		cells := "<td class=\"" + strings.Join(strings.Fields(parts[2]), "\"></td><td class=\"") + "\"></td>"
-		return strings.Repeat("<tr class=\"blank\">"+cells+"</tr>", n)
+		cells := ""
+		for name := range strings.FieldsSeq(parts[2]) {
+			cells += `<td role="cell" class="` + name + `"></td>`
+		}
+		return strings.Repeat(`<tr role="row" class="blank">`+cells+"</tr>", n)
 	})
 }
 
