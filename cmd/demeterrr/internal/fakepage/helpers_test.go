@@ -62,7 +62,7 @@ func (f *fixture) send(t testing.TB, method, path, body string, headers ...strin
 }
 
 // body reads a reply, which must have the status.
-func body(t *testing.T, w *httptest.ResponseRecorder, status int) string {
+func body(t testing.TB, w *httptest.ResponseRecorder, status int) string {
 	t.Helper()
 	if w.Code != status {
 		t.Errorf("status %d, want %d: %.500s", w.Code, status, w.Body)
@@ -81,7 +81,7 @@ func read[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 }
 
 // execute sends the sequence to emails.
-func (f *fixture) execute(t *testing.T, emails ...string) {
+func (f *fixture) execute(t testing.TB, emails ...string) {
 	t.Helper()
 	contacts := `{"email":"` + strings.Join(emails, `"},{"email":"`) + `"}`
 	body(t, f.send(t, "POST", "/api/v1/sequences/880e8400-e29b-41d4-a716-446655440000/execute", `{"contacts":[`+contacts+`]}`, "Content-Type: application/json"), 200)
