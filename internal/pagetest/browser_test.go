@@ -166,8 +166,11 @@ func (f *fake) call(t *testing.T, method, path, body string) (status int, reply 
 	return resp.StatusCode, string(text)
 }
 
+// chrome is a running Chromium.
+type chrome struct{ ctx context.Context }
+
 // browser starts a Chromium of its own, without a window.
-func browser(t *testing.T) context.Context {
+func browser(t *testing.T) *chrome {
 	t.Helper()
 	if chromium == "" {
 		if os.Getenv("CI") == "true" {
@@ -187,7 +190,7 @@ func browser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return ctx
+	return &chrome{ctx}
 }
 
 // tab is an open page with all that its console said.
@@ -199,11 +202,11 @@ type tab struct {
 	console []string
 }
 
-// open opens a tab of the browser at a URL. Its console must say nothing but what
+// open opens a tab at a URL. Its console must say nothing but what
 // is pardoned.
-func open(t *testing.T, browser context.Context, url string) *tab {
+func (c *chrome) open(t *testing.T, url string) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	ctx, cancel := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	page := &tab{ctx: ctx}
 	messages := chromedp.Console(ctx)
@@ -217,7 +220,7 @@ func open(t *testing.T, browser context.Context, url string) *tab {
 			page.mu.Unlock()
 		}
 	}()
-	focused(t, ctx)
+	page.focus(t)
 	page.do(t, chromedp.Navigate(url))
 	t.Cleanup(func() {
 		page.mu.Lock()
@@ -231,10 +234,10 @@ func open(t *testing.T, browser context.Context, url string) *tab {
 	return page
 }
 
-// focused makes a tab one that is looked at, whatever is done in others.
-func focused(t *testing.T, ctx context.Context) {
+// focus makes a tab one that is looked at, whatever is done in others.
+func (p *tab) focus(t *testing.T) {
 	t.Helper()
-	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+	if _, err := chromedp.Call(p.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -31,7 +31,7 @@ func TestACampaignShowsItsSendings(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--rate-limits", "10000/24h", "--seed", write(t, "seed.json", seed))
 	b := browser(t)
-	page := open(t, b, f.page)
+	page := b.open(t, f.page)
 	if page.js(t, moved) != "true" {
 		t.Fatal("this browser knows no layout shifts")
 	}
@@ -76,7 +76,7 @@ func TestACampaignShowsItsSendings(t *testing.T) {
 func TestAClickLosesTheReplyAndTheProgramReportsTheDoubt(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--seed", write(t, "seed.json", seed))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.js(t, moved)
 	page.shows(t, "#status", "live")
 	page.do(t, chromedp.SetValue(chromedp.CSS("#route"), "POST /sequences/{id}/execute"))
@@ -106,7 +106,7 @@ func TestAClickLosesTheReplyAndTheProgramReportsTheDoubt(t *testing.T) {
 func TestASecondSendingTurnsRed(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--seed", write(t, "seed.json", seed))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.js(t, moved)
 	page.shows(t, "#status", "live")
 	color := `getComputedStyle(document.querySelector("#sendings tbody td")).backgroundColor`
@@ -141,7 +141,7 @@ func TestASecondSendingTurnsRed(t *testing.T) {
 func TestEachButtonDoesWhatItSays(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--seed", write(t, "seed.json", seed))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.js(t, moved)
 	page.shows(t, "#status", "live")
 
@@ -154,6 +154,7 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 	page.shows(t, "#requests tbody tr", "injected: 500")
 
 	page.click(t, "#throttle")
+	page.shows(t, "#said", "Injected: 429, every request, for 60 s.")
 	page.shows(t, "#waiting", "429, every request, for ")
 	for range 2 {
 		if status, reply := f.call(t, "GET", "/api/v1/contacts", ""); status != 429 || !strings.Contains(reply, `"retryAfter":`) {
@@ -200,7 +201,7 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 func TestThePauseHoldsTheRequests(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.shows(t, "#status", "live")
 	f.call(t, "GET", "/api/v1/contacts", "")
 	page.shows(t, "#requests tbody tr", "GET /contacts")
@@ -215,7 +216,7 @@ func TestThePauseHoldsTheRequests(t *testing.T) {
 func TestTheNewestThousandRequestsArePaged(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.js(t, moved)
 	page.shows(t, "#status", "live")
 	for i := range 1100 {
@@ -238,7 +239,7 @@ func TestAHundredThousandContactsArePagedAndSearched(t *testing.T) {
 		fmt.Fprintf(&many, `{"email": "customer%d@example.com", "firstName": "Customer", "lastName": "No. %d"},`, i, i)
 	}
 	f := start(t, "--seed", write(t, "many.json", strings.TrimSuffix(many.String(), ",")+`], "sequences": [{"id": "`+survey+`", "name": "Survey"}]}`))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.js(t, moved)
 	page.shows(t, "#contacts nav", "1–8 of 100,000")
 	page.click(t, "#contacts nav button:last-of-type")

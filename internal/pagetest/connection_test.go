@@ -16,7 +16,7 @@ func TestTwoPagesShowTheSame(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--seed", write(t, "seed.json", seed))
 	b := browser(t)
-	one, two := open(t, b, f.page), open(t, b, f.page)
+	one, two := b.open(t, f.page), b.open(t, f.page)
 	one.shows(t, "#status", "live")
 	two.shows(t, "#status", "live")
 	one.click(t, "#fail")
@@ -37,7 +37,7 @@ func TestTwoPagesShowTheSame(t *testing.T) {
 func TestThePageReconnects(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--rate-limits", "100/1m", "--seed", write(t, "seed.json", seed))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.pardon("net::ERR_")
 	page.js(t, moved)
 	page.shows(t, "#status", "live")
@@ -64,7 +64,7 @@ func TestAConnectionThatBreaksLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	between := newWire(t, f.address)
-	page := open(t, browser(t), "http://"+between.address+"/")
+	page := browser(t).open(t, "http://"+between.address+"/")
 	page.pardon("net::ERR_")
 	page.shows(t, "#status", "live")
 	f.call(t, "GET", "/api/v1/contacts?page=1", "")
@@ -84,7 +84,7 @@ func TestAPageOpenedWhileTheFakeStops(t *testing.T) {
 	f := start(t)
 	between := newWire(t, f.address)
 	between.once()
-	page := open(t, browser(t), "http://"+between.address+"/")
+	page := browser(t).open(t, "http://"+between.address+"/")
 	page.pardon("net::ERR_")
 	page.shows(t, "#status", "reconnecting")
 	page.shows(t, "#trouble", "The fake has stopped; reconnecting.")
@@ -98,7 +98,7 @@ func TestAPageOpenedWhileTheFakeStops(t *testing.T) {
 func TestTheKeyboardIsEnough(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--seed", write(t, "seed.json", seed))
-	page := open(t, browser(t), f.page)
+	page := browser(t).open(t, f.page)
 	page.shows(t, "#status", "live")
 	f.call(t, "GET", "/api/v1/contacts", "")
 	page.shows(t, "#requests tbody tr", "GET /contacts")
@@ -150,7 +150,7 @@ func TestATokenIsAskedOfOthers(t *testing.T) {
 		t.Fatalf("the fake printed the page %s", f.page)
 	}
 	b := browser(t)
-	page := open(t, b, f.page)
+	page := b.open(t, f.page)
 	page.shows(t, "#status", "live")
 	if address := page.js(t, "location.href"); address != "http://"+f.address+"/" {
 		t.Errorf("the token stays in the address: %s", address)
@@ -161,7 +161,7 @@ func TestATokenIsAskedOfOthers(t *testing.T) {
 	page.click(t, "#fail")
 	page.shows(t, "#waiting", "500, the next request")
 
-	stranger := open(t, b, "http://"+f.address+"/")
+	stranger := b.open(t, "http://"+f.address+"/")
 	stranger.pardon("401 (Unauthorized)")
 	stranger.shows(t, "main", "The page needs the token")
 	stranger.do(t, chromedp.SendKeys(chromedp.CSS("input"), "guess\r"))
@@ -176,12 +176,12 @@ func TestOtherSitesCanDoNothing(t *testing.T) {
 	f := start(t)
 	other := newSite(t, `<!doctype html><title>other</title><link rel="icon" href="data:,"><form method="post" action="http://`+f.address+`/_fake/reset"></form>`)
 	f.call(t, "GET", "/api/v1/contacts", "")
-	page := open(t, browser(t), other)
+	page := browser(t).open(t, other)
 	for _, refusal := range []string{"403 (Forbidden)", "blocked by CORS policy", "net::ERR_"} {
 		page.pardon(refusal)
 	}
 	for _, attempt := range []string{
-		`fetch("http://` + f.address + `/_fake/reset", {method: "POST", mode: "no-cors"}).then(() => "sent")`,
+		`fetch("http://` + f.address + `/_fake/reset", {method: "POST", mode: "no-cors"}).then(() => "sent", () => "refused")`,
 		`fetch("http://` + f.address + `/_fake/state").then(r => r.text()).catch(() => "refused")`,
 		`new Promise(done => { const image = new Image(); image.onerror = () => done("refused"); image.src = "http://` + f.address + `/_fake/state"; })`,
 		`document.forms[0].submit()`,

@@ -1,7 +1,6 @@
 package pagetest
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -74,20 +73,21 @@ func TestThePageAtEachWidth(t *testing.T) {
 	b := browser(t)
 	for _, width := range []int64{390, 1280} {
 		for _, scheme := range []string{"light", "dark"} {
-			t.Run(fmt.Sprintf("%d-%s", width, scheme), func(t *testing.T) { //nolint:paralleltest // they look at one account
-				look(t, b, f.page, width, scheme)
+			t.Run(fmt.Sprintf("%d-%s", width, scheme), func(t *testing.T) {
+				t.Parallel()
+				b.look(t, f.page, width, scheme)
 			})
 		}
 	}
 }
 
-func look(t *testing.T, browser context.Context, url string, width int64, scheme string) {
+func (c *chrome) look(t *testing.T, url string, width int64, scheme string) {
 	t.Helper()
 	viewport := chromedp.EmulateViewport(width, 960, chromedp.EmulateScale(*scale))
 	if width < 600 {
 		viewport = chromedp.EmulateViewport(width, 844, chromedp.EmulateScale(*scale), chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
-	tab := open(t, browser, "about:blank")
+	tab := c.open(t, "about:blank")
 	tab.media(t, "prefers-color-scheme", scheme)
 	tab.do(t, viewport, chromedp.Navigate(url))
 	tab.shows(t, "#status", "live")

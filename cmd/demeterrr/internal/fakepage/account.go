@@ -13,7 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// account is a fake account from one reset to the next, and what is counted of it.
+// account is a fake account from one reset to the next, with its counts.
 type account struct {
 	id      string // new for each reset, for pages that reconnect
 	server  *demeterrrtest.Server
@@ -55,7 +55,7 @@ func (a *account) log(r demeterrrtest.Request) {
 }
 
 // kept returns the requests after a number, newest first, at most keptRequests.
-// It is whole if none between was dropped.
+// whole is false if older ones have been dropped.
 func (a *account) kept(after int) (newest []*requestDetails, whole bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,10 +68,10 @@ func (a *account) kept(after int) (newest []*requestDetails, whole bool) {
 	return newest, n == a.counted-after
 }
 
-// recipient is whom a sequence is sent to.
+// recipient is a contact and a sequence sent to it.
 type recipient struct{ contactID, sequenceID string }
 
-// sendings are all sendings with their counts, which grow with the new ones only.
+// sendings are all sendings with their counts. Only new ones are counted.
 type sendings struct {
 	all           []demeterrrtest.Sending
 	times         map[recipient]int
@@ -96,14 +96,14 @@ func (s *sendings) catchUp(server *demeterrrtest.Server) {
 	}
 }
 
-// sendingsNow locks the sendings of now, for the caller to unlock.
+// sendingsNow returns the sendings, locked. The caller unlocks them.
 func (a *account) sendingsNow() (s *sendings, unlock func()) {
 	a.index.Lock()
 	a.sent.catchUp(a.server)
 	return &a.sent, a.index.Unlock
 }
 
-// state is all that the page shows, without the lists.
+// state is the content of the page without its lists.
 type state struct {
 	Time       stamp       `json:"time"`
 	BaseURL    string      `json:"baseUrl"`
@@ -121,7 +121,7 @@ type counts struct {
 	Contacts  int `json:"contacts"`
 	Sequences int `json:"sequences"`
 	Sendings  int `json:"sendings"`
-	// SentTwice counts emails that one sequence was sent to more than once.
+	// SentTwice counts the emails with two sendings of one sequence.
 	SentTwice int `json:"sentTwice"`
 	Requests  int `json:"requests"`
 	// Throttled counts answers of 429, by a window or by a fault.
@@ -188,8 +188,8 @@ func (a *account) windows() []*window {
 	return out
 }
 
-// state is the state now, with the requests after a number. It is whole if no
-// request between was dropped.
+// state returns the state with the requests after a number. The bool is false if
+// older ones have been dropped.
 func (a *account) state(after int) (state, bool) {
 	var s state
 	s.APIKey = a.server.APIKey()

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// serveState answers with the state and the requests that are kept.
+// serveState answers with the state and all kept requests.
 func (p *Page) serveState(w http.ResponseWriter, _ *http.Request) {
 	s, _ := p.now.Load().state(0)
 	s.BaseURL = p.baseURL
@@ -77,7 +77,7 @@ func (p *Page) resetAccount(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// writeError answers as the API does, without a code of the API.
+// writeError answers with an error in the envelope of the API, without a code.
 func writeError(w http.ResponseWriter, status int, message string) {
 	writeJSON(w, status, map[string]map[string]string{"error": {"message": message}})
 }

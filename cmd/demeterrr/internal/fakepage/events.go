@@ -19,7 +19,7 @@ const (
 	maxWatchers = 100
 )
 
-// signal wakes up all that wait. Between two of them, any number of changes is one.
+// signal wakes all waiters. Changes while nobody waits count once.
 type signal struct {
 	mu      sync.Mutex
 	waiting chan struct{}
@@ -43,8 +43,8 @@ func (s *signal) send() {
 	}
 }
 
-// watcher is one open page. It keeps its place and no queue: a page that reads
-// slowly gets fewer and larger events, and a snapshot if it fell too far behind.
+// watcher is one open page. It keeps a position in place of a queue. A slow page
+// gets fewer and larger events, or a snapshot if it falls too far behind.
 type watcher struct {
 	page    *Page
 	w       http.ResponseWriter
@@ -112,7 +112,7 @@ func (o *watcher) gone(r *http.Request, changed <-chan struct{}, over <-chan tim
 	return false
 }
 
-// resume goes on after the event that a page saw last, if that is of this account.
+// resume continues after the last event of a page, if this account sent it.
 func (o *watcher) resume(lastEventID string) {
 	a := o.page.now.Load()
 	id, seen, _ := strings.Cut(lastEventID, "-")
@@ -121,7 +121,7 @@ func (o *watcher) resume(lastEventID string) {
 	}
 }
 
-// tell sends what has changed, if anything has.
+// tell sends the changes, if there are any.
 func (o *watcher) tell() (sent bool, err error) {
 	a := o.page.now.Load()
 	kind, after := "update", o.seen
@@ -157,7 +157,7 @@ func (o *watcher) tell() (sent bool, err error) {
 	return true, o.write(fmt.Sprintf("event: %s\nid: %s-%d\ndata: %s\n\n", kind, a.id, o.seen, data))
 }
 
-// write sends a text, and gives up on a reader that does not read.
+// write sends a text. It gives up on a page that stopped reading.
 func (o *watcher) write(text string) error {
 	control := http.NewResponseController(o.w)
 	_ = control.SetWriteDeadline(time.Now().Add(o.page.patience)) // where it is not supported there is none

@@ -13,7 +13,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// The most that a control takes.
+// The limits of a control.
 const (
 	maxControl = 64 << 10 // bytes of a body
 	maxFaults  = 100      // that wait
@@ -38,7 +38,7 @@ type fault struct {
 	IgnoreQuery []string          `json:"ignoreQuery,omitempty"`
 }
 
-// faultWith is a fault with the words for it.
+// faultWith is a fault with its description.
 type faultWith struct {
 	fault
 	What string `json:"what"`
@@ -49,7 +49,7 @@ var drops = map[string]demeterrrtest.Drop{
 	"": 0, "noConnection": demeterrrtest.NoConnection, "before": demeterrrtest.DropBefore, "after": demeterrrtest.DropAfter, "truncate": demeterrrtest.Truncate,
 }
 
-// readFault reads the fault that a page or a script asks for.
+// readFault reads the fault of a page or a script.
 func readFault(body io.Reader) (demeterrrtest.Fault, error) {
 	var in *fault
 	decoder := json.NewDecoder(body)
@@ -84,7 +84,7 @@ func readFault(body io.Reader) (demeterrrtest.Fault, error) {
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-// newFault shows a fault.
+// newFault converts a fault to JSON.
 func newFault(f demeterrrtest.Fault) faultWith {
 	out := faultWith{fault: fault{
 		Route: f.Route, Skip: f.Skip, Times: f.Times, For: f.For.Seconds(), Status: f.Status, Code: string(f.Code), AfterWork: f.AfterWork,
@@ -104,7 +104,7 @@ func newFault(f demeterrrtest.Fault) faultWith {
 	return out
 }
 
-// happens says what a fault does to a request.
+// happens describes the effect of a fault on a request.
 func happens(f *demeterrrtest.Fault) string {
 	switch {
 	case f.Drop == demeterrrtest.NoConnection:
@@ -131,8 +131,8 @@ func happens(f *demeterrrtest.Fault) string {
 	return "other headers"
 }
 
-// what says what a fault that waits will do: "500, to the next POST /contacts".
-// The page adds how long it lasts.
+// what describes a pending fault: "500, the next POST /contacts". The page adds
+// how long it lasts.
 func what(f demeterrrtest.Fault) string {
 	requests := cmp.Or(f.Route, "request")
 	text := happens(&f)
@@ -140,7 +140,7 @@ func what(f demeterrrtest.Fault) string {
 		text += fmt.Sprintf(" after %d more", f.Skip)
 	}
 	switch {
-	case f.Times == demeterrrtest.Always:
+	case f.Times == demeterrrtest.Always || f.Times == 0 && f.For > 0:
 		return text + ", every " + requests
 	case f.Times > 1:
 		return fmt.Sprintf("%s, the next %d %s", text, f.Times, cmp.Or(f.Route, "requests"))

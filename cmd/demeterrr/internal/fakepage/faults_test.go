@@ -115,6 +115,8 @@ func TestWhatAFaultDoesIsSaidInWords(t *testing.T) {
 		"500, the next request":                                    {Status: 500, Times: 1},
 		"500 after the work, the next POST /contacts":              {Status: 500, AfterWork: true, Route: "POST /contacts"},
 		"429, every request":                                       {Status: 429, Times: demeterrrtest.Always},
+		"429, every GET /contacts":                                 {Status: 429, Route: "GET /contacts", For: time.Minute},
+		"429, the next 2 GET /contacts":                            {Status: 429, Route: "GET /contacts", For: time.Minute, Times: 2},
 		"503, the next 4 GET /contacts":                            {Status: 503, Times: 4, Route: "GET /contacts"},
 		"502, the next 2 requests":                                 {Status: 502, Times: 2},
 		"reply lost after the work after 2 more, the next request": {Drop: demeterrrtest.DropAfter, Skip: 2},

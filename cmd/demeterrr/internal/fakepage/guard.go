@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// guard keeps others out: sites in the same browser, and, where there is a
-// token, people on other machines.
+// guard refuses other sites in the same browser. With a token it refuses other
+// people too.
 type guard struct {
 	token, session string // no token: loopback only
 	cookie         string
@@ -73,12 +73,12 @@ func (g *guard) known(r *http.Request) bool {
 	return err == nil && g.is(g.session, cookie.Value)
 }
 
-// is compares in a time that does not depend on the texts.
+// is compares in constant time.
 func (g *guard) is(want, have string) bool {
 	return subtle.ConstantTimeCompare([]byte(want), []byte(have)) == 1
 }
 
-// welcome swaps the token for a cookie, so that it leaves the address bar.
+// welcome swaps the token for a cookie. The token leaves the address bar.
 func (g *guard) welcome(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // not Secure: the fake speaks HTTP, and a proxy before it may speak HTTPS
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})

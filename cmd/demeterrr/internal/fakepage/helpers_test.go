@@ -21,7 +21,7 @@ type fixture struct {
 }
 
 // newPage makes a page whose account has two contacts and a sequence.
-func newPage(t *testing.T, token string, options ...demeterrrtest.Option) *fixture {
+func newPage(t testing.TB, token string, options ...demeterrrtest.Option) *fixture {
 	t.Helper()
 	page, err := New(Config{Token: token, NewServer: func(log func(demeterrrtest.Request)) (*demeterrrtest.Server, error) {
 		srv := demeterrrtest.NewServer(append(options, demeterrrtest.WithRequestLog(log))...)
@@ -40,7 +40,7 @@ func newPage(t *testing.T, token string, options ...demeterrrtest.Option) *fixtu
 func (f *fixture) server() *demeterrrtest.Server { return f.now.Load().server }
 
 // send sends a request. Headers are such as "Origin: http://example.com".
-func (f *fixture) send(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+func (f *fixture) send(t testing.TB, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {
@@ -62,7 +62,7 @@ func (f *fixture) send(t *testing.T, method, path, body string, headers ...strin
 }
 
 // body reads a reply, which must have the status.
-func body(t *testing.T, w *httptest.ResponseRecorder, status int) string {
+func body(t testing.TB, w *httptest.ResponseRecorder, status int) string {
 	t.Helper()
 	if w.Code != status {
 		t.Errorf("status %d, want %d: %.500s", w.Code, status, w.Body)
@@ -81,7 +81,7 @@ func read[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 }
 
 // execute sends the sequence to emails.
-func (f *fixture) execute(t *testing.T, emails ...string) {
+func (f *fixture) execute(t testing.TB, emails ...string) {
 	t.Helper()
 	contacts := `{"email":"` + strings.Join(emails, `"},{"email":"`) + `"}`
 	body(t, f.send(t, "POST", "/api/v1/sequences/880e8400-e29b-41d4-a716-446655440000/execute", `{"contacts":[`+contacts+`]}`, "Content-Type: application/json"), 200)

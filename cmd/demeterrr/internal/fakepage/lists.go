@@ -28,14 +28,14 @@ type meta struct {
 	TotalPages int `json:"totalPages"`
 }
 
-// wanted is the page that a request asks for.
+// wanted is the page of a list to return.
 type wanted struct {
 	page, limit int
 	search      string // lower-cased
 	twice       bool
 }
 
-// readWanted reads a query, or answers what is wrong with it.
+// readWanted reads a query. It answers a wrong one with an error.
 func readWanted(w http.ResponseWriter, r *http.Request) (wanted, bool) {
 	q := wanted{page: 1, limit: defaultLimit}
 	query := r.URL.Query()
@@ -71,7 +71,7 @@ func number(text string) (int, error) {
 	return n, nil
 }
 
-// pick returns the page of n items that keep accepts, each as show makes it.
+// pick filters n items by keep and returns one page, each item made by show.
 func pick[T any](q wanted, n int, keep func(int) bool, show func(int) T) list[T] {
 	out := list[T]{Data: []T{}, Meta: meta{Page: q.page, PerPage: q.limit}}
 	first := (q.page - 1) * q.limit
@@ -148,7 +148,7 @@ func (p *Page) serveSequences(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
-// sending is one survey that would have gone out.
+// sending is one survey for one contact.
 type sending struct {
 	Number       int    `json:"number"` // counts up from 1
 	At           stamp  `json:"at"`
@@ -158,7 +158,7 @@ type sending struct {
 	SequenceName string `json:"sequenceName"`
 	LocationID   string `json:"locationId"`
 	EmployeeID   string `json:"employeeId"`
-	// SentTwice says that the contact got the sequence more than once.
+	// SentTwice marks a contact with two sendings of the sequence.
 	SentTwice bool `json:"sentTwice"`
 }
 
@@ -191,7 +191,7 @@ func (p *Page) serveSendings(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
-// serveRequests lists the newest first, of those that are kept.
+// serveRequests lists the kept requests, newest first.
 func (p *Page) serveRequests(w http.ResponseWriter, r *http.Request) {
 	q, ok := readWanted(w, r)
 	if !ok {

@@ -1,6 +1,6 @@
-// Package fakepage is the page of demeterrr fake: it shows what an integration
-// does to the fake account, and lets a person make the account fail. The same
-// state is served as JSON for scripts. The README of the program has the paths.
+// Package fakepage is the page of demeterrr fake. It shows the account as it
+// changes, and its buttons make the account fail. Scripts get the same state as
+// JSON. The README of the program lists the paths.
 package fakepage
 
 import (
@@ -22,17 +22,17 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// Config says what a page is for.
+// Config configures a page.
 type Config struct {
 	// NewServer makes the account as it is at the start. It is called again for
 	// each reset. The server must hand its requests to log.
 	NewServer func(log func(demeterrrtest.Request)) (*demeterrrtest.Server, error)
-	// Token is asked from everybody who opens the page. Without one the page
-	// answers only to the names of the loopback interface.
+	// Token protects the page. Without one the page answers only to the names of
+	// the loopback interface.
 	Token string
 }
 
-// Page serves the API of a fake account, and a page about it.
+// Page serves the API of a fake account and a page about it.
 type Page struct {
 	config   Config
 	baseURL  string
@@ -141,19 +141,22 @@ var pageJS string
 // rowsOf are the places in the page for rows of a table.
 var rowsOf = regexp.MustCompile(`<!-- (\d+) rows: ([a-z ]+) -->`)
 
-// withRows puts the rows of the tables into the page, so that nothing moves when
-// the script fills them.
+// withRows puts the rows of the tables into the page. Nothing moves when the
+// script fills them. The roles hold where a phone lays cells out as a grid.
 func withRows(document string) string {
 	return rowsOf.ReplaceAllStringFunc(document, func(place string) string {
 		parts := rowsOf.FindStringSubmatch(place)
 		n, _ := strconv.Atoi(parts[1]) // the pattern has digits only
-		cells := "<td class=\"" + strings.Join(strings.Fields(parts[2]), "\"></td><td class=\"") + "\"></td>"
-		return strings.Repeat("<tr class=\"blank\">"+cells+"</tr>", n)
+		cells := ""
+		for name := range strings.FieldsSeq(parts[2]) {
+			cells += `<td role="cell" class="` + name + `"></td>`
+		}
+		return strings.Repeat(`<tr role="row" class="blank">`+cells+"</tr>", n)
 	})
 }
 
-// policy lets the page run its own script and style, and talk to the fake. The
-// page is one reply: it is whole also if the fake stops right after it.
+// policy allows the page its own script and style, and calls to the fake. The page
+// is one reply, so it is complete even if the fake stops right after it.
 var policy = fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; connect-src 'self'; "+
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'", hash(pageJS), hash(pageCSS))
 
@@ -163,8 +166,8 @@ func hash(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// serveHTML serves the page with a place for each window, so that nothing moves
-// when the state arrives.
+// serveHTML serves the page with a place for each window. Nothing moves when the
+// state arrives.
 func (p *Page) serveHTML(w http.ResponseWriter, _ *http.Request) {
 	var places strings.Builder
 	for _, window := range p.now.Load().windows() {

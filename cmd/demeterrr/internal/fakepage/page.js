@@ -303,7 +303,7 @@ function act(id, run) {
 const post = (path, body) => ask(path, {method: "POST", body: body && JSON.stringify(body), headers: body ? {"Content-Type": "application/json"} : {}});
 async function inject(fault) {
   const {data} = await post("faults", {route: el("route").value, ...fault});
-  return `Injected: ${data.what}.`;
+  return `Injected: ${data.what}${data.for ? `, for ${data.for} s` : ""}.`;
 }
 act("lose", () => inject({drop: "after"}));
 act("throttle", () => inject({status: 429, retryAfter: 60, for: 60}));

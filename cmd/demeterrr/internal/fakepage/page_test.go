@@ -28,7 +28,7 @@ func TestTheStateIsDocumentedJSON(t *testing.T) {
 		outage := map[string]any{
 			"route": "GET /contacts", "times": -1.0, "for": 60.0, "status": 429.0, "retryAfter": 60.0, "what": "429, every GET /contacts",
 		}
-		injected := map[string]any{"route": "GET /contacts", "for": 60.0, "status": 429.0, "retryAfter": 60.0, "what": "429, the next GET /contacts"}
+		injected := map[string]any{"route": "GET /contacts", "for": 60.0, "status": 429.0, "retryAfter": 60.0, "what": "429, every GET /contacts"}
 		request := func(number float64, method, path, query string, status float64, why string, throttled, fault any) map[string]any {
 			return map[string]any{
 				"number": number, "at": "2000-01-01T00:00:00.000Z", "method": method, "path": path, "query": query,
@@ -62,12 +62,12 @@ func TestThePageIsOneReplyWithAPlaceForEachWindow(t *testing.T) {
 	f := newPage(t, "", limits)
 	resp := f.send(t, "GET", "/", "")
 	document := body(t, resp, 200)
-	for _, want := range []string{"<b>1,200 per minute</b>", "<b>5,000 per 12 hours</b>", `<td class="email"></td>`} {
+	for _, want := range []string{"<b>1,200 per minute</b>", "<b>5,000 per 12 hours</b>", `<td role="cell" class="email"></td>`} {
 		if !strings.Contains(document, want) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	if n := strings.Count(document, "<tr class=\"blank\">"); n != 14+14+8+8 {
+	if n := strings.Count(document, `<tr role="row" class="blank">`); n != 14+14+8+8 {
 		t.Errorf("%d rows", n)
 	}
 	for _, outside := range []string{"src=", "@import", "http-equiv", "<!-- 14", "/* script */", "<!-- windows"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// What is kept of requests: the newest, and of each no more than a person reads.
+// The memory for requests: the newest ones, with the start of each body.
 const (
 	keptRequests = 1000
 	keptBody     = 4096
@@ -25,13 +25,13 @@ type request struct {
 	Path   string `json:"path"`
 	Query  string `json:"query"`
 	Status int    `json:"status"` // 0: the reply was lost
-	// Why says in words why it was throttled, failed or refused; empty for a success.
+	// Why is the reason for a failure, in words; empty for a success.
 	Why       string     `json:"why"`
 	Throttled *window    `json:"throttled"`
 	Fault     *faultWith `json:"fault"`
 }
 
-// requestDetails are what is shown of one request only.
+// requestDetails is a request with its bodies.
 type requestDetails struct {
 	request
 	Body      string `json:"body"`
@@ -39,10 +39,10 @@ type requestDetails struct {
 	UserAgent string `json:"userAgent"`
 }
 
-// newRequest cuts a request to what is kept, and hides the key wherever it is.
+// newRequest shortens a request and replaces the key everywhere.
 func newRequest(number int, r demeterrrtest.Request, key string) *requestDetails {
 	clean := func(text string, most int) string { return cut(strings.ReplaceAll(text, key, "[key]"), most) }
-	enough := keptBody * (len(key) + 1) // even for a body that is all keys
+	enough := keptBody * (len(key) + 1) // even for a body full of keys
 	start := func(body []byte) string { return string(body[:min(len(body), enough)]) }
 	d := &requestDetails{
 		request: request{
@@ -70,7 +70,7 @@ func cut(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// why says what became of a request that was no success.
+// why gives the reason for a failure.
 func why(r demeterrrtest.Request) string {
 	switch {
 	case r.Throttled != nil && r.Fault == nil:
