@@ -84,7 +84,9 @@ func TestAKilledProcessLeavesItsFiles(t *testing.T) {
 		}
 	}
 	kill()
-	<-ended
+	if err := <-ended; err == nil {
+		t.Fatal("the child ended before it was killed")
+	}
 
 	openState(t, job.State)
 	journal := openJournal(t, job.Journal, "s1")

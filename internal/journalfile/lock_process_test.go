@@ -13,15 +13,12 @@ import (
 	"testing"
 )
 
-// heldFile names the file that a child keeps open, and rewrites if heldRewrites is set.
-const (
-	heldFile     = "DEMETERRR_TEST_HELD_FILE"
-	heldRewrites = "DEMETERRR_TEST_HELD_REWRITES"
-)
+// heldBy says what a child does with the file f in its working directory.
+const heldBy = "DEMETERRR_TEST_HELD_BY"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(heldFile); path != "" {
-		fmt.Fprintln(os.Stderr, hold(path, os.Getenv(heldRewrites) != ""))
+	if by := os.Getenv(heldBy); by != "" {
+		fmt.Fprintln(os.Stderr, hold("f", by == "rewrites"))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -54,12 +51,13 @@ func TestAKilledProcessLeavesTheFileFreeAndWhole(t *testing.T) {
 	if !locks {
 		t.Skip("this system has no locks")
 	}
-	for name, rewrites := range map[string]string{"appends": "", "rewrites": "1"} {
+	for name, rewrites := range map[string]bool{"appends": false, "rewrites": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "f")
+			dir := t.TempDir()
+			path := filepath.Join(dir, "f")
 			child := exec.CommandContext(t.Context(), os.Args[0])
-			child.Env = append(os.Environ(), heldFile+"="+path, heldRewrites+"="+rewrites)
+			child.Dir, child.Env = dir, append(os.Environ(), heldBy+"="+name)
 			var stderr bytes.Buffer
 			child.Stderr = &stderr
 			stdout, err := child.StdoutPipe()
@@ -73,7 +71,7 @@ func TestAKilledProcessLeavesTheFileFreeAndWhole(t *testing.T) {
 			for printed < 20 && out.Scan() {
 				printed++
 			}
-			if rewrites == "" || runtime.GOOS != "windows" { // it lets go while it rewrites
+			if !rewrites || runtime.GOOS != "windows" { // it lets go while it rewrites
 				if _, _, err := open(t, path); !errors.Is(err, ErrLocked) {
 					t.Errorf("opened beside the child: %v", err)
 				}
@@ -93,14 +91,14 @@ func TestAKilledProcessLeavesTheFileFreeAndWhole(t *testing.T) {
 			}
 			var last numbered
 			for i, line := range left {
-				if err := json.Unmarshal([]byte(line), &last); err != nil || rewrites == "" && last.N != i+1 {
+				if err := json.Unmarshal([]byte(line), &last); err != nil || !rewrites && last.N != i+1 {
 					t.Fatalf("line %d is %q (%v)", i+1, line, err)
 				}
 			}
 			if last.N < printed || last.N > printed+1 {
 				t.Errorf("the last line is %d, want %d or the one after it", last.N, printed)
 			}
-			if rewrites != "" {
+			if rewrites {
 				err = f.Rewrite([]byte(header), lines(`{"n":0}`)) // takes the draft that the child left
 			} else {
 				err = f.Append([]byte(`{"n":0}`))

@@ -6,6 +6,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func run(dirs []string) error {
 // list adds the modules that the packages in dir link in on one system.
 func list(dir, system string, modules map[string]*linked) error {
 	const format = `{{with .Module}}{{if .Main}}{{.Path}}{{else}}{{.Path}} {{.Dir}}{{end}}{{end}}`
-	cmd := exec.Command("go", "list", "-deps", "-f", format, "./...")
+	cmd := exec.CommandContext(context.Background(), "go", "list", "-deps", "-f", format, "./...")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOARCH=amd64", "GOOS="+system)
 	out, err := cmd.Output()
@@ -122,7 +123,7 @@ func identify(dir string) (ids []string, err error) {
 		if file.IsDir() || !slices.ContainsFunc([]string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"}, func(s string) bool { return strings.HasPrefix(name, s) }) {
 			continue
 		}
-		text, errRead := os.ReadFile(filepath.Join(dir, file.Name()))
+		text, errRead := os.ReadFile(filepath.Join(dir, file.Name())) //nolint:gosec // a file of the module cache
 		if errRead != nil {
 			return nil, errRead
 		}

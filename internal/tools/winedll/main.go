@@ -34,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: winedll FILE")
 		os.Exit(2)
 	}
-	if err := os.WriteFile(os.Args[1], dll(), 0o600); err != nil {
+	if err := os.WriteFile(os.Args[1], dll(), 0o600); err != nil { //nolint:gosec // the caller names it
 		fmt.Fprintln(os.Stderr, "winedll:", err)
 		os.Exit(1)
 	}
@@ -60,7 +60,8 @@ func dll() []byte {
 	optional.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_EXPORT] = pe.DataDirectory{VirtualAddress: section, Size: size}
 	var out bytes.Buffer
 	for _, part := range []any{
-		[60]byte{'M', 'Z'}, uint32(64), // the DOS header, which says where the next one stands
+		[60]byte{'M', 'Z'},
+		uint32(64), // the DOS header, which says where the next one stands
 		[4]byte{'P', 'E'},
 		pe.FileHeader{
 			Machine: pe.IMAGE_FILE_MACHINE_AMD64, NumberOfSections: 1, SizeOfOptionalHeader: 240,
