@@ -223,7 +223,9 @@ func tablesOf(document string) map[string]map[string]map[string]string {
 					rows[strings.TrimSpace(cells[0])] = row
 				}
 			}
-			tables[title] = rows
+			if tables[title] == nil { // the newest release comes first
+				tables[title] = rows
+			}
 		}
 	}
 	return tables
