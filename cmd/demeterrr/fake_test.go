@@ -141,6 +141,17 @@ func TestTheFakeServesAPage(t *testing.T) {
 		if status := browse(t, page); status != 200 {
 			t.Errorf("%q: the page answers %d", flags, status)
 		}
+		if !private { // an open page does not hold up the end
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(state, "state")+"events", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			defer resp.Body.Close()
+		}
 		cancel()
 		if code := <-done; code != exitDone {
 			t.Errorf("exit code %d", code)

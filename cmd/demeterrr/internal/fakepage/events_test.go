@@ -154,6 +154,29 @@ func TestASlowPageGetsFewerEvents(t *testing.T) {
 	}
 }
 
+// TestRequestsInQuickSuccessionAreOneEvent sends one every five milliseconds.
+func TestRequestsInQuickSuccessionAreOneEvent(t *testing.T) {
+	t.Parallel()
+	f, url := serve(t)
+	next, _ := watch(t, url, "")
+	next()
+	const n = 80
+	begun := time.Now()
+	for range n {
+		f.send(t, "GET", "/api/v1/contacts", "")
+		time.Sleep(5 * time.Millisecond)
+	}
+	most := int(time.Since(begun)/pause) + 3
+	for events := 1; ; events++ {
+		if e := next(); len(e.state.Requests) > 0 && e.state.Requests[0].Number == n {
+			if events > most {
+				t.Errorf("%d events, want at most %d", events, most)
+			}
+			return
+		}
+	}
+}
+
 // TestAPageThatDoesNotReadIsDropped leaves the events in the sockets until they are full.
 func TestAPageThatDoesNotReadIsDropped(t *testing.T) {
 	t.Parallel()

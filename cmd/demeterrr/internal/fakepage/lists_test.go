@@ -39,6 +39,7 @@ func TestListsArePagedAndSearched(t *testing.T) {
 		{sendings("?limit=2"), "[{4 ANN@example.com Survey true} {3 dee@example.com Survey false}] {1 2 4 2}"},
 		{sendings("?limit=2&page=2"), "[{2 cy@example.com Survey false} {1 ann@example.com Survey true}] {2 2 4 2}"},
 		{sendings("?sentTwice=true&limit=1&page=2"), "[{1 ann@example.com Survey true}] {2 1 2 2}"},
+		{sendings("?search=cy&limit=1000"), "[{2 cy@example.com Survey false}] {1 100 1 1}"},
 		{sendings("?search=cy"), "[{2 cy@example.com Survey false}] {1 50 1 1}"},
 	} {
 		if test[0] != test[1] {
