@@ -8,27 +8,11 @@ import (
 	"testing"
 )
 
-// recipeBlocks returns the code blocks of docs/recipes.md in a language.
-func recipeBlocks(t *testing.T, language string) []string {
-	t.Helper()
-	recipes, err := os.ReadFile("docs/recipes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for i, part := range strings.Split(string(recipes), "```") {
-		if block, ok := strings.CutPrefix(part, language+"\n"); ok && i%2 == 1 {
-			found = append(found, block)
-		}
-	}
-	return found
-}
-
 // TestRecipesAreTaken finds each Go block in the file named in its first line.
 // The tests of that file run it.
 func TestRecipesAreTaken(t *testing.T) {
 	t.Parallel()
-	blocks := recipeBlocks(t, "go")
+	blocks := documentBlocks(t, "docs/recipes.md", "go")
 	if len(blocks) < 8 {
 		t.Errorf("found %d Go blocks; does this test still read docs/recipes.md right?", len(blocks))
 	}
@@ -47,7 +31,7 @@ func TestRecipesAreTaken(t *testing.T) {
 // comment with the rule: WithTimeout + 30 s + slack.
 func TestPodsHaveTimeToStop(t *testing.T) {
 	t.Parallel()
-	manifests := recipeBlocks(t, "yaml")
+	manifests := documentBlocks(t, "docs/recipes.md", "yaml")
 	if len(manifests) < 2 {
 		t.Errorf("found %d manifests; does this test still read docs/recipes.md right?", len(manifests))
 	}

@@ -386,7 +386,7 @@ func TestAnEmailThatNoJournalCanHoldFails(t *testing.T) {
 // ends. It compares the journal with the sendings.
 func TestARandomRunKeepsItsJournalRight(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(40) {
+	for seed := range rounds(40) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			srv, id := survey(t, demeterrrtest.WithLatency(0, time.Second))

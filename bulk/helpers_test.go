@@ -27,6 +27,14 @@ const (
 // once turns off retries, so that a test meets the first failure.
 var once = demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 0})
 
+// rounds is how many rounds of a random test run: n, or a fifth of them with -short.
+func rounds(n uint64) uint64 {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

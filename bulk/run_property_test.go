@@ -64,7 +64,7 @@ func randomCustomers(r *rand.Rand) []demeterrr.ContactParams {
 // TestASyncReportAlwaysAddsUp tries random inputs, accounts, faults and ends.
 func TestASyncReportAlwaysAddsUp(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range rounds(60) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			srv := account(t, r.IntN(400), demeterrrtest.WithLatency(0, time.Second))
@@ -120,7 +120,7 @@ func TestASyncReportAlwaysAddsUp(t *testing.T) {
 // contact is sent to at most once, and a failed one gets nothing.
 func TestAnExecuteReportAlwaysAddsUp(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range rounds(60) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			srv := demeterrrtest.NewServer(demeterrrtest.WithLatency(0, time.Second))

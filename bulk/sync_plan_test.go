@@ -91,7 +91,7 @@ func watched(t *testing.T, srv *demeterrrtest.Server, input []demeterrr.ContactP
 // accounts, inputs and options.
 func TestADryRunIsExact(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(100) {
+	for seed := range rounds(100) {
 		srv, options, input := randomSync(t, seed)
 		options.DryRun = true
 		dry, none, predicted := watched(t, srv, input, options)

@@ -242,7 +242,7 @@ func (w *world) agree(seed uint64) {
 func TestAfterVerifyAccountAndInputAgree(t *testing.T) {
 	t.Parallel()
 	var runs, crashes, mismatches, lost int
-	for seed := range uint64(200) {
+	for seed := range rounds(200) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{t: t, r: rand.New(rand.NewPCG(seed, 11)), srv: demeterrrtest.NewServer(), state: newMemoryState(t), input: map[string]demeterrr.ContactParams{}}
 			w.tampers = w.r.IntN(3) == 0

@@ -71,7 +71,7 @@ func TestAStateFileKeepsWhatWasSaved(t *testing.T) {
 	for i := range 900 {
 		emails = append(emails, fmt.Sprintf("p%d@example.com", i))
 	}
-	for range 150 {
+	for range rounds(150) {
 		var entries []bulk.SyncEntry
 		for _, i := range r.Perm(len(emails))[:1+r.IntN(400)] {
 			e := randomEntry(r, emails[i])

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/demeterrr/demeterrr-go/cmd/demeterrr/internal/fakepage"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
@@ -37,8 +40,9 @@ func (a *app) fakeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fake",
 		Short: "Serve a fake account, to try things on",
-		Long: "Serve a fake account for this program, for curl and for other languages. It prints its base URL and its key,\n" +
-			"and a line for each request on standard error. It forgets everything when it stops.",
+		Long: "Serve a fake account for this program, for curl and for other languages. It prints its base URL, its key and the\n" +
+			"address of a page, and a line for each request on standard error. The page shows contacts, sendings, requests and the\n" +
+			"quota as they change, and makes the account fail. The fake forgets everything when it stops.",
 		Example: "  demeterrr fake --rate-limits 100/1m,1000/1h\n" +
 			"  curl -H \"X-API-Key: $KEY\" http://127.0.0.1:8080/api/v1/contacts",
 		Args:              cobra.NoArgs,
@@ -52,7 +56,7 @@ func (a *app) fakeCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes one that is free")
-	flags.BoolVar(&s.public, "public", false, "allow an address that others can reach")
+	flags.BoolVar(&s.public, "public", false, "allow an address that others can reach; the page then needs a token, which is printed")
 	flags.StringSliceVar(&rateLimits, "rate-limits", nil, "requests per window, as a `list` such as 100/1m,1000/1h (default none)")
 	flags.StringVar(&window, "window", "", "`kind` of the windows: fixed or sliding (default fixed)")
 	flags.StringVar(&s.seed, "seed", "", "JSON `file` with contacts and sequences to begin with")
@@ -112,17 +116,33 @@ func checkLoopback(addr string) error {
 
 // run serves until ctx ends.
 func (s *fakeSettings) run(ctx context.Context, stdout, stderr io.Writer) error {
-	fake, err := s.server(stderr)
+	seed, err := s.readSeed()
 	if err != nil {
 		return usage(err)
 	}
-	defer fake.Close()
+	logger := log.New(stderr, "", log.Ltime) // one write for each line, so lines stay whole
+	config := fakepage.Config{NewServer: func(keep func(demeterrrtest.Request)) (fake *demeterrrtest.Server, err error) {
+		return s.server(seed, func(r demeterrrtest.Request) {
+			logger.Print(requestLine(r, fake.APIKey()))
+			keep(r)
+		})
+	}}
+	if s.public {
+		config.Token = rand.Text()
+	}
+	page, err := fakepage.New(config)
+	if err != nil {
+		return usage(err)
+	}
+	defer page.Close()
 	port, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: fake.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(stderr, "", 0)}
-	if _, err := fmt.Fprintf(stdout, "base URL: http://%s/api/v1\nAPI key:  %s\n", port.Addr(), fake.APIKey()); err != nil {
+	baseURL := "http://" + port.Addr().String() + "/api/v1"
+	server := &http.Server{Handler: page.Handler(baseURL), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(stderr, "", 0)}
+	server.RegisterOnShutdown(page.Stop)
+	if _, err := fmt.Fprintf(stdout, "base URL: %s\nAPI key:  %s\npage:     %s\n", baseURL, page.APIKey(), page.URL()); err != nil {
 		return errors.Join(err, port.Close())
 	}
 	return serve(ctx, server, port)
@@ -142,26 +162,29 @@ func serve(ctx context.Context, server *http.Server, port net.Listener) error {
 	return server.Shutdown(patience)
 }
 
-// server makes the fake, which logs its requests without the key.
-func (s *fakeSettings) server(stderr io.Writer) (*demeterrrtest.Server, error) {
-	logger := log.New(stderr, "", log.Ltime) // one write for each line, so lines stay whole
-	var fake *demeterrrtest.Server
-	options := []demeterrrtest.Option{
-		demeterrrtest.WithRequestLog(func(r demeterrrtest.Request) { logger.Print(requestLine(r, fake.APIKey())) }),
-	}
-	if len(s.limits) > 0 {
-		options = append(options, demeterrrtest.WithRateLimits(s.kind, s.limits...))
-	}
-	fake = demeterrrtest.NewServer(options...)
+// readSeed reads the file of --seed once, so that a reset has it again.
+func (s *fakeSettings) readSeed() ([]byte, error) {
 	if s.seed == "" {
-		return fake, nil
+		return nil, nil
 	}
-	file, err := os.Open(s.seed)
+	seed, err := os.ReadFile(s.seed)
 	if err != nil {
 		return nil, fmt.Errorf("--seed: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	if err := fake.Seed(file); err != nil {
+	return seed, nil
+}
+
+// server makes the fake with what the seed has.
+func (s *fakeSettings) server(seed []byte, logRequest func(demeterrrtest.Request)) (*demeterrrtest.Server, error) {
+	options := []demeterrrtest.Option{demeterrrtest.WithRequestLog(logRequest)}
+	if len(s.limits) > 0 {
+		options = append(options, demeterrrtest.WithRateLimits(s.kind, s.limits...))
+	}
+	fake := demeterrrtest.NewServer(options...)
+	if seed == nil {
+		return fake, nil
+	}
+	if err := fake.Seed(bytes.NewReader(seed)); err != nil {
 		return nil, fmt.Errorf("--seed %s: %w", s.seed, err)
 	}
 	return fake, nil

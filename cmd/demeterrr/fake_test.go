@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,6 +105,78 @@ func TestTheFakeServesLimitsLogsAndStops(t *testing.T) {
 			t.Error("the server still answers")
 		}
 	}
+}
+
+// TestTheFakeServesAPage starts it as it is, and for others.
+func TestTheFakeServesAPage(t *testing.T) {
+	t.Parallel()
+	for flags, private := range map[string]bool{"": false, " --public": true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		stdout, greet := io.Pipe()
+		done := make(chan int, 1)
+		go func() {
+			done <- run(ctx, strings.Fields("fake --addr 127.0.0.1:0 --rate-limits 100/1m --seed testdata/seed.json"+flags), stdio{nil, greet, io.Discard})
+		}()
+		printed := map[string]string{}
+		lines := bufio.NewScanner(stdout)
+		for len(printed) < 3 && lines.Scan() {
+			name, value, _ := strings.Cut(lines.Text(), ":")
+			printed[name] = strings.TrimSpace(value)
+		}
+		page := printed["page"]
+		if strings.Contains(page, "?token=") != private || !strings.HasPrefix(page, strings.TrimSuffix(printed["base URL"], "api/v1")) {
+			t.Errorf("%q: %v", flags, printed)
+		}
+		state := strings.TrimSuffix(printed["base URL"], "api/v1") + "_fake/state"
+		status, body := get(t, state, printed["API key"])
+		if want := map[bool]int{false: 200, true: 401}[private]; status != want {
+			t.Errorf("%q: %d %s", flags, status, body)
+		}
+		if !private && !strings.Contains(body, `"contacts":2,"sequences":2,`) {
+			t.Errorf("%s", body)
+		}
+		if status, _ := get(t, printed["base URL"]+"/contacts", printed["API key"]); status != 200 {
+			t.Errorf("%q: the API answers %d", flags, status)
+		}
+		if status := browse(t, page); status != 200 {
+			t.Errorf("%q: the page answers %d", flags, status)
+		}
+		if !private { // an open page does not hold up the end
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(state, "state")+"events", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			defer resp.Body.Close()
+		}
+		cancel()
+		if code := <-done; code != exitDone {
+			t.Errorf("exit code %d", code)
+		}
+	}
+}
+
+// browse opens a page as a browser does, which keeps cookies and follows redirects.
+func browse(t *testing.T, url string) (status int) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	resp, err := (&http.Client{Jar: jar}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
 }
 
 func TestSignalsStopTheFake(t *testing.T) {

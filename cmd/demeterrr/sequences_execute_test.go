@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -151,10 +152,10 @@ func TestAJournalIsForOneAccount(t *testing.T) {
 	file := writeText(t, "c.csv", "Email\njane@example.com\n")
 	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitDone, `"sent":1`)
 	journals, _ := filepath.Glob("state/demeterrr/*/" + sequence.ID + "/default.journal")
-	if len(journals) != 1 || !strings.HasPrefix(journals[0], "state/demeterrr/127.0.0.1_") {
+	if len(journals) != 1 || !strings.HasPrefix(filepath.ToSlash(journals[0]), "state/demeterrr/127.0.0.1_") {
 		t.Fatalf("%q", journals)
 	}
-	if info, err := os.Stat(filepath.Dir(journals[0])); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(filepath.Dir(journals[0])); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	other := demeterrrtest.NewServer()

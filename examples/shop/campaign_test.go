@@ -194,7 +194,7 @@ func TestCampaign(t *testing.T) { //nolint:paralleltest // its times are real
 		}
 	}
 	text := fmt.Sprintf("%d customers, %d processes, a latency of 200 ms, %d kills with SIGKILL. **Sent twice: %d. Lost: %d.** "+
-		"In doubt and listed by `InDoubt`: %d, of whom %d were sent to; each killed process left at most one batch of %d. The processes sent to %s. It took %v.\n",
+		"In doubt and listed by `InDoubt`: %d, and %d of them have the survey. Each killed process left at most one batch of %d. The processes sent to %s. It took %v.\n",
 		size.customers, senders, size.kills, twice, lost, len(inDoubt), doubtfulAndSent, batch, strings.Join(shares, ", "), time.Since(start).Round(time.Second))
 	t.Log(text)
 	writeSection(t, "campaign", "TestCampaign", text)

@@ -384,9 +384,9 @@ func TestFleet(t *testing.T) { //nolint:paralleltest // its times are real
 	if usually > fleetLimit {
 		t.Errorf("%d requests in a second", usually)
 	}
-	text := fmt.Sprintf("%d processes of examples/shop, %d orders in %d deliveries, %d webhook requests until each was answered with 2xx. "+
+	text := fmt.Sprintf("%d processes of examples/shop, %d orders in %d deliveries, %d webhook requests until each had its 2xx. "+
 		"%d kills with SIGKILL, one every %v. PostgreSQL crashed twice and Redis once. %d faults of the API: lost replies, 500s, 503s, 429s, expired keys, delays. "+
-		"**Sent twice: %d. Lost: %d.** Sent once: %d. In doubt and listed by `InDoubt`: %d, of whom %d have the survey. "+
+		"**Sent twice: %d. Lost: %d.** Sent once: %d. In doubt and listed by `InDoubt`: %d, and %d of them have the survey. "+
 		"%d requests to the API, at most %d in any second, and %d around the crashes, with a limit of %d. It took %v.\n",
 		fleetProcesses, f.size.orders, deliveries, f.attempts.Load(),
 		f.killed.Load(), f.size.killEvery, f.injected.Load(),

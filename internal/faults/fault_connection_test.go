@@ -26,7 +26,7 @@ const nobodyListens = "127.0.0.1:1"
 func connectionFaults() []fault {
 	return []fault{
 		{name: "connection refused", by: "closed port", class: noConnection, setup: func(l *lab) { l.faulty = nobodyListens }},
-		{name: "connection hangs while dialling", by: "dialler", class: noConnection, stalls: true, dial: hangingDial},
+		{name: "connection hangs while dialing", by: "dialer", class: noConnection, stalls: true, dial: hangingDial},
 		{name: "DNS: no such host", by: "DNS server", class: noConnection, setup: named, dial: dnsDial(3)},
 		{name: "DNS: server failure", by: "DNS server", class: noConnection, setup: named, dial: dnsDial(2)},
 		{name: "DNS: no answer", by: "DNS server", class: noConnection, stalls: true, setup: named, dial: dnsDial(noAnswer)},
@@ -166,7 +166,7 @@ func tlsFaults() []fault {
 		{name: "TLS: handshake refused by an alert", by: "listener", class: noConnection, tls: true, setup: handshake(func(_ *lab, conn net.Conn) {
 			_, _ = conn.Write([]byte{0x15, 3, 1, 0, 2, 2, 40})
 		})},
-		{name: "TLS: only a version that is too old", by: "listener", class: noConnection, tls: true, setup: certificate(good, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })},
+		{name: "TLS: only an outdated version", by: "listener", class: noConnection, tls: true, setup: certificate(good, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })},
 		{name: "TLS: reset in the handshake", by: "listener", class: noConnection, tls: true, setup: handshake(resetting)},
 		{name: "TLS: closed in the handshake", by: "listener", class: noConnection, tls: true, setup: handshake(closing)},
 		{name: "TLS: handshake hangs", by: "listener", class: noConnection, tls: true, stalls: true, setup: handshake(holding)},

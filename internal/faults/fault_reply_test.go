@@ -113,7 +113,7 @@ func brokenBodies() []fault {
 		{name: "Content-Length too small", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
 			x.raw(closing, okHead, fmt.Sprintf("Content-Length: %d\r\n\r\n", len(x.body())-10), x.body())
 		}},
-		{name: "Content-Length is no number", by: "handler", class: lost, reply: func(x *exchange) { x.raw(closing, okHead, "Content-Length: many\r\n\r\n", x.body()) }},
+		{name: "Content-Length is not a number", by: "handler", class: lost, reply: func(x *exchange) { x.raw(closing, okHead, "Content-Length: many\r\n\r\n", x.body()) }},
 		{name: "two Content-Lengths", by: "handler", class: lost, reply: func(x *exchange) {
 			x.raw(closing, okHead, "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", x.body())
 		}},
@@ -137,18 +137,18 @@ func largeBodies() []fault {
 			zipped := zip(x.body())
 			_, _ = x.w.Write(zipped[:len(zipped)/2])
 		}},
-		{name: "unasked x-gzip", by: "handler", class: noFault, reply: func(x *exchange) {
+		{name: "unrequested x-gzip", by: "handler", class: noFault, reply: func(x *exchange) {
 			x.w.Header().Set("Content-Encoding", "x-gzip")
 			x.w.WriteHeader(x.done.Code)
 			if x.done.Body.Len() > 0 {
 				_, _ = x.w.Write(zip(x.body()))
 			}
 		}},
-		{name: "unasked brotli", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
+		{name: "unrequested brotli", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
 			x.w.Header().Set("Content-Encoding", "br")
 			x.send(200, "application/json", x.body())
 		}},
-		{name: "gzip that is none", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
+		{name: "body that is not gzip", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
 			x.w.Header().Set("Content-Encoding", "gzip")
 			_, _ = io.WriteString(x.w, x.body())
 		}},
@@ -268,7 +268,7 @@ func limits() []fault {
 		limit("429, Retry-After is negative", 0, func(h http.Header) { h.Set("Retry-After", "-1") }),
 		limit("429, Retry-After overflows", 0, func(h http.Header) { h.Set("Retry-After", "99999999999999999999") }),
 		limit("429, Retry-After is a word", 0, func(h http.Header) { h.Set("Retry-After", "soon") }),
-		limit("429, Retry-After is no date", 0, func(h http.Header) { h.Set("Retry-After", "Mon, 99 Foo 2026 25:00:00 GMT") }),
+		limit("429, Retry-After is an invalid date", 0, func(h http.Header) { h.Set("Retry-After", "Mon, 99 Foo 2026 25:00:00 GMT") }),
 		limit("429, five bad Retry-Afters", 0, func(h http.Header) { h["Retry-After"] = []string{"", "1e9", "0x10", "NaN", "1, 2"} }),
 		{name: "429, retryAfter of the body is bad", by: "handler", class: limited, status: 429, reply: func(x *exchange) {
 			x.send(429, "application/json", `{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"","retryAfter":-5,"details":{"retryAfter":1e999,"limit":"x"}}}`)

@@ -99,7 +99,7 @@ func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 	if after > before+32e6 {
 		t.Errorf("the heap grew from %d to %d bytes", before, after)
 	}
-	text := fmt.Sprintf("%d goroutines, one client: %d calls, %d requests, of which %d met a fault; %d calls were repeated by the client; %d executions, %d of them with an unknown outcome. "+
+	text := fmt.Sprintf("%d goroutines, one client: %d calls, %d requests, %d of them with a fault. The client repeated %d calls. %d executions, %d of them with an unknown outcome. "+
 		"Lost or wrong results: %d. Executions performed twice: %d. Most connections open at once: %d, afterwards %d. Heap: %.1f MB before, %.1f MB after. It took %v.",
 		workers, l.calls.Load(), l.served.Load(), l.faulty.Load(), l.repeated.Load(), l.sent.Load(), l.unknown.Load(),
 		l.wrong.Load(), l.doubled.Load(), l.peak.Load(), l.open.Load(), float64(before)/1e6, float64(after)/1e6, took.Round(time.Second))

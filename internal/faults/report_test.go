@@ -24,11 +24,11 @@ func render(counts *tally) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Made on %s with %s, %s/%s, Toxiproxy %s, by\n\n", time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, version("github.com/Shopify/toxiproxy/v2"))
 	b.WriteString("    go test ./internal/faults -run Matrix -args -out ../../docs/reliability.md\n\n")
-	fmt.Fprintf(&b, "%d faults, %d methods, 4 situations: **%d calls** under a fault, each in a lab of its own, %d requests that reached a server. ",
+	fmt.Fprintf(&b, "%d faults, %d methods, 4 situations: **%d calls** under a fault, each in a lab of its own. %d requests reached a server. ",
 		len(faults())-1, len(methods()), counts.cells.Load(), counts.requests.Load())
-	b.WriteString("Every cell came out as the rules say; no cell left a goroutine or a connection, showed the key or an email, messaged anybody twice, or left a client that did not work.\n")
+	b.WriteString("Every cell matched the rules. No cell left a goroutine or a connection, showed the key or an email, messaged anybody twice, or broke its client.\n")
 	for _, s := range []situation{stays, passes, cancels, deadline} {
-		fmt.Fprintf(&b, "\n### %s%s\n\n| fault | made by | it is |", strings.ToUpper(string(s[:1])), s[1:])
+		fmt.Fprintf(&b, "\n### %s%s\n\n| fault | made by | class |", strings.ToUpper(string(s[:1])), s[1:])
 		for _, k := range kinds {
 			fmt.Fprintf(&b, " %s |", k)
 		}

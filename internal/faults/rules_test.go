@@ -20,12 +20,12 @@ const (
 	notThere       class = "501"
 	noConnection   class = "no connection was made"
 	badCertificate class = "certificate error"
-	refused        class = "the server says that it did not process it"
+	refused        class = "the server reports it as unprocessed"
 	lost           class = "reply lost"
-	badBody        class = "2xx whose body is broken" // a lost reply for whom needs the body
-	tooLarge       class = "2xx whose body is too large"
+	badBody        class = "2xx with a broken body" // a lost reply for whom needs the body
+	tooLarge       class = "2xx with an oversized body"
 	failedIn2xx    class = "2xx with the API's own error"
-	seeOther       class = "303 or 101: perhaps done, its result is elsewhere"
+	seeOther       class = "303 or 101: perhaps done, the result is elsewhere"
 	refusal        class = "any other status"
 )
 

@@ -109,6 +109,9 @@ func TestRewriteKeepsLinkAndMode(t *testing.T) {
 	if os.Symlink(target, link) != nil {
 		t.Skip("Windows asks for a privilege")
 	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Skip("Wine shows what a link leads to in its place")
+	}
 	f, _, err := open(t, link)
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func page(job []row, rows []mixedRow) string {
 	last := &job[len(job)-1]
 	return fmt.Sprintf(`<!-- Made by: %s -->
 
-# Quota: what keeping to it costs
+# The cost of staying within the quota
 
 All numbers come from simulations with the fake API, in virtual time. The command at the top of this file repeats them.
 The quota is the default one: 100 requests a minute and 1,000 an hour, in sliding windows.
@@ -93,12 +93,12 @@ has a deadline of %g s. A request takes %g s.
 
 %s
 - **no classes**: one limiter for all calls, first come, first served. The job uses up the hour, and web calls fail.
-- **fixed shares**: a limiter for the job and another for the website. What one leaves unused, the other cannot use.
+- **fixed shares**: a limiter for the job and another for the website. The unused part of a share is lost.
 - **classes**: one limiter with a Reserve of 21 a minute and 141 an hour. The job's calls are of low priority.
 
-A wait is how long a successful web call took beyond its request. The minimum is the soonest finish of the job that the
-limits allow, with every web call at the time when it really reached the API. In the fleet the job runs in one process, and
-the web calls go round all of them. Each process has its own connection to Redis, where a command takes %d ms.
+A wait is the time of a successful web call beyond its request. The minimum is the earliest finish of the job within the
+limits. It takes every web call at the time of its real arrival at the API. In the fleet the job runs in one process, and
+the web calls go round all processes. Each process has its own connection to Redis. A command takes %d ms there.
 
 ## A job alone
 

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestTheErrorsFileHasTheOriginalRows(t *testing.T) {
 		t.Errorf("want -, got +\n%s", diff)
 	}
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if err := f.WriteErrors(path, nil); err != nil { // a later run
@@ -138,6 +139,9 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 	must(os.Symlink(dir, at("again")))
 	must(os.Symlink("new.journal", at("dangling.csv")))
 	must(os.Symlink("circle", at("circle")))
+	if info, err := os.Lstat(at("link.csv")); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Skip("Wine shows what a link leads to in its place")
+	}
 	stdin, err := os.Open(input)
 	must(err)
 	defer func() { _ = stdin.Close() }()
@@ -148,7 +152,7 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 			at("hard.csv"): "it is the customer file itself", at("again/in.csv"): "it is the customer file itself",
 			at("again/c.journal"): "it is the same file as " + journal, at("again/new.journal"): "it is the same file as", at("dangling.csv"): "it is the same file as",
 			at("NEW.journal"): "it is the same file as", at("circle"): "circle", dir: "it is a directory or a device", os.DevNull: "it is a directory or a device", "": "the name of the file is empty",
-			at("none/errors.csv"): "no such file",
+			at("none/errors.csv"): missing(at("none/errors.csv")),
 		} {
 			for _, err := range []error{f.CheckOutput(path, others...), f.WriteErrors(path, nil, others...)} {
 				if err == nil || !strings.Contains(err.Error(), want) {

@@ -3,6 +3,7 @@ package customerfile_test
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,15 +57,22 @@ func TestFilesThatAreSomethingElse(t *testing.T) {
 	}
 }
 
+// missing is what the system says of a path that leads nowhere.
+func missing(path string) string {
+	_, err := os.Stat(path)
+	return errors.Unwrap(err).Error()
+}
+
 func TestPathsThatAreNoFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	none, below := filepath.Join(dir, "none.csv"), filepath.Join(dir, "a", "b.csv")
 	for path, want := range map[string]string{
-		dir:                              "it is a directory; name a CSV or XLSX file in it",
-		filepath.Join(dir, "none.csv"):   "no such file",
-		os.DevNull:                       "it is a pipe or a device",
-		"-":                              "there is no standard input; name a file",
-		filepath.Join(dir, "a", "b.csv"): "no such file",
+		dir:        "it is a directory; name a CSV or XLSX file in it",
+		none:       missing(none),
+		os.DevNull: "it is a pipe or a device",
+		"-":        "there is no standard input; name a file",
+		below:      missing(below),
 	} {
 		if got := outcomeOf(t, path, options{}); !strings.Contains(got.err, want) {
 			t.Errorf("%s: got %+v, want %s", path, got, want)
