@@ -88,6 +88,9 @@ func TestTheLogSaysWhyARequestFailed(t *testing.T) {
 			_, _ = s.Transport().RoundTrip(newRequest(t, s, "GET", "/contacts", "")) //nolint:bodyclose // all in memory
 		}
 		send(t, s, "GET", "/sequences", "")
+		before := Fault{Drop: DropBefore}
+		s.Inject(before)
+		_, _ = s.Transport().RoundTrip(newRequest(t, s, "GET", "/contacts", "")) //nolint:bodyclose // there is none
 		full := &Window{Limit: hour, Used: 2, Reset: start.Add(time.Hour)}
 		type why struct {
 			Status    int
@@ -108,6 +111,7 @@ func TestTheLogSaysWhyARequestFailed(t *testing.T) {
 			{429, full, nil, limited},
 			{503, nil, &outage, string(proxyPage(503).body)},
 			{429, full, nil, limited},
+			{0, nil, &before, ""},
 		}, got); diff != "" {
 			t.Error(diff)
 		}

@@ -68,7 +68,7 @@ func campaign(t *testing.T, f *fake) {
 //	GOWORK=off go test -run TestThePageAtEachWidth/1280 -shots ../../cmd/demeterrr/docs
 func TestThePageAtEachWidth(t *testing.T) {
 	t.Parallel()
-	f := start(t, "--rate-limits", "24/1m,1000/1h", "--window", "sliding", "--seed", write(t, "seed.json", seed))
+	f := start(t, "--rate-limits", "24/1h,1000/24h", "--window", "sliding", "--seed", write(t, "seed.json", seed))
 	campaign(t, f)
 	b := browser(t)
 	for _, width := range []int64{390, 1280} {
