@@ -44,9 +44,6 @@ func (k *call) repeat() {
 	req := http.Request{Method: k.method, URL: k.client.base, Header: noHeader}
 	l.turn.Request = req.WithContext(k.ctx)
 	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
-	if l.tracedWait != nil {
-		l.endWait(contextError(l.ctx)) // it ended a wait
-	}
 }
 
 // noHeader is what http.Client, which copies it, is shown of the headers. Nothing writes to it.

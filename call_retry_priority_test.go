@@ -163,6 +163,16 @@ func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 	})
 }
 
+// Only a 429 that comes again is backed off from.
+func TestALowCallWaitsAsLongAsTheFirst429Asks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := play(t, []step{limitedFor("2"), okContact}, demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MinWait: 20 * time.Second}))
+		wantNil(t, get(demeterrr.LowPriority(t.Context()), c))
+		s.wantWaits(2 * time.Second)
+	})
+}
+
 // A job is killed after 20 minutes. Started again it knows nothing of the quota
 // that it has used up, and finishes all the same.
 func TestAJobThatStartsIntoAUsedUpHourFinishes(t *testing.T) {

@@ -55,7 +55,7 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 		}
 		t.calls.TraceCallEnd(ctx, end)
 	}()
-	defer func() { // what ends a wait by a panic leaves it open
+	defer func() { // a panic and an ended context leave a wait open
 		if k.tracedWait != nil {
 			k.endWait(k.died(false))
 		}

@@ -18,11 +18,8 @@ type Gate struct {
 }
 
 // Close closes the gate for d from now on, at most for MaxClosed. A gate that
-// is closed for longer already stays as it is.
+// is closed for longer already stays as it is. A d of 0 or less closes nothing.
 func (g *Gate) Close(d time.Duration) {
-	if d <= 0 {
-		return
-	}
 	until := time.Now().Add(min(d, MaxClosed))
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,0 +1,118 @@
+// Mutate changes the code in small ways, one at a time, and runs the tests on each
+// change. A change that no test notices survives: a test is missing, the code is
+// needless, or the change makes no difference. answers.txt says which.
+//
+//	mutate [-target name] [-run regexp] [-workers n] [-out file] ROOT
+//
+// A target is compiled once, with all its mutants in it. The environment variable
+// DEMETERRR_MUTANT switches one of them on. So a mutant costs no more than the
+// tests that find it.
+//
+// Locks are left to the race detector, and texts of errors to the tests of texts.
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	name := flag.String("target", "", "one target, by name; all of them if empty")
+	only := flag.String("run", "", "only mutants whose key matches; nothing is written")
+	workers := flag.Int("workers", 1, "test processes at once")
+	list := flag.Bool("list", false, "print the mutants and run nothing")
+	out := flag.String("out", "", "write the results into this file, between their marks")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: mutate [flags] ROOT")
+		os.Exit(2)
+	}
+	wanted, err := regexp.Compile(*only)
+	if err == nil {
+		err = run(flag.Arg(0), *name, *out, wanted, *workers, *list)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root, name, out string, wanted *regexp.Regexp, workers int, list bool) error {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	answers, err := readAnswers(answersText)
+	if err != nil {
+		return err
+	}
+	open := 0
+	for _, t := range targets {
+		if name != "" && t.name != name {
+			continue
+		}
+		started := time.Now()
+		mutants, overlay, err := instrument(root, t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		all := len(mutants)
+		mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return !wanted.MatchString(m.key) })
+		if list {
+			for _, m := range mutants {
+				fmt.Println(m.key)
+			}
+			continue
+		}
+		if err := test(root, t, overlay, mutants, workers); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		for _, m := range mutants {
+			m.answer = answers[m.key]
+			if m.killed == "" && m.answer == "" {
+				open++
+				fmt.Printf("unanswered: %s\n", m.key)
+			}
+			if m.killed != "" && m.answer != "" {
+				fmt.Printf("killed, and has an answer: %s\n", m.key)
+			}
+		}
+		text := report(t, mutants, time.Since(started))
+		fmt.Print(text)
+		if out != "" && all == len(mutants) {
+			if err := writeSection(out, "mutants "+t.name, text); err != nil {
+				return err
+			}
+		}
+	}
+	if open > 0 {
+		return fmt.Errorf("%d mutants survived without an answer", open)
+	}
+	return nil
+}
+
+//go:embed answers.txt
+var answersText string
+
+// readAnswers reads paragraphs of an answer in the first line, and of the keys of
+// the mutants that it answers in the others.
+func readAnswers(text string) (map[string]string, error) {
+	answers := map[string]string{}
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		answer, keys, ok := strings.Cut(paragraph, "\n")
+		if !ok {
+			return nil, fmt.Errorf("answers.txt: no mutant below %q", answer)
+		}
+		for key := range strings.Lines(keys) {
+			answers[strings.TrimSpace(key)] = answer
+		}
+	}
+	return answers, nil
+}
