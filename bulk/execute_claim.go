@@ -159,9 +159,8 @@ func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
 type claim struct {
 	*sender
 	*delivery
-	emails  []string
-	token   string // empty while nothing is claimed
-	sending bool   // the attempt of the claim has begun
+	emails []string
+	token  string // empty while nothing is claimed
 	// stoppedBy are the entries of contacts that are taken: they have stopped the call.
 	stoppedBy []JournalEntry
 }
@@ -175,7 +174,6 @@ func (c *claim) beforeSend(ctx context.Context) error {
 		if err := c.acquire(ctx); err != nil {
 			return err
 		}
-		c.sending = true
 	}
 	c.attempts++
 	c.requests.Add(1)
@@ -191,7 +189,7 @@ func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelCauseFunc) 
 }
 
 // acquire makes a claim. It gives back the one of the attempt before, of which
-// certainly nothing was sent.
+// certainly nothing was sent. If it fails for good, settle gives its claim back.
 func (c *claim) acquire(ctx context.Context) error {
 	const tries = 2
 	for range tries {
@@ -216,7 +214,6 @@ func (c *claim) acquire(ctx context.Context) error {
 			return nil
 		}
 	}
-	c.release(ctx) //nolint:errcheck // it is kept
 	if ended(ctx) {
 		return contextError(ctx)
 	}
@@ -257,11 +254,7 @@ func (c *claim) settle(ctx context.Context) {
 
 // abandon records a claim that a panic has left. Its request may be sent by then.
 func (c *claim) abandon(ctx context.Context) {
-	state := JournalNew
-	if c.sending {
-		state = JournalUnknown
-	}
-	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: state} })
+	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: JournalUnknown} })
 }
 
 // finish ends the claim, if there is one, with an entry for each of its emails.
@@ -275,7 +268,7 @@ func (c *claim) finish(ctx context.Context, entry func(i int) JournalEntry) {
 		entries[i].Email = email
 	}
 	token := c.token
-	c.token, c.sending = "", false
+	c.token = ""
 	if err := c.record(ctx, token, entries); err != nil {
 		c.fail(err)
 	}

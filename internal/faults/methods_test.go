@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
 // method is one exported method, called as a user would. Its call returns an
@@ -132,7 +135,10 @@ func writers() []method {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},
 		{name: "bulk.Sync", kind: reads, several: true, call: syncNothing},
+		{name: "bulk.Sync, State", kind: updates, several: true, call: syncWithState},
 		{name: "bulk.Execute", kind: sendOnce, several: true, finishes: true, call: executeAll},
+		{name: "bulk.Execute, Journal", kind: sendOnce, several: true, finishes: true, call: executeWithJournal},
+		{name: "bulk.ExecuteOnce", kind: sendOnce, several: true, finishes: true, call: executeOnce},
 	}
 }
 
@@ -152,11 +158,82 @@ func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 	return right(err, adds && report.Unchanged == 1, report)
 }
 
+// syncWithState changes a contact that the state knows, with one request.
+func syncWithState(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	dir, err := os.MkdirTemp("", "faults")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	state, err := bulk.OpenSyncState(filepath.Join(dir, "state"))
+	if err != nil {
+		return err
+	}
+	defer state.Close() //nolint:errcheck // it is of no use afterwards
+	unlock, err := state.Acquire(ctx, l.client.BaseURL())
+	if err != nil {
+		return err
+	}
+	err = state.Save(ctx, []bulk.SyncEntry{{Email: knownEmail, ContactID: l.known.ID, Dirty: true}})
+	unlock()
+	if err != nil {
+		return err
+	}
+	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, LastName: "New"}), &bulk.SyncOptions{State: state})
+	if report.Read == 1 && len(report.Failed) == 1 {
+		return report.Failed[0].Err
+	}
+	return right(err, report.Updated == 1 && report.Requests > 0, report)
+}
+
 // executeAll returns the error of the one batch.
 func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	return executeBatch(ctx, l, nil)
+}
+
+// executeWithJournal holds the journal to the outcome.
+func executeWithJournal(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	journal := demeterrrtest.NewJournal()
+	err := executeBatch(ctx, l, journal)
+	return recorded(journal, l, 2, err)
+}
+
+// executeOnce holds the journal to the outcome.
+func executeOnce(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	journal := demeterrrtest.NewJournal()
+	result, err := bulk.ExecuteOnce(ctx, l.client, l.sequence.ID, demeterrr.ExecuteContact{Email: newEmail}, journal, nil)
+	if err == nil && (result.Status != demeterrr.ExecutionQueued || result.Earlier) {
+		return right(nil, false, result)
+	}
+	return recorded(journal, l, 1, err)
+}
+
+// recorded is err, or what is wrong with the journal after it: a success is done,
+// a doubt is unknown, and anything else is gone.
+func recorded(journal *demeterrrtest.Journal, l *lab, people int, err error) error {
+	want := bulk.JournalNew
+	switch {
+	case err == nil:
+		want = bulk.JournalDone
+	case errors.Is(err, demeterrr.ErrUnknownOutcome):
+		want = bulk.JournalUnknown
+	}
+	entries := journal.Entries(l.sequence.ID)
+	for _, entry := range entries {
+		if entry.State != want {
+			return fmt.Errorf("the journal has %+v after %v", entry, err)
+		}
+	}
+	if (len(entries) == people) != (want != bulk.JournalNew) {
+		return fmt.Errorf("the journal has %d entries after %v", len(entries), err)
+	}
+	return err
+}
+
+func executeBatch(ctx context.Context, l *lab, journal bulk.Journal) error {
 	report, err := bulk.Execute(ctx, l.client, l.sequence.ID, inputs(
 		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
-		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
+		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), &bulk.ExecuteOptions{Journal: journal})
 	failed, unknown := len(report.Failed), len(report.Unknown)
 	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown+len(report.NotTried) {
 		return fmt.Errorf("%w: the report does not add up: %+v", errWrongValue, report)

@@ -300,10 +300,13 @@ func (r *round) order(n int) {
 	for i := range 1 + rand.IntN(3) {
 		machines.Go(func() {
 			for range 2000 {
-				_, err := bulk.ExecuteOnce(context.Background(), r.machines[i], r.sequence.ID, contact, journal, nil)
+				result, err := bulk.ExecuteOnce(context.Background(), r.machines[i], r.sequence.ID, contact, journal, nil)
 				r.all.once.Add(1)
 				switch {
 				case err == nil:
+					return
+				case result != nil: // sent, and the busy database had no time to record it
+					r.doubts(contact.Email)
 					return
 				case errors.Is(err, demeterrr.ErrUnknownOutcome):
 					r.doubts(contact.Email)

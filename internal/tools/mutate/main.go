@@ -2,7 +2,10 @@
 // change. A change that no test notices survives: a test is missing, the code is
 // needless, or the change makes no difference. answers.txt says which.
 //
-//	mutate [-target name] [-run regexp] [-workers n] [-out file] ROOT
+//	mutate [-target name] [-run regexp] [-workers n] [-log file] [-out file] ROOT
+//
+// After new tests only the survivors need another run: with -log, the mutants that
+// an earlier run with the same file has killed stay killed.
 //
 // A target is compiled once, with all its mutants in it. The environment variable
 // DEMETERRR_MUTANT switches one of them on. So a mutant costs no more than the
@@ -13,8 +16,10 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +33,7 @@ func main() {
 	only := flag.String("run", "", "only mutants whose key matches; nothing is written")
 	workers := flag.Int("workers", 1, "test processes at once")
 	list := flag.Bool("list", false, "print the mutants and run nothing")
+	log := flag.String("log", "", "keep the results in this file, and spare what it says is killed")
 	out := flag.String("out", "", "write the results into this file, between their marks")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -36,7 +42,7 @@ func main() {
 	}
 	wanted, err := regexp.Compile(*only)
 	if err == nil {
-		err = run(flag.Arg(0), *name, *out, wanted, *workers, *list)
+		err = run(flag.Arg(0), *name, *log, *out, wanted, *workers, *list)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -44,12 +50,16 @@ func main() {
 	}
 }
 
-func run(root, name, out string, wanted *regexp.Regexp, workers int, list bool) error {
+func run(root, name, log, out string, wanted *regexp.Regexp, workers int, list bool) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
 	}
 	answers, err := readAnswers(answersText)
+	if err != nil {
+		return err
+	}
+	known, err := readLog(log)
 	if err != nil {
 		return err
 	}
@@ -71,10 +81,17 @@ func run(root, name, out string, wanted *regexp.Regexp, workers int, list bool) 
 			}
 			continue
 		}
-		if err := test(root, t, overlay, mutants, workers); err != nil {
+		var left []*mutant
+		for _, m := range mutants {
+			if m.killed = known[m.key]; m.killed == "" {
+				left = append(left, m)
+			}
+		}
+		if err := test(root, t, overlay, left, workers); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		for _, m := range mutants {
+			known[m.key] = m.killed
 			m.answer = answers[m.key]
 			if m.killed == "" && m.answer == "" {
 				open++
@@ -91,6 +108,9 @@ func run(root, name, out string, wanted *regexp.Regexp, workers int, list bool) 
 				return err
 			}
 		}
+	}
+	if err := writeLog(log, known); err != nil {
+		return err
 	}
 	if open > 0 {
 		return fmt.Errorf("%d mutants survived without an answer", open)
@@ -115,4 +135,30 @@ func readAnswers(text string) (map[string]string, error) {
 		}
 	}
 	return answers, nil
+}
+
+// readLog reads what an earlier run has found: a line a mutant, what killed it,
+// a tab, and its key.
+func readLog(path string) (map[string]string, error) {
+	known := map[string]string{}
+	text, err := os.ReadFile(path)
+	if err != nil && path != "" && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		killed, key, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		known[key] = killed
+	}
+	return known, nil
+}
+
+func writeLog(path string, known map[string]string) error {
+	if path == "" {
+		return nil
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(known)) {
+		fmt.Fprintf(&b, "%s\t%s\n", known[key], key)
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }

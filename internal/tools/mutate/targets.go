@@ -62,7 +62,7 @@ var targets = []target{
 			{path: "bulk/journal_file.go", not: "^(owner|errNotMade)$"},
 		},
 		tests: []tests{
-			{dir: "bulk", run: "Journal|Execute|Once|Claim|Report|Run|Wait|Doubt|Taken|Batch|Operation|Prefix|Panic|Key|Deadline|Cancel", skip: heavy + "|Sync|StateFile|ADryRun|AState"},
+			{dir: "bulk", run: ".", skip: heavy + "|Sync|StateFile|AState|DryRun|AfterVerify|ManagedTags|ATable"},
 		},
 	},
 	{
@@ -77,7 +77,7 @@ var targets = []target{
 			{path: "sqlstore/finish.go"},
 		},
 		tests: []tests{
-			{dir: "sqlstore", run: "Campaign|Claim|Journal|Doubt|Step|Email|Entr|Finish|Name|Secret|Forget|Prune|Redact|Owner|Row|Batch|Field", skip: "PostgreSQL|MariaDB|MySQL|Crash|Lease|Killed|State", sub: "/SQLite"},
+			{dir: "sqlstore", run: ".", skip: "PostgreSQL|MariaDB|MySQL|Crash|Lease|Killed|State|Migrat|Dialect|FourProcesses", sub: "/SQLite"},
 		},
 		sql: true,
 	},

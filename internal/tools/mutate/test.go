@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +39,7 @@ type binary struct {
 type oneTest struct {
 	name    string
 	took    time.Duration
+	fails   string // why it cannot be used
 	reaches map[int]bool
 }
 
@@ -98,13 +98,15 @@ func (b *binary) learn(root, dir string, workers int) error {
 			b.all = append(b.all, &oneTest{name: name, reaches: map[int]bool{}})
 		}
 	}
-	var failed atomic.Pointer[string]
 	atOnce(workers, b.all, func(one *oneTest) {
-		file, started := filepath.Join(dir, one.name), time.Now()
-		found := b.run(root, time.Hour, []*oneTest{one}, "DEMETERRR_MUTANTS_REACHED="+file)
-		one.took = time.Since(started)
-		if found != "" {
-			failed.Store(&found)
+		file := filepath.Join(dir, one.name)
+		for range 2 { // it may have failed because the machine is busy
+			started := time.Now()
+			one.fails = b.run(root, time.Hour, []*oneTest{one}, "DEMETERRR_MUTANTS_REACHED="+file)
+			one.took = time.Since(started)
+			if one.fails == "" {
+				break
+			}
 		}
 		reached, _ := os.ReadFile(file) // there is none if it reaches nothing
 		_ = os.Remove(file)
@@ -113,15 +115,18 @@ func (b *binary) learn(root, dir string, workers int) error {
 			one.reaches[id] = true
 		}
 	})
+	b.all = slices.DeleteFunc(b.all, func(one *oneTest) bool {
+		if one.fails != "" {
+			fmt.Fprintf(os.Stderr, "left out, as it fails without a mutant: %s\n", one.fails)
+		}
+		return one.fails != ""
+	})
 	slices.SortFunc(b.all, func(x, y *oneTest) int { return cmp.Compare(x.took, y.took) })
-	if text := failed.Load(); text != nil {
-		return fmt.Errorf("a test fails without a mutant: %s", *text)
-	}
 	return nil
 }
 
 // find returns what found the mutant; it is empty if nothing did. The fastest
-// tests go first.
+// tests go first. A test that fails must do it twice, as it may be the machine.
 func (b *binary) find(root string, mutant int) string {
 	var reaching []*oneTest
 	for _, one := range b.all {
@@ -136,7 +141,12 @@ func (b *binary) find(root string, mutant int) string {
 		for _, one := range some {
 			limit += 5 * one.took
 		}
-		if found := b.run(root, limit, some, fmt.Sprintf("DEMETERRR_MUTANT=%d", mutant)); found != "" {
+		on := fmt.Sprintf("DEMETERRR_MUTANT=%d", mutant)
+		found := b.run(root, limit, some, on)
+		if i := slices.IndexFunc(some, func(one *oneTest) bool { return one.name == found }); i >= 0 {
+			found = b.run(root, limit, some[i:i+1], on)
+		}
+		if found != "" {
 			return found
 		}
 	}
