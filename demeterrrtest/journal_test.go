@@ -71,6 +71,19 @@ func TestJournalInMemoryKeepsEntries(t *testing.T) {
 
 // A program that breaks the rules of bulk.Journal learns it here, rather than
 // from a database.
+func TestJournalInMemoryTakesEveryToken(t *testing.T) {
+	t.Parallel()
+	for _, token := range []string{"a", "z", "A", "Z", "0", "9", strings.Repeat("a", 64)} {
+		if taken, err := demeterrrtest.NewJournal().Claim(t.Context(), "survey", token, []string{"jane@example.com"}); err != nil || len(taken) > 0 {
+			t.Errorf("%s: %v, %v", token, taken, err)
+		}
+	}
+	var none *demeterrrtest.Journal
+	if _, err := none.Claim(t.Context(), "survey", "token", []string{"jane@example.com"}); err == nil || !strings.Contains(err.Error(), "was not made by NewJournal") {
+		t.Errorf("a nil journal: %v", err)
+	}
+}
+
 func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -98,6 +111,9 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 		{"make one with rand.Text", nil, ctx, "survey", "", jane},
 		{"make one with rand.Text", nil, ctx, "survey", "a token", jane},
 		{"make one with rand.Text", nil, ctx, "survey", strings.Repeat("a", 65), jane},
+		{"make one with rand.Text", nil, ctx, "survey", "{", jane},
+		{"make one with rand.Text", nil, ctx, "survey", "[", jane},
+		{"make one with rand.Text", nil, ctx, "survey", ":", jane},
 		{"the sequence id is empty", nil, ctx, "", "token", jane},
 		{"the shop closes", nil, ended, "survey", "token", jane},
 		{"take a new Process", closed, ctx, "survey", "token", jane},

@@ -312,6 +312,26 @@ func TestFinishTouchesItsCampaignOnly(t *testing.T) {
 	}
 }
 
+func TestAClaimTakesAnyNumberOfEmails(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := database(t).store(t).Campaign("survey")
+			emails := make([]string, 250)
+			for i := range emails {
+				emails[i] = fmt.Sprintf("c%03d@example.com", i)
+			}
+			for i, want := range []int{0, len(emails)} {
+				taken, err := c.Claim(t.Context(), surveyID, fmt.Sprint("token", i), emails)
+				if err != nil || len(taken) != want {
+					t.Errorf("claim %d: %d are taken, want %d: %v", i+1, len(taken), want, err)
+				}
+			}
+		})
+	}
+}
+
 func TestNoEmailsAreNoRequest(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {

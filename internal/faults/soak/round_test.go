@@ -166,15 +166,20 @@ func (g *jobs) repeat(r *round, workers int, job func(n int)) {
 	}
 }
 
-// fail puts a fault in the way of one request in ten or so.
+// fail puts a fault in the way of one request in ten.
 func (r *round) fail() {
-	for tick := time.NewTicker(10 * time.Millisecond); ; {
+	next := r.all.requests.Load()
+	for tick := time.NewTicker(time.Millisecond); ; {
 		select {
 		case <-r.stop:
 			tick.Stop()
 			return
 		case <-tick.C:
 		}
+		if r.all.requests.Load() < next {
+			continue
+		}
+		next += 10
 		fault := demeterrrtest.Fault{Skip: rand.IntN(5)}
 		switch rand.IntN(40) {
 		case 0:
@@ -299,7 +304,7 @@ func (r *round) order(n int) {
 	var machines sync.WaitGroup
 	for i := range 1 + rand.IntN(3) {
 		machines.Go(func() {
-			for range 2000 {
+			for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
 				result, err := bulk.ExecuteOnce(context.Background(), r.machines[i], r.sequence.ID, contact, journal, nil)
 				r.all.once.Add(1)
 				switch {

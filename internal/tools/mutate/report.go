@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -35,7 +36,7 @@ func report(t target, mutants []*mutant, took time.Duration) string {
 	b.WriteString("\n| survivors | why |\n|---|---|\n")
 	for _, answer := range slices.Sorted(maps.Keys(answered)) {
 		keys := strings.ReplaceAll(strings.Join(answered[answer], "<br>"), "|", `\|`)
-		fmt.Fprintf(&b, "| %s | %s |\n", keys, answer)
+		fmt.Fprintf(&b, "| %s | %s |\n", keys, cmp.Or(answer, "open: no test and no answer yet"))
 	}
 	return b.String()
 }
