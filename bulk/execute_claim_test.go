@@ -330,6 +330,34 @@ func TestTheFirstFailureOfAJournalIsTold(t *testing.T) {
 	}
 }
 
+// A reply may name the contacts in any order. Of an email that it names twice, the sending counts.
+func TestResultsFindTheirContacts(t *testing.T) {
+	t.Parallel()
+	c := serving(t, answer(200, `{"data":{"sequenceId":"s1","sequenceName":"Survey","contactsProcessed":2,"sendingsCreated":1,"results":[`+
+		`{"email":"b@example.com","contactId":"id-b","status":"queued"},{"email":"a@example.com","contactId":"id-a","status":"unsubscribed"},`+
+		`{"email":"b@example.com","contactId":"id-b","status":"unsubscribed"}]}}`))
+	people := bulk.Slice([]demeterrr.ExecuteContact{{Email: "a@example.com"}, {Email: "b@example.com"}})
+	var got []string
+	options := &bulk.ExecuteOptions{OnResult: func(r bulk.ExecuteResult) {
+		got = append(got, fmt.Sprint(r.Index, r.Contact.Email, r.Outcome, r.ContactID))
+	}}
+	want := []string{fmt.Sprint(0, "a@example.com", bulk.ExecuteSkipped, "id-a"), fmt.Sprint(1, "b@example.com", bulk.ExecuteSent, "id-b")}
+	report, err := bulk.Execute(t.Context(), c, "s1", people, options)
+	if err != nil || report.Sent != 1 || len(report.Skipped) != 1 {
+		t.Error(err, totals(report))
+	}
+	same(t, "results", got, want)
+
+	got = nil
+	c = serving(t, answer(200, `{"data":{"sequenceId":"s1","sequenceName":"Survey","contactsProcessed":2,"sendingsCreated":1,"results":[`+
+		`{"email":"b@example.com","contactId":"id-b","status":"queued"},{"email":"a@example.com","contactId":"id-a","status":"unsubscribed"}]}}`))
+	report, err = bulk.Execute(t.Context(), c, "s1", people, options)
+	if err != nil || report.Sent != 1 || len(report.Skipped) != 1 {
+		t.Error(err, totals(report))
+	}
+	same(t, "results", got, want)
+}
+
 func TestALostReplyIsUnknownAtOnce(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)

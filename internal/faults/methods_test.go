@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -135,7 +133,6 @@ func writers() []method {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},
 		{name: "bulk.Sync", kind: reads, several: true, call: syncNothing},
-		{name: "bulk.Sync, State", kind: updates, several: true, call: syncWithState},
 		{name: "bulk.Execute", kind: sendOnce, several: true, finishes: true, call: executeAll},
 		{name: "bulk.Execute, Journal", kind: sendOnce, several: true, finishes: true, call: executeWithJournal},
 		{name: "bulk.ExecuteOnce", kind: sendOnce, several: true, finishes: true, call: executeOnce},
@@ -156,34 +153,6 @@ func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 		return report.Failed[0].Err // a lookup that fails is that contact's, and does not stop the others
 	}
 	return right(err, adds && report.Unchanged == 1, report)
-}
-
-// syncWithState changes a contact that the state knows, with one request.
-func syncWithState(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
-	dir, err := os.MkdirTemp("", "faults")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	state, err := bulk.OpenSyncState(filepath.Join(dir, "state"))
-	if err != nil {
-		return err
-	}
-	defer state.Close() //nolint:errcheck // it is of no use afterwards
-	unlock, err := state.Acquire(ctx, l.client.BaseURL())
-	if err != nil {
-		return err
-	}
-	err = state.Save(ctx, []bulk.SyncEntry{{Email: knownEmail, ContactID: l.known.ID, Dirty: true}})
-	unlock()
-	if err != nil {
-		return err
-	}
-	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, LastName: "New"}), &bulk.SyncOptions{State: state})
-	if report.Read == 1 && len(report.Failed) == 1 {
-		return report.Failed[0].Err
-	}
-	return right(err, report.Updated == 1 && report.Requests > 0, report)
 }
 
 // executeAll returns the error of the one batch.
@@ -221,11 +190,11 @@ func recorded(journal *demeterrrtest.Journal, l *lab, people int, err error) err
 	entries := journal.Entries(l.sequence.ID)
 	for _, entry := range entries {
 		if entry.State != want {
-			return fmt.Errorf("the journal has %+v after %v", entry, err)
+			return errors.Join(fmt.Errorf("the journal has %+v", entry), err)
 		}
 	}
 	if (len(entries) == people) != (want != bulk.JournalNew) {
-		return fmt.Errorf("the journal has %d entries after %v", len(entries), err)
+		return errors.Join(fmt.Errorf("the journal has %d entries, want %d", len(entries), people), err)
 	}
 	return err
 }

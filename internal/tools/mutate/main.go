@@ -25,7 +25,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 func main() {
@@ -63,12 +62,15 @@ func run(root, name, log, out string, wanted *regexp.Regexp, workers int, list b
 	if err != nil {
 		return err
 	}
+	logFlag := ""
+	if log != "" {
+		logFlag = " -log mutants.log"
+	}
 	open := 0
 	for _, t := range targets {
 		if name != "" && t.name != name {
 			continue
 		}
-		started := time.Now()
 		mutants, overlay, err := instrument(root, t)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
@@ -81,27 +83,12 @@ func run(root, name, log, out string, wanted *regexp.Regexp, workers int, list b
 			}
 			continue
 		}
-		var left []*mutant
-		for _, m := range mutants {
-			if m.killed = known[m.key]; m.killed == "" {
-				left = append(left, m)
-			}
-		}
-		if err := test(root, t, overlay, left, workers); err != nil {
+		unanswered, err := judge(root, t, overlay, mutants, known, answers, workers)
+		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
-		for _, m := range mutants {
-			known[m.key] = m.killed
-			m.answer = answers[m.key]
-			if m.killed == "" && m.answer == "" {
-				open++
-				fmt.Printf("unanswered: %s\n", m.key)
-			}
-			if m.killed != "" && m.answer != "" {
-				fmt.Printf("killed, and has an answer: %s\n", m.key)
-			}
-		}
-		text := report(t, mutants, time.Since(started))
+		open += unanswered
+		text := report(t, mutants, logFlag)
 		fmt.Print(text)
 		if out != "" && all == len(mutants) {
 			if err := writeSection(out, "mutants "+t.name, text); err != nil {
@@ -116,6 +103,31 @@ func run(root, name, log, out string, wanted *regexp.Regexp, workers int, list b
 		return fmt.Errorf("%d mutants survived without an answer", open)
 	}
 	return nil
+}
+
+// judge tests the mutants that are not known to be killed, and returns how many
+// survivors have no answer.
+func judge(root string, t target, overlay map[string][]byte, mutants []*mutant, known, answers map[string]string, workers int) (open int, err error) {
+	var left []*mutant
+	for _, m := range mutants {
+		if m.killed = known[m.key]; m.killed == "" {
+			left = append(left, m)
+		}
+	}
+	if err := test(root, t, overlay, left, workers); err != nil {
+		return 0, err
+	}
+	for _, m := range mutants {
+		known[m.key], m.answer = m.killed, answers[m.key]
+		switch {
+		case m.killed == "" && m.answer == "":
+			open++
+			fmt.Printf("unanswered: %s\n", m.key)
+		case m.killed != "" && m.answer != "":
+			fmt.Printf("killed, and has an answer: %s\n", m.key)
+		}
+	}
+	return open, nil
 }
 
 //go:embed answers.txt
@@ -141,7 +153,7 @@ func readAnswers(text string) (map[string]string, error) {
 // a tab, and its key.
 func readLog(path string) (map[string]string, error) {
 	known := map[string]string{}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the user names it
 	if err != nil && path != "" && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}

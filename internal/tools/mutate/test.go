@@ -86,7 +86,7 @@ func atOnce[T any](workers int, items []T, work func(T)) {
 
 // learn runs each test alone, without a mutant, and notes which mutants it reaches.
 func (b *binary) learn(root, dir string, workers int) error {
-	cmd := exec.Command(b.path, "-test.list", b.tests.run)
+	cmd := exec.Command(b.path, "-test.list", b.tests.run) //nolint:gosec // a target names it
 	cmd.Dir, cmd.Env = filepath.Join(root, b.dir), environment()
 	list, err := cmd.Output()
 	if err != nil {
@@ -108,7 +108,7 @@ func (b *binary) learn(root, dir string, workers int) error {
 				break
 			}
 		}
-		reached, _ := os.ReadFile(file) // there is none if it reaches nothing
+		reached, _ := os.ReadFile(file) //nolint:gosec // there is none if it reaches nothing
 		_ = os.Remove(file)
 		for line := range strings.FieldsSeq(string(reached)) {
 			id, _ := strconv.Atoi(line)
@@ -174,7 +174,7 @@ func compile(root, dir string, t target, overlay map[string][]byte) (binaries []
 	for _, some := range t.tests {
 		if built[some.dir] == "" {
 			built[some.dir] = filepath.Join(dir, "test"+strconv.Itoa(len(built)))
-			cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", config, "-o", built[some.dir], ".")
+			cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", config, "-o", built[some.dir], ".") //nolint:gosec // a target names it
 			cmd.Dir, cmd.Env = filepath.Join(root, some.dir), environment()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("%w: %s", err, out)
@@ -196,7 +196,7 @@ func (b *binary) run(root string, limit time.Duration, some []*oneTest, env stri
 	for _, one := range some {
 		names = append(names, one.name)
 	}
-	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v 8000000; exec "$@"`, "sh", b.path,
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v 8000000; exec "$@"`, "sh", b.path, //nolint:gosec // a target names it
 		"-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$"+b.sub, "-test.timeout", "0")
 	cmd.Dir, cmd.Env = filepath.Join(root, b.dir), append(environment(), env)
 	cmd.WaitDelay = time.Second
