@@ -86,7 +86,7 @@ func atOnce[T any](workers int, items []T, work func(T)) {
 
 // learn runs each test alone, without a mutant, and notes which mutants it reaches.
 func (b *binary) learn(root, dir string, workers int) error {
-	cmd := exec.Command(b.path, "-test.list", b.tests.run) //nolint:gosec // a target names it
+	cmd := exec.CommandContext(context.Background(), b.path, "-test.list", b.tests.run) //nolint:gosec // a target names it
 	cmd.Dir, cmd.Env = filepath.Join(root, b.dir), environment()
 	list, err := cmd.Output()
 	if err != nil {
@@ -174,7 +174,7 @@ func compile(root, dir string, t target, overlay map[string][]byte) (binaries []
 	for _, some := range t.tests {
 		if built[some.dir] == "" {
 			built[some.dir] = filepath.Join(dir, "test"+strconv.Itoa(len(built)))
-			cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", config, "-o", built[some.dir], ".") //nolint:gosec // a target names it
+			cmd := exec.CommandContext(context.Background(), "go", "test", "-c", "-vet=off", "-overlay", config, "-o", built[some.dir], ".") //nolint:gosec // a target names it
 			cmd.Dir, cmd.Env = filepath.Join(root, some.dir), environment()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("%w: %s", err, out)
