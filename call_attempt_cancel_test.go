@@ -223,6 +223,12 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
+// quietTimeout is a transport's error that says of itself that it is no timeout.
+type quietTimeout struct{ error }
+
+func (quietTimeout) Timeout() bool   { return false }
+func (q quietTimeout) Unwrap() error { return q.error }
+
 func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -236,6 +242,7 @@ func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 		"dial timeout of os":         {dialError("dial", os.ErrDeadlineExceeded), 0},
 		"DNS timeout":                {step{err: &net.DNSError{Err: "i/o timeout", Name: "app.demeterrr.com", IsTimeout: true}}, 0},
 		"transport's own deadline":   {step{err: context.DeadlineExceeded}, 0},
+		"wrapped, not a timeout":     {step{err: quietTimeout{context.DeadlineExceeded}}, 0},
 		"wrapped in a *url.Error":    {step{err: &url.Error{Op: "Get", URL: "https://x.example", Err: timeoutError{}}}, 0},
 		"wrapped in another":         {step{err: fmt.Errorf("awaiting headers: %w", timeoutError{})}, 0},
 		"body timeout of net (read)": {dialError("read", timeoutError{}), 0},
@@ -259,6 +266,24 @@ func TestAnAttemptsTimeLimitIsNotTheCallersDeadline(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is below a timeout stays in reach, but for the deadline that it claims to be.
+func TestTheCauseOfATimeoutIsFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := play(t, repeat(dialError("read", os.ErrDeadlineExceeded), 4))
+		err := get(t.Context(), c)
+		wantError(t, err, 4, demeterrr.ErrTimeout, os.ErrDeadlineExceeded)
+		wantIsNot(t, err, context.DeadlineExceeded, os.ErrNotExist)
+		op, ok := errors.AsType[*net.OpError](err)
+		if !ok || op.Op != "read" {
+			t.Errorf("errors.As finds %v", op)
+		}
+		if dns, ok := errors.AsType[*net.DNSError](err); ok {
+			t.Errorf("errors.As finds %v", dns)
+		}
+	})
 }
 
 func TestTheTimeLimitOfAnAttempt(t *testing.T) {

@@ -3,6 +3,8 @@ package demeterrr_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -104,6 +106,27 @@ func TestAFailedDialAfterTheRequestWasSentLeavesItInDoubt(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	transport := retrying{&http.Transport{DialContext: first(&dials)}}
+	c := must(demeterrr.New(testKey, demeterrr.WithBaseURL(srv.URL), demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
+	wantError(t, execute(t.Context(), c), 1, demeterrr.ErrUnknownOutcome)
+	same(t, "requests and dials", []int32{arrived.Load(), dials.Load()}, []int32{1, 2})
+}
+
+func TestABadCertificateAfterTheRequestWasSentLeavesItInDoubt(t *testing.T) {
+	t.Parallel()
+	var arrived, dials atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		arrived.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(srv.Close)
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials.Add(1) > 1 {
+			return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	transport := retrying{&http.Transport{DialContext: dial}}
 	c := must(demeterrr.New(testKey, demeterrr.WithBaseURL(srv.URL), demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
 	wantError(t, execute(t.Context(), c), 1, demeterrr.ErrUnknownOutcome)
 	same(t, "requests and dials", []int32{arrived.Load(), dials.Load()}, []int32{1, 2})

@@ -118,7 +118,7 @@ func (e *Error) decodeAdvice(r *jsonread.Reader) {
 	switch key, kind := string(r.Key()), r.Kind(); {
 	case key == "requiredScope" && kind == '"':
 		e.RequiredScope = r.Text()
-	case key == "retryAfter" && (kind == '0' || kind == '"'):
+	case key == "retryAfter":
 		start := r.Mark()
 		r.Skip()
 		if wait, ok := headers.Seconds(strings.Trim(string(r.Since(start)), `"`)); ok {
@@ -203,18 +203,18 @@ func neverConnected(err error) bool {
 // that error with the interruption as its cause.
 func (k *call) interrupted(err error) *Error {
 	cause := k.interruption(err)
-	own, isOwn := cause.(*Error) //nolint:errorlint // one that wraps it has more to say
+	own, _ := cause.(*Error) //nolint:errorlint // one that wraps it has more to say
 	var failed Error
 	switch {
 	case k.attempts > 0:
 		failed = *k.last
 		failed.cause = cause
-	case isOwn && own != nil && own.Attempts == 0: // else it belongs to another call
+	case own != nil && own.Attempts == 0: // else it belongs to another call
 		failed = *own
 	default:
 		failed = Error{Message: messageUnsent, cause: cause}
 	}
-	if limited, ok := errors.AsType[*Error](cause); ok && limited != nil && limited.RetryAfter > 0 {
+	if limited, _ := errors.AsType[*Error](cause); limited != nil && limited.RetryAfter > 0 {
 		failed.RetryAfter = limited.RetryAfter
 	}
 	return &failed

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,6 +56,20 @@ func TestACauseOfTheContextIsNotTakenForTheCallsOwn(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "NOT_FOUND") {
 		t.Errorf("%q lacks the cause", err)
+	}
+}
+
+// The cause stays in reach of errors.As and errors.Is, but for what is only true of the other call.
+func TestTheCauseOfAContextKeepsItsType(t *testing.T) {
+	t.Parallel()
+	cause := &net.OpError{Op: "read", Err: fmt.Errorf("%w: %w", demeterrr.ErrTimeout, io.ErrUnexpectedEOF)}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	err := get(ctx, through(t, func(*http.Request) (*http.Response, error) { return replying(200, ""), nil }))
+	wantIs(t, err, context.Canceled, io.ErrUnexpectedEOF)
+	wantIsNot(t, err, demeterrr.ErrTimeout)
+	if found, _ := errors.AsType[*net.OpError](err); found != cause {
+		t.Errorf("errors.As finds %v, want the cause", found)
 	}
 }
 

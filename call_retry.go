@@ -47,9 +47,6 @@ func (k *call) repeat() {
 	l.standIn.Method, l.standIn.URL, l.standIn.Header = k.method, k.client.base, noHeader
 	l.turn.Request = &l.standIn
 	_, _ = l.repeater.Do(&l.turn) //nolint:bodyclose // it has none: the call has kept all that it met
-	if l.tracedWait != nil {
-		l.endWait(contextError(l.ctx)) // the wait was cut short
-	}
 	returned = true
 }
 

@@ -51,6 +51,18 @@ func TestA429HoldsBackEveryOtherCallOfTheClient(t *testing.T) {
 	}
 }
 
+func TestAShortGateSpreadsLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			c, s := play(t, []step{limitedFor("2"), okContact})
+			closeGate(t, c)
+			wantNil(t, get(t.Context(), c))
+			s.wantHeldUntil(1, 2*time.Second, 100*time.Millisecond)
+		}
+	})
+}
+
 func TestA429HoldsBackNoOtherClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -163,6 +163,16 @@ func TestALowCallBacksOffFromEndless429s(t *testing.T) {
 	})
 }
 
+// Back-off starts at the second 429.
+func TestALowCallWaitsAsLongAsTheFirst429Asks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := play(t, []step{limitedFor("2"), okContact}, demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MinWait: 20 * time.Second}))
+		wantNil(t, get(demeterrr.LowPriority(t.Context()), c))
+		s.wantWaits(2 * time.Second)
+	})
+}
+
 // A job is killed after 20 minutes. A new run knows nothing of the used-up
 // quota, and still finishes.
 func TestAJobThatStartsIntoAUsedUpHourFinishes(t *testing.T) {

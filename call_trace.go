@@ -55,7 +55,7 @@ func (k *call) traced(opts []CallOption) (failed *Error) {
 		}
 		t.calls.TraceCallEnd(ctx, end)
 	}()
-	defer func() { // a panic leaves its wait open
+	defer func() { // a panic or an ended context leaves its wait open
 		if k.tracedWait != nil {
 			k.endWait(k.died(false))
 		}

@@ -87,6 +87,7 @@ func TestErrorBodiesOfOddTypesStillTellSomething(t *testing.T) {
 		`{"id":1,"error":{"code":"A","message":"m"},"status":9}`:  {"A", "m", ""},
 		`{"error":"Bad Request"}`:                                 {"", `{"error":"Bad Request"}`, ""},
 		`{"error":null}`:                                          {"", `{"error":null}`, ""},
+		`{"data":{"code":"A","message":"m"}}`:                     {"", `{"data":{"code":"A","message":"m"}}`, ""},
 		`null`:                                                    {"", `null`, ""},
 		`[]`:                                                      {"", `[]`, ""},
 		`"text"`:                                                  {"", `"text"`, ""},

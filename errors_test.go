@@ -195,6 +195,8 @@ func TestScopeAndRetryAfterAreReadInBothPlaces(t *testing.T) {
 		{`{"error":{"retryAfter":"soon","requiredScope":["contacts:write"]}}`, "", 0},
 		{`{"error":{"details":{"details":{"retryAfter":45,"requiredScope":"deep"}}}}`, "", 0},
 		{`{"error":{"details":[{"retryAfter":45}]}}`, "", 0},
+		{`{"error":{"requiredScope":7,"retryAfter":30}}`, "", 30 * time.Second},
+		{`{"error":{"retryAfter":[30],"details":{"retryAfter":{"seconds":30}}}}`, "", 0},
 	} {
 		_, err := serving(t, answer(403, test.body)).Contacts.Get(t.Context(), "x")
 		var e *demeterrr.Error

@@ -193,6 +193,18 @@ func TestALimitersErrorKeepsTheLastReply(t *testing.T) {
 	})
 }
 
+// The API asked for a wait, and the limiter names none: the wait stays.
+func TestALimitersErrorWithoutAWaitKeepsTheRepliesOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{fails: map[int]error{2: &demeterrr.Error{Code: demeterrr.CodeRateLimited, Message: "the quota is used up"}}}
+		e := wantError(t, create(t.Context(), keepDiary(t, d, []step{limitedFor("7")})), 1, demeterrr.ErrRateLimited)
+		if e.StatusCode != 429 || e.RetryAfter != 7*time.Second {
+			t.Errorf("got %d with RetryAfter %v, want 429 with 7s", e.StatusCode, e.RetryAfter)
+		}
+	})
+}
+
 // waitOnly is a limiter like *rate.Limiter, with only Wait.
 type waitOnly struct{ wait func(context.Context) error }
 

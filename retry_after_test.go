@@ -163,6 +163,15 @@ func TestARetryAfterBeyondMaxRetryAfterReturnsAtOnce(t *testing.T) {
 	}
 }
 
+func TestADefaultMaxRetryAfterIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := play(t, []step{limitedFor("120"), okContact}, demeterrr.WithRetryPolicy(demeterrr.RetryPolicy{MaxRetries: 1}))
+		wantNil(t, get(t.Context(), c))
+		s.wantWaits(2 * time.Minute)
+	})
+}
+
 func TestARetryAfterPastTheDeadlineReturnsAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, retryAfter := range []string{"30", "31", "100"} {

@@ -160,9 +160,8 @@ func inOrder(batch []recipient, results []demeterrr.ExecutionResult) bool {
 type claim struct {
 	*sender
 	*delivery
-	emails  []string
-	token   string // empty between claims
-	sending bool   // the attempt of this claim has begun
+	emails []string
+	token  string // empty between claims
 	// stoppedBy has the entries of the taken contacts that stopped the call.
 	stoppedBy []JournalEntry
 }
@@ -176,7 +175,6 @@ func (c *claim) beforeSend(ctx context.Context) error {
 		if err := c.acquire(ctx); err != nil {
 			return err
 		}
-		c.sending = true
 	}
 	c.attempts++
 	c.requests.Add(1)
@@ -192,7 +190,7 @@ func (c *claim) beforeWait(ctx context.Context, giveUp context.CancelCauseFunc) 
 }
 
 // acquire makes a claim. It first releases the claim of the previous attempt,
-// which certainly sent nothing.
+// which certainly sent nothing. If it fails for good, settle releases its claim.
 func (c *claim) acquire(ctx context.Context) error {
 	const tries = 2
 	for range tries {
@@ -217,7 +215,6 @@ func (c *claim) acquire(ctx context.Context) error {
 			return nil
 		}
 	}
-	c.release(ctx) //nolint:errcheck // fail keeps the error
 	if ended(ctx) {
 		return contextError(ctx)
 	}
@@ -259,11 +256,7 @@ func (c *claim) settle(ctx context.Context) {
 // abandon records a claim that a panic left behind. Its request may already be
 // sent.
 func (c *claim) abandon(ctx context.Context) {
-	state := JournalNew
-	if c.sending {
-		state = JournalUnknown
-	}
-	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: state} })
+	c.finish(ctx, func(int) JournalEntry { return JournalEntry{State: JournalUnknown} })
 }
 
 // finish ends the claim, if there is one, with an entry for each email.
@@ -277,7 +270,7 @@ func (c *claim) finish(ctx context.Context, entry func(i int) JournalEntry) {
 		entries[i].Email = email
 	}
 	token := c.token
-	c.token, c.sending = "", false
+	c.token = ""
 	if err := c.record(ctx, token, entries); err != nil {
 		c.fail(err)
 	}

@@ -263,6 +263,105 @@ func TestAClaimThatIsOlderThanAMinuteIsMadeAnew(t *testing.T) {
 	})
 }
 
+func TestAClaimOfAMinuteIsUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t)
+		j := newScriptedJournal()
+		j.after = func(_ context.Context, s step) error {
+			if s.Method == "Claim" {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}
+		report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+		if err != nil || report.Sent != 2 || len(j.tokens) != 1 {
+			t.Error(err, totals(report), len(j.tokens))
+		}
+	})
+}
+
+// A journal that cannot take an old claim back gets no other one.
+func TestAnOldClaimThatStaysStopsTheRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t)
+		j := slowClaims(1)
+		j.before = func(_ context.Context, s step) error {
+			if s.Method == "Finish" {
+				return errDiskFull
+			}
+			return nil
+		}
+		report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+		if !errors.Is(err, errDiskFull) || len(srv.Requests()) > 0 || len(j.tokens) != 1 {
+			t.Error(err, totals(report), len(j.tokens))
+		}
+	})
+}
+
+// An old claim is made anew, and the context ends meanwhile.
+func TestABatchIsNotSentWhenItsContextEndsInTheSecondClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, id := survey(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		j := slowClaims(1)
+		slow := j.after
+		j.after = func(ctx context.Context, s step) error {
+			if s.Method == "Claim" && s.Token == 2 {
+				cancel()
+			}
+			return slow(ctx, s)
+		}
+		report, err := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+		if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "minute") || len(report.NotTried) != 2 || len(srv.Requests()) > 0 || len(j.count()) > 0 {
+			t.Error(err, totals(report), j.count())
+		}
+	})
+}
+
+func TestTheFirstFailureOfAJournalIsTold(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	j, errLater := newScriptedJournal(), errors.New("and nothing can be given back")
+	j.before = func(_ context.Context, s step) error {
+		return map[string]error{"Claim": errDiskFull, "Finish": errLater}[s.Method]
+	}
+	report, err := bulk.Execute(t.Context(), srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+	if !errors.Is(err, errDiskFull) || errors.Is(err, errLater) || len(srv.Requests()) > 0 {
+		t.Error(err, totals(report))
+	}
+}
+
+// A reply may name the contacts in any order. Of an email that it names twice, the sending counts.
+func TestResultsFindTheirContacts(t *testing.T) {
+	t.Parallel()
+	c := serving(t, answer(200, `{"data":{"sequenceId":"s1","sequenceName":"Survey","contactsProcessed":2,"sendingsCreated":1,"results":[`+
+		`{"email":"b@example.com","contactId":"id-b","status":"queued"},{"email":"a@example.com","contactId":"id-a","status":"unsubscribed"},`+
+		`{"email":"b@example.com","contactId":"id-b","status":"unsubscribed"}]}}`))
+	people := bulk.Slice([]demeterrr.ExecuteContact{{Email: "a@example.com"}, {Email: "b@example.com"}})
+	var got []string
+	options := &bulk.ExecuteOptions{OnResult: func(r bulk.ExecuteResult) {
+		got = append(got, fmt.Sprint(r.Index, r.Contact.Email, r.Outcome, r.ContactID))
+	}}
+	want := []string{fmt.Sprint(0, "a@example.com", bulk.ExecuteSkipped, "id-a"), fmt.Sprint(1, "b@example.com", bulk.ExecuteSent, "id-b")}
+	report, err := bulk.Execute(t.Context(), c, "s1", people, options)
+	if err != nil || report.Sent != 1 || len(report.Skipped) != 1 {
+		t.Error(err, totals(report))
+	}
+	same(t, "results", got, want)
+
+	got = nil
+	c = serving(t, answer(200, `{"data":{"sequenceId":"s1","sequenceName":"Survey","contactsProcessed":2,"sendingsCreated":1,"results":[`+
+		`{"email":"b@example.com","contactId":"id-b","status":"queued"},{"email":"a@example.com","contactId":"id-a","status":"unsubscribed"}]}}`))
+	report, err = bulk.Execute(t.Context(), c, "s1", people, options)
+	if err != nil || report.Sent != 1 || len(report.Skipped) != 1 {
+		t.Error(err, totals(report))
+	}
+	same(t, "results", got, want)
+}
+
 func TestALostReplyIsUnknownAtOnce(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)

@@ -275,6 +275,24 @@ func TestARepeatedEventDoesNotWaitForTheQuota(t *testing.T) {
 }
 
 // Five orders are delivered 100 times at once, to four processes.
+// Another process claims the event between the look at the journal and the claim.
+func TestAnEventThatIsClaimedMeanwhileIsInFlight(t *testing.T) {
+	t.Parallel()
+	srv, id := survey(t)
+	j := newScriptedJournal()
+	j.before = func(ctx context.Context, s step) (err error) {
+		if s.Method == "Claim" {
+			_, err = j.memoryJournal.Claim(ctx, id, "other", keys(0, 1))
+		}
+		return err
+	}
+	result, err := bulk.ExecuteOnce(t.Context(), srv.Client(), id, recipients(0, 1)[0], j, nil)
+	wantIs(t, err, bulk.ErrInFlight)
+	if result != nil || len(srv.Requests()) > 0 {
+		t.Errorf("got %+v after %d requests", result, len(srv.Requests()))
+	}
+}
+
 func TestConcurrentDeliveriesSendEachOrderOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -70,6 +70,19 @@ func TestJournalInMemoryKeepsEntries(t *testing.T) {
 	})
 }
 
+func TestJournalInMemoryTakesEveryToken(t *testing.T) {
+	t.Parallel()
+	for _, token := range []string{"a", "z", "A", "Z", "0", "9", strings.Repeat("a", 64)} {
+		if taken, err := demeterrrtest.NewJournal().Claim(t.Context(), "survey", token, []string{"jane@example.com"}); err != nil || len(taken) > 0 {
+			t.Errorf("%s: %v, %v", token, taken, err)
+		}
+	}
+	var none *demeterrrtest.Journal
+	if _, err := none.Claim(t.Context(), "survey", "token", []string{"jane@example.com"}); err == nil || !strings.Contains(err.Error(), "was not made by NewJournal") {
+		t.Errorf("a nil journal: %v", err)
+	}
+}
+
 // A program that breaks the rules of bulk.Journal fails in its test, long
 // before it meets a database.
 func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
@@ -99,6 +112,9 @@ func TestJournalInMemoryRefusesWhatNoCallerMayDo(t *testing.T) {
 		{"make one with rand.Text", nil, ctx, "survey", "", jane},
 		{"make one with rand.Text", nil, ctx, "survey", "a token", jane},
 		{"make one with rand.Text", nil, ctx, "survey", strings.Repeat("a", 65), jane},
+		{"make one with rand.Text", nil, ctx, "survey", "{", jane},
+		{"make one with rand.Text", nil, ctx, "survey", "[", jane},
+		{"make one with rand.Text", nil, ctx, "survey", ":", jane},
 		{"the sequence id is empty", nil, ctx, "", "token", jane},
 		{"the shop closes", nil, ended, "survey", "token", jane},
 		{"call Process for a new one", closed, ctx, "survey", "token", jane},

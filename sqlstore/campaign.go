@@ -97,7 +97,7 @@ func (c *Campaign) Lookup(ctx context.Context, sequenceID string, emails []strin
 	var entries []bulk.JournalEntry
 	err = c.store.repeat(ctx, func(ctx context.Context) error {
 		entries = make([]bulk.JournalEntry, 0, len(keys))
-		_, err := c.read(ctx, c.store.db, sequenceID, keys, func(_ int, r *row) {
+		_, err := c.read(ctx, c.store.db, sequenceID, keys, func(r *row) {
 			entries = append(entries, r.entry)
 		})
 		return err
@@ -160,7 +160,7 @@ func (c *Campaign) claim(ctx context.Context, q queryer, sequenceID, token strin
 			return nil, err
 		}
 		taken = nil
-		missing, err = c.read(ctx, q, sequenceID, keys, func(_ int, r *row) {
+		missing, err = c.read(ctx, q, sequenceID, keys, func(r *row) {
 			if string(r.token) != token || r.entry.State != bulk.JournalBegun {
 				taken = append(taken, r.entry)
 			}
@@ -260,7 +260,7 @@ func keep[T ~string](text *T, raw sql.RawBytes) {
 
 // read calls f for the row of each recorded key, and returns the keys without a
 // row. It fails if the campaign belongs to another sequence or secret.
-func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys []hashed, f func(i int, r *row)) (missing []hashed, err error) {
+func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys []hashed, f func(r *row)) (missing []hashed, err error) {
 	s := c.store
 	for first := 0; first < len(keys); first += maxBatch {
 		some := keys[first:min(first+maxBatch, len(keys))]
@@ -287,7 +287,7 @@ func (c *Campaign) read(ctx context.Context, q queryer, sequenceID string, keys 
 			}
 			found[i] = true
 			r.entry.Email = some[i].email
-			f(first+i, &r)
+			f(&r)
 			return nil
 		})
 		if err != nil {

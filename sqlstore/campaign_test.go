@@ -220,6 +220,10 @@ func TestBadInputOfACampaign(t *testing.T) {
 			s := d.store(t)
 			c := s.Campaign("survey")
 			claim(t, c, "token", []string{"a@example.com"})
+			claim(t, s.Campaign(strings.Repeat("n", 200)), strings.Repeat("t", 64), []string{"a@example.com"})
+			if known, err := c.Lookup(t.Context(), strings.Repeat("s", 255), nil); err != nil || len(known) > 0 {
+				t.Errorf("the longest id of a sequence: %v, %v", known, err)
+			}
 			claimError := func(c *sqlstore.Campaign, sequenceID, token string, emails ...string) error {
 				_, err := c.Claim(t.Context(), sequenceID, token, emails)
 				return err
@@ -229,15 +233,17 @@ func TestBadInputOfACampaign(t *testing.T) {
 				return err
 			}
 			for want, err := range map[string]error{
-				"belongs to sequence " + surveyID + ", not to other": errors.Join(claimError(c, "other", "t", "b@example.com"), lookupError(c, "other", "b@example.com"),
+				"belongs to sequence " + surveyID + ", not to other": joined(t, claimError(c, "other", "t", "b@example.com"), lookupError(c, "other", "b@example.com"),
 					c.Finish(t.Context(), "other", "token", []bulk.JournalEntry{{Email: "a@example.com"}})),
 				"the sequence's id has 0 bytes":                       lookupError(c, "", "a@example.com"),
-				`campaign "": a name has 1 to 200 bytes`:              lookupError(s.Campaign(""), surveyID),
+				"the sequence's id has 256 bytes":                     lookupError(c, strings.Repeat("s", 256), "a@example.com"),
+				"the sequence's id has 3 bytes":                       joined(t, lookupError(c, "s\x7fs", "a@example.com"), lookupError(c, "s\xffs", "a@example.com"), lookupError(c, "s\ns", "a@example.com")),
+				`campaign "": a name has 1 to 200 bytes`:              joined(t, lookupError(s.Campaign(""), surveyID), s.Campaign("").Finish(t.Context(), surveyID, "token", nil)),
 				"no white space at its ends":                          claimError(s.Campaign("survey "), surveyID, "t", "b@example.com"),
 				"a name has 1 to 200 bytes of UTF-8":                  claimError(s.Campaign(strings.Repeat("a", 201)), surveyID, "t", "b@example.com"),
 				"no control characters":                               claimError(s.Campaign("a\x00b"), surveyID, "t", "b@example.com"),
-				"the token of a claim has 1 to 64 letters and digits": errors.Join(claimError(c, surveyID, "", "b@example.com"), claimError(c, surveyID, strings.Repeat("t", 65), "b@example.com"), c.Finish(t.Context(), surveyID, "", nil)),
-				"email 2 of 2 is empty":                               claimError(c, surveyID, "t", "b@example.com", ""),
+				"the token of a claim has 1 to 64 letters and digits": joined(t, claimError(c, surveyID, "", "b@example.com"), claimError(c, surveyID, strings.Repeat("t", 65), "b@example.com"), claimError(c, surveyID, "t\n", "b@example.com"), c.Finish(t.Context(), surveyID, "", nil)),
+				"email 2 of 2 is empty":                               joined(t, claimError(c, surveyID, "t", "b@example.com", ""), c.Finish(t.Context(), surveyID, "token", []bulk.JournalEntry{{Email: "b@example.com"}, {}})),
 				"email 1 of 1 is not valid text":                      claimError(c, surveyID, "t", "b\xff@example.com"),
 				"email 1 of 1 is longer than 320 bytes":               lookupError(c, surveyID, strings.Repeat("b", 320)+"@example.com"),
 				"two emails of a claim are equal; pass each once":     claimError(c, surveyID, "t", "b@example.com", "c@example.com", "B@example.com"),
@@ -267,11 +273,64 @@ func TestBadInputOfACampaign(t *testing.T) {
 	}
 }
 
+// joined is errors.Join of calls that must all fail.
+func joined(t *testing.T, errs ...error) error {
+	t.Helper()
+	for i, err := range errs {
+		if err == nil {
+			t.Errorf("call %d of %d has no error", i+1, len(errs))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func unjoin(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}
+}
+
+// A token is random, and a campaign relies on its own rows all the same.
+func TestFinishTouchesItsCampaignOnly(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := database(t).store(t)
+			emails := []string{"a@example.com", "b@example.com", "c@example.com"}
+			begun := []bulk.JournalEntry{}
+			for _, email := range emails {
+				begun = append(begun, bulk.JournalEntry{Email: email, State: bulk.JournalBegun, Live: true})
+			}
+			ours, theirs := s.Campaign("ours"), s.Campaign("theirs")
+			claim(t, ours, "token", emails)
+			claim(t, theirs, "token", emails)
+			finish(t, theirs, "token", bulk.JournalEntry{Email: emails[0], State: bulk.JournalDone}, bulk.JournalEntry{Email: emails[1], State: bulk.JournalUnknown},
+				bulk.JournalEntry{Email: emails[2]})
+			knows(t, ours, emails, begun...)
+		})
+	}
+}
+
+func TestAClaimTakesAnyNumberOfEmails(t *testing.T) {
+	t.Parallel()
+	for kind, database := range databases {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := database(t).store(t).Campaign("survey")
+			emails := make([]string, 250)
+			for i := range emails {
+				emails[i] = fmt.Sprintf("c%03d@example.com", i)
+			}
+			for i, want := range []int{0, len(emails)} {
+				taken, err := c.Claim(t.Context(), surveyID, fmt.Sprint("token", i), emails)
+				if err != nil || len(taken) != want {
+					t.Errorf("claim %d: %d are taken, want %d: %v", i+1, len(taken), want, err)
+				}
+			}
+		})
+	}
 }
 
 func TestNoEmailsAreNoRequest(t *testing.T) {

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/demeterrr/demeterrr-go/bulk"
@@ -23,7 +22,6 @@ func (c *Campaign) Finish(ctx context.Context, sequenceID, token string, entries
 	if err := c.checkToken(token); err != nil {
 		return err
 	}
-	entries = slices.Clone(entries)
 	byState := map[bulk.JournalState]finished{}
 	for i, e := range entries {
 		switch e.State {

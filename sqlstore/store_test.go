@@ -325,8 +325,15 @@ func TestASecretThatIsNotTheCampaigns(t *testing.T) {
 						}
 						continue
 					}
+					want := "belongs to another secret than the store's"
+					switch {
+					case strings.HasPrefix(owner, "no"):
+						want = "has no secret, and the store has one"
+					case strings.HasPrefix(name, "no"):
+						want = "belongs to a secret, and the store has none"
+					}
 					for _, err := range []error{lookup, claimed, finished, listed, c.Forget(t.Context(), "a@example.com")} {
-						wantError(t, err, "secret")
+						wantError(t, err, want)
 					}
 				}
 			}

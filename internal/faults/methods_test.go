@@ -11,6 +11,7 @@ import (
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
+	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
 // method is one exported method, called as a user would. If it succeeds with a
@@ -135,6 +136,8 @@ func writers() []method {
 		}},
 		{name: "bulk.Sync", kind: reads, several: true, call: syncNothing},
 		{name: "bulk.Execute", kind: sendOnce, several: true, finishes: true, call: executeAll},
+		{name: "bulk.Execute, Journal", kind: sendOnce, several: true, finishes: true, call: executeWithJournal},
+		{name: "bulk.ExecuteOnce", kind: sendOnce, several: true, finishes: true, call: executeOnce},
 	}
 }
 
@@ -156,9 +159,52 @@ func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 
 // executeAll returns the error of the one batch.
 func executeAll(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	return executeBatch(ctx, l, nil)
+}
+
+// executeWithJournal holds the journal to the outcome.
+func executeWithJournal(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	journal := demeterrrtest.NewJournal()
+	err := executeBatch(ctx, l, journal)
+	return recorded(journal, l, 2, err)
+}
+
+// executeOnce holds the journal to the outcome.
+func executeOnce(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	journal := demeterrrtest.NewJournal()
+	result, err := bulk.ExecuteOnce(ctx, l.client, l.sequence.ID, demeterrr.ExecuteContact{Email: newEmail}, journal, nil)
+	if err == nil && (result.Status != demeterrr.ExecutionQueued || result.Earlier) {
+		return right(nil, false, result)
+	}
+	return recorded(journal, l, 1, err)
+}
+
+// recorded is err, or what is wrong with the journal after it: a success is done,
+// a doubt is unknown, and anything else is gone.
+func recorded(journal *demeterrrtest.Journal, l *lab, people int, err error) error {
+	want := bulk.JournalNew
+	switch {
+	case err == nil:
+		want = bulk.JournalDone
+	case errors.Is(err, demeterrr.ErrUnknownOutcome):
+		want = bulk.JournalUnknown
+	}
+	entries := journal.Entries(l.sequence.ID)
+	for _, entry := range entries {
+		if entry.State != want {
+			return errors.Join(fmt.Errorf("the journal has %+v", entry), err)
+		}
+	}
+	if (len(entries) == people) != (want != bulk.JournalNew) {
+		return errors.Join(fmt.Errorf("the journal has %d entries, want %d", len(entries), people), err)
+	}
+	return err
+}
+
+func executeBatch(ctx context.Context, l *lab, journal bulk.Journal) error {
 	report, err := bulk.Execute(ctx, l.client, l.sequence.ID, inputs(
 		demeterrr.ExecuteContact{Email: knownEmail}, demeterrr.ExecuteContact{Email: newEmail},
-		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), nil)
+		demeterrr.ExecuteContact{Email: strings.ToUpper(newEmail)}), &bulk.ExecuteOptions{Journal: journal})
 	failed, unknown := len(report.Failed), len(report.Unknown)
 	if report.Duplicates != 1 || report.Read != 1+report.Sent+len(report.Skipped)+failed+unknown+len(report.NotTried) {
 		return fmt.Errorf("%w: the report does not add up: %+v", errWrongValue, report)

@@ -22,15 +22,7 @@ import (
 // printed in any way, logs, spans and metrics.
 func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 	shown := map[string]string{"the log": l.log.String(), "CONNECT": l.connects.String()}
-	for depth := 0; err != nil; depth++ {
-		show(shown, fmt.Sprintf("the error, unwrapped %d times", depth), err)
-		inspect(shown, fmt.Sprintf("what the error holds, unwrapped %d times", depth), err)
-		if list, ok := err.(interface{ Unwrap() []error }); ok {
-			err = errors.Join(list.Unwrap()...)
-			continue
-		}
-		err = errors.Unwrap(err)
-	}
+	showErrors(shown, "the error", err)
 	show(shown, "the response", resp)
 	show(shown, "the response's value", *resp)
 	show(shown, "the client", l.client)
@@ -46,6 +38,22 @@ func (l *lab) leaks(err error, resp *demeterrr.Response) []string {
 		}
 	}
 	return nil
+}
+
+// showErrors shows an error and every error it wraps.
+func showErrors(shown map[string]string, what string, err error) {
+	if err == nil {
+		return
+	}
+	show(shown, what, err)
+	inspect(shown, what+", inside", err)
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		for i, below := range list.Unwrap() {
+			showErrors(shown, fmt.Sprintf("%s, below it %d", what, i+1), below)
+		}
+		return
+	}
+	showErrors(shown, what+", unwrapped", errors.Unwrap(err))
 }
 
 // observed returns the whole content of the spans and the metrics.

@@ -18,11 +18,8 @@ type Gate struct {
 }
 
 // Close closes the gate for d from now, at most for MaxClosed. It never
-// shortens an earlier Close.
+// shortens an earlier Close. A d of 0 or less closes nothing.
 func (g *Gate) Close(d time.Duration) {
-	if d <= 0 {
-		return
-	}
 	until := time.Now().Add(min(d, MaxClosed))
 	g.mu.Lock()
 	defer g.mu.Unlock()
