@@ -153,7 +153,7 @@ func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error
 
 func (r *syncRun) onResult(result bulk.SyncResult) {
 	if result.Err != nil {
-		r.list(r.rows[result.Index], "failed: "+bare(result.Err))
+		r.list(r.row(result.Index), "failed: "+bare(result.Err))
 	} else if result.Outcome == demeterrr.UpsertUnchanged {
 		r.unchanged++
 	}

@@ -175,7 +175,7 @@ func (r *executeRun) onProgress(p bulk.ExecuteProgress) {
 
 // onResult lists a contact that was not sent to.
 func (r *executeRun) onResult(result bulk.ExecuteResult) {
-	row := r.rows[result.Index]
+	row := r.row(result.Index)
 	switch result.Outcome {
 	case bulk.ExecuteSent, bulk.ExecuteAlreadySent, bulk.ExecuteDuplicate, bulk.ExecuteNotTried:
 	case bulk.ExecuteSkipped:
