@@ -213,8 +213,10 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 		r.unchanged = report.Unchanged
 		r.show(p)
 	}
-	if errors.Is(err, errDeclined) {
-		return errDeclined
+	for _, refusal := range []*coded{errDeclined, errAskEnded} {
+		if errors.Is(err, refusal) {
+			return refusal
+		}
 	}
 	if report.Read > 0 {
 		title := "Done"

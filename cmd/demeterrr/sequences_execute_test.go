@@ -217,3 +217,15 @@ func TestRowsAreListedWhileABatchEnds(t *testing.T) {
 	file := writeText(t, "c.csv", text.String())
 	command(t, "sequences execute --yes --per-hour 5000 --per-minute 5000 "+sequence.ID+" "+file).want(t, exitPartly, `"skipped":3000`, "6,000 rows listed")
 }
+
+func TestAfterTheFirstRequestTheExitCodeSaysStopped(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 150 {
+		text.WriteString("p" + strconv.Itoa(i) + "@example.com\n")
+	}
+	file := writeText(t, "c.csv", text.String())
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: 1, Status: 404})
+	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitStopped, `"sent":100`, "NOT_FOUND")
+}
