@@ -153,7 +153,7 @@ func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error
 
 func (r *syncRun) onResult(result bulk.SyncResult) {
 	if result.Err != nil {
-		r.list(r.rows[result.Index], "failed: "+bare(result.Err))
+		r.list(r.row(result.Index), "failed: "+bare(result.Err))
 	} else if result.Outcome == demeterrr.UpsertUnchanged {
 		r.unchanged++
 	}
@@ -213,8 +213,10 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 		r.unchanged = report.Unchanged
 		r.show(p)
 	}
-	if errors.Is(err, errDeclined) {
-		return errDeclined
+	for _, refusal := range []*coded{errDeclined, errAskEnded} {
+		if errors.Is(err, refusal) {
+			return refusal
+		}
 	}
 	if report.Read > 0 {
 		title := "Done"

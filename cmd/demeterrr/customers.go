@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,7 @@ type customers struct {
 	path     string
 	optedOut bool // take them too
 
+	mu     sync.Mutex     // of rows and listed: batches end while rows are drawn
 	rows   []int          // of the contacts that were drawn, in their order
 	listed map[int]string // why a row was left out or failed, by its number
 	left   struct{ optedOut, duplicates, filtered, invalid int }
@@ -80,7 +82,9 @@ func (c *customers) contacts() iter.Seq2[demeterrr.ContactParams, error] {
 			if !c.counts(row) {
 				continue
 			}
+			c.mu.Lock()
 			c.rows = append(c.rows, row.Number)
+			c.mu.Unlock()
 			if !yield(row.Params, nil) {
 				return
 			}
@@ -113,8 +117,17 @@ func (c *customers) counts(row customerfile.Row) bool {
 	return false
 }
 
+// row returns the number of the row with a contact that was drawn.
+func (c *customers) row(contact int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rows[contact]
+}
+
 // list adds a reason to a row.
 func (c *customers) list(row int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if before := c.listed[row]; before != "" {
 		reason = before + "; " + reason
 	}

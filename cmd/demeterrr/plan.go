@@ -174,6 +174,9 @@ func (a *app) checkAsk(path string, flags *bulkFlags) error {
 // errDeclined is the answer no.
 var errDeclined = &coded{exitStopped, errors.New("nothing was sent")}
 
+// errAskEnded is the answer of Ctrl-C.
+var errAskEnded = &coded{exitInterrupted, errors.New("nothing was sent")}
+
 // ask asks for a yes.
 func (a *app) ask(ctx context.Context, flags *bulkFlags, question string) error {
 	if flags.yes {
@@ -188,7 +191,7 @@ func (a *app) ask(ctx context.Context, flags *bulkFlags, question string) error 
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(a.errs)
-		return ctx.Err()
+		return errAskEnded
 	case text := <-answer:
 		if text == "y" || text == "yes" {
 			return nil

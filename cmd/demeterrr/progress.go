@@ -47,7 +47,7 @@ func newProgress(out io.Writer) *progress {
 	if !isTerminal(out) {
 		return p
 	}
-	if p.width = width(out); p.width < narrow {
+	if p.width = max(2, width(out)); p.width < narrow {
 		return p
 	}
 	p.bar = progressbar.NewOptions64(1,

@@ -146,6 +146,8 @@ func (r *executeRun) run(ctx context.Context, journal string) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &coded{exitInterrupted, errors.New("stopped; run the same command again to go on: nobody is sent to twice")}
+	case err != nil && report.Requests > 0:
+		return &coded{exitStopped, err} // something may have been sent
 	case err != nil:
 		return err
 	}
@@ -175,7 +177,7 @@ func (r *executeRun) onProgress(p bulk.ExecuteProgress) {
 
 // onResult lists a contact that was not sent to.
 func (r *executeRun) onResult(result bulk.ExecuteResult) {
-	row := r.rows[result.Index]
+	row := r.row(result.Index)
 	switch result.Outcome {
 	case bulk.ExecuteSent, bulk.ExecuteAlreadySent, bulk.ExecuteDuplicate, bulk.ExecuteNotTried:
 	case bulk.ExecuteSkipped:

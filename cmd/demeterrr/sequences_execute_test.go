@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -202,4 +203,29 @@ func TestAStoppedRunSaysHowToGoOn(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(ctx, []string{"sequences", "execute", "--yes", sequence.ID, file}, stdio{nil, &out, &errs})
 	result{code, out.String(), errs.String()}.want(t, exitInterrupted, "the batch in flight is allowed to finish", "run the same command again", `"sent":100`)
+}
+
+func TestRowsAreListedWhileABatchEnds(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 3000 {
+		email := "p" + strconv.Itoa(i) + "@example.com"
+		srv.AddContact(demeterrr.Contact{Email: email, FirstName: "P", Unsubscribed: true})
+		text.WriteString(email + "\nnobody" + strconv.Itoa(i) + "\n")
+	}
+	file := writeText(t, "c.csv", text.String())
+	command(t, "sequences execute --yes --per-hour 5000 --per-minute 5000 "+sequence.ID+" "+file).want(t, exitPartly, `"skipped":3000`, "6,000 rows listed")
+}
+
+func TestAfterTheFirstRequestTheExitCodeSaysStopped(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 150 {
+		text.WriteString("p" + strconv.Itoa(i) + "@example.com\n")
+	}
+	file := writeText(t, "c.csv", text.String())
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: 1, Status: 404})
+	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitStopped, `"sent":100`, "NOT_FOUND")
 }

@@ -31,7 +31,7 @@ func (r *executeRun) show(ctx context.Context) (problems int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		row := r.rows[p.place]
+		row := r.row(p.place)
 		p.place++
 		if err := contact.Validate(); err != nil {
 			p.failed++

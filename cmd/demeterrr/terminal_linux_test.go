@@ -187,3 +187,54 @@ func TestOutputThatIsLostIsAnError(t *testing.T) {
 		t.Error("there is a file -")
 	}
 }
+
+// many are the lines of 350 emails, more than three batches.
+func many(name string) string {
+	var text strings.Builder
+	for i := range 350 {
+		fmt.Fprintf(&text, "%s%d@example.com\n", name, i)
+	}
+	return text.String()
+}
+
+func TestANarrowTerminalStopsNothing(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\n"+many("p"))
+	tty := newTerminal(t, 1)
+	if err := tty.start(t, "sequences", "execute", "--yes", sequence.ID, file).Wait(); err != nil || len(srv.Sendings()) != 350 {
+		t.Errorf("%v, %d sendings\n%s", err, len(srv.Sendings()), tty)
+	}
+}
+
+func TestWhatIsSentIsWhatWasShown(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\n"+many("shown"))
+	tty := newTerminal(t, 80)
+	cmd := tty.start(t, "sequences", "execute", sequence.ID, file)
+	tty.wait(t, "[y/N] ")
+	writeText(t, file, "Email\n"+many("other"))
+	fmt.Fprintln(tty.master, "y")
+	_ = cmd.Wait()
+	tty.wait(t, "the file changed while it was read")
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage || len(srv.Sendings()) > 0 {
+		t.Errorf("exit code %d, sent to %q\n%s", code, sentTo(srv), tty)
+	}
+}
+
+func TestCtrlCAtTheQuestion(t *testing.T) {
+	_, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email,First name\na@example.com,Ann\n")
+	for _, args := range [][]string{{"sequences", "execute", sequence.ID, file}, {"contacts", "sync", file}} {
+		tty := newTerminal(t, 80)
+		cmd := tty.start(t, args...)
+		tty.wait(t, "[y/N] ")
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		tty.wait(t, "demeterrr: nothing was sent")
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+			t.Errorf("exit code %d\n%s", code, tty)
+		}
+	}
+}

@@ -159,7 +159,7 @@ func (f *File) prepare(options Options) (err error) {
 
 // text returns the whole text in UTF-8, from the line after "sep=".
 func (f *File) text() (io.Reader, error) {
-	in, err := decode(io.NewSectionReader(f.source.text, f.start, f.source.text.Size()-f.start), f.encoding())
+	in, err := decode(&steadyReader{f.source, io.NewSectionReader(f.source.text, f.start, f.source.text.Size()-f.start)}, f.encoding())
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +197,6 @@ func (f *File) records() iter.Seq2[record, error] {
 		for {
 			rec, err := r.next()
 			if err == io.EOF { //nolint:errorlint // as io.Reader documents it
-				if err := f.source.changed(); err != nil {
-					yield(record{}, err)
-				}
 				return
 			}
 			if err != nil {

@@ -151,6 +151,21 @@ func (s *source) changed() error {
 	return nil
 }
 
+// steadyReader reads from a source, and fails once the file has changed: what
+// is sent must be what was shown.
+type steadyReader struct {
+	source *source
+	in     io.Reader
+}
+
+func (r *steadyReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	if changed := r.source.changed(); changed != nil {
+		return 0, changed
+	}
+	return n, err
+}
+
 // magic is how files begin that are neither CSV nor XLSX.
 var magic = []struct{ prefix, advice string }{
 	{"%PDF", "it is a PDF; export the contacts as CSV or XLSX"},

@@ -145,7 +145,7 @@ func TestAFileThatChangesIsAnError(t *testing.T) {
 			rows++
 		}
 	}
-	if rows != 2 || err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
+	if rows != 0 || err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 }
