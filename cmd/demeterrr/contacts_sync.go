@@ -220,7 +220,10 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 	}
 	if report.Read > 0 {
 		title := "Done"
-		if r.flags.dryRun {
+		switch {
+		case err != nil:
+			title = "Stopped early"
+		case r.flags.dryRun:
 			title = "Dry run, nothing was written"
 		}
 		r.report(title, append(tallies{

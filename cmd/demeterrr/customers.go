@@ -138,7 +138,7 @@ func (c *customers) list(row int, reason string) {
 func (c *customers) leftOut() tallies {
 	return tallies{
 		{"optedOut", "opted out (left out)", c.left.optedOut},
-		{"duplicateRows", "of an email that another row has", c.left.duplicates},
+		{"duplicateRows", "duplicate", c.left.duplicates},
 		{"notSelected", "not selected", c.left.filtered},
 		{"invalid", "invalid", c.left.invalid},
 	}

@@ -15,7 +15,7 @@ import (
 
 // plan is what a bulk command is about to do.
 type plan struct {
-	what     string // a sentence for people
+	what     string // for people
 	note     string // one more, if something is missing
 	first    []any  // contacts as they would be sent
 	counts   tallies
@@ -50,7 +50,7 @@ func (a *app) showPlan(c *customers, p *plan) {
 		fmt.Fprintln(out, p.note)
 	}
 	fmt.Fprintln(out, p.what)
-	fmt.Fprintf(out, "  %s\n", p.counts)
+	fmt.Fprintln(out, wrap(out, "  "+p.counts.String()))
 	fmt.Fprintf(out, "  %s, %s\n", count(p.requests, "request"), done(p.takes, time.Now()))
 }
 

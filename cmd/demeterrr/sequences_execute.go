@@ -124,11 +124,16 @@ func (r *executeRun) run(ctx context.Context, journal string) error {
 	defer r.progress.close()
 	stop := context.AfterFunc(ctx, func() { r.progress.say("stopping; the batch in flight is allowed to finish") })
 	defer stop()
+	r.progress.show(step{what: "sending", total: r.send})
 	options := r.flags.options
 	options.Journal, options.OnProgress, options.OnResult = r.Journal, r.onProgress, r.onResult
 	report, err := bulk.Execute(ctx, r.client, r.sequence.ID, r.executeContacts(), &options)
 	r.progress.close()
-	r.report("Done", append(tallies{
+	title := "Done"
+	if err != nil {
+		title = "Stopped early"
+	}
+	r.report(title, append(tallies{
 		{"sent", "sent", report.Sent},
 		{"alreadySent", "sent before", report.AlreadySent},
 		{"skipped", "skipped by the API", len(report.Skipped)},

@@ -50,7 +50,7 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			r := command(t, "sequences execute -o table --dry-run", args...).want(t, exitPartly,
 				"c.csv: 6 rows, utf-8\n", "  Email: email\n", "  Unsubscribed: consent, 1 opted out\n",
 				`  {"email":"a@example.com","firstName":"Ann"}`, `Sequence "My Survey" (`+sequence.ID+`)`,
-				"  3 to send to, 1 opted out (left out), 1 of an email that another row has, 1 invalid\n  1 request, done at once\n", "nothing was sent")
+				"  3 to send to, 1 opted out (left out), 1 duplicate, 1 invalid\n  1 request, done at once\n", "nothing was sent")
 			if strings.Contains(r.out, "out@example.com") || len(srv.Sendings()) > 0 || len(srv.Requests()) != 1 {
 				t.Errorf("%d requests\n%s", len(srv.Requests()), r.out)
 			}
@@ -59,7 +59,7 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			}
 
 			command(t, "sequences execute -o table --yes", args...).want(t, exitPartly,
-				"Done: 2 sent, 1 skipped by the API, 1 request, 1 opted out (left out), 1 of an email that another row has, 1 invalid\n")
+				"Done: 2 sent, 1 skipped by the API, 1 request, 1 opted out (left out), 1 duplicate, 1 invalid\n")
 			if diff := cmp.Diff([]string{"a@example.com", "b@example.com"}, sentTo(srv)); diff != "" {
 				t.Error(diff)
 			}

@@ -52,7 +52,7 @@ func (r *executeRun) show(ctx context.Context) (problems int, err error) {
 	r.send, r.requests = p.send, (p.send+99)/100
 	now := time.Now()
 	view := &plan{
-		what:  fmt.Sprintf("Sequence %q (%s) of %s, journal %s:", visible(r.sequence.Name), r.sequence.ID, r.client.BaseURL(), r.name),
+		what:  fmt.Sprintf("Sequence %q (%s)\n  of %s\n  journal %s", visible(r.sequence.Name), r.sequence.ID, r.client.BaseURL(), r.name),
 		first: p.first, requests: r.requests, takes: estimate(r.requests, r.perMinute, r.perHour, r.client.RateLimit(), now),
 		counts: append(tallies{
 			{"send", "to send to", p.send},

@@ -165,6 +165,26 @@ func cut(s string, width int) string {
 	return short + "…"
 }
 
+// wrap breaks a list at its commas to fit a terminal. Further lines are indented.
+func wrap(out io.Writer, list string) string {
+	if !isTerminal(out) {
+		return list
+	}
+	return wrapAt(list, width(out))
+}
+
+func wrapAt(list string, width int) string {
+	lines, used := "", 0
+	for i, item := range strings.SplitAfter(list, ", ") {
+		w := uniseg.StringWidth(strings.TrimSuffix(item, " "))
+		if i > 0 && used+w > width {
+			lines, used = strings.TrimSuffix(lines, " ")+"\n    ", 4
+		}
+		lines, used = lines+item, used+uniseg.StringWidth(item)
+	}
+	return lines
+}
+
 // visible replaces control characters, which could take over a terminal.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -60,7 +60,7 @@ func (a *app) report(title string, t tallies) {
 		all.add(nil, cells...)
 		a.noteLoss(all.csv(a.out))
 	default:
-		_, err := fmt.Fprintf(a.out, "%s: %s\n", title, t)
+		_, err := fmt.Fprintln(a.out, wrap(a.out, title+": "+t.String()))
 		a.noteLoss(err)
 	}
 }

@@ -126,7 +126,7 @@ func TestAtATerminalThePlanIsConfirmedAndProgressIsShown(t *testing.T) {
 				t.Errorf("no bar:\n%q", shown)
 			}
 			for line := range strings.FieldsFuncSeq(strings.ReplaceAll(shown[before:], "\x1b[2K", ""), func(r rune) bool { return r == '\r' || r == '\n' }) {
-				if w := uniseg.StringWidth(line); w > int(columns) && !strings.HasPrefix(line, "Done") {
+				if w := uniseg.StringWidth(line); w > int(columns) {
 					t.Errorf("%d columns: %q", w, line)
 				}
 			}
@@ -134,6 +134,53 @@ func TestAtATerminalThePlanIsConfirmedAndProgressIsShown(t *testing.T) {
 				t.Errorf("the bar garbles the result: %q", last)
 			}
 		})
+	}
+}
+
+func TestCountsAreBrokenToFitTheTerminal(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email,Newsletter\na@example.com,yes\nA@example.com,yes\nb@example.com,unsubscribed\nnone,yes\n")
+	tty := newTerminal(t, 40)
+	cmd := tty.start(t, "sequences", "execute", sequence.ID, file)
+	tty.wait(t, "[y/N] ")
+	fmt.Fprintln(tty.master, "y")
+	_ = cmd.Wait()
+	tty.wait(t, "3 rows listed")
+	for _, want := range []string{
+		"Sequence \"My Survey\" (" + sequence.ID + ")\r\n  of " + srv.URL() + "\r\n  journal ",
+		"  1 to send to, 1 opted out (left out),\r\n    1 duplicate, 1 invalid\r\n  1 request, done at once\r\n",
+		"Done: 1 sent, 1 request,\r\n    1 opted out (left out), 1 duplicate,\r\n    1 invalid\r\n",
+	} {
+		if !strings.Contains(tty.String(), want) {
+			t.Errorf("no %q:\n%q", want, tty)
+		}
+	}
+}
+
+// TestTheBarStandsBeforeTheFirstReply interrupts a run, too: what it reports is
+// not called done.
+func TestTheBarStandsBeforeTheFirstReply(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 250 {
+		fmt.Fprintf(&text, "p%d@example.com\n", i)
+	}
+	file := writeText(t, "c.csv", text.String())
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Delay: time.Second})
+	tty := newTerminal(t, 80)
+	cmd := tty.start(t, "sequences", "execute", "--yes", sequence.ID, file)
+	tty.wait(t, "(0/250)")
+	for len(srv.Sendings()) == 0 { // the reply is held back
+		time.Sleep(time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	tty.wait(t, "Stopped early: 100 sent, ")
+	if strings.Contains(tty.String(), "Done") {
+		t.Errorf("%q", tty)
 	}
 }
 
