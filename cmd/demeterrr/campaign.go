@@ -14,29 +14,29 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// campaign is a journal: who was sent to in one campaign of one account.
+// campaign is the journal of one campaign.
 type campaign struct {
 	bulk.Journal
-	name     string // for people
+	name     string // for display
 	sequence string
 	inDoubt  func(context.Context) iter.Seq2[bulk.JournalEntry, error]
 	forget   func(context.Context, ...string) error
 	close    func()
 }
 
-// campaignFlags name a campaign.
+// campaignFlags select a campaign.
 type campaignFlags struct {
 	campaign, journal string
 }
 
 func (f *campaignFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.campaign, "campaign", "", "the `name` of the campaign: it sends to each contact once (default: one for each sequence)")
-	c.Flags().StringVar(&f.journal, "journal", "", "`file` of the journal, in place of one by the name of the campaign")
+	c.Flags().StringVar(&f.campaign, "campaign", "", "`name` of the campaign; each contact gets one message per campaign (default: one campaign per sequence)")
+	c.Flags().StringVar(&f.journal, "journal", "", "`file` of the journal, instead of --campaign")
 }
 
 func (f *campaignFlags) check(database string) error {
 	if f.journal != "" && (f.campaign != "" || database != "") {
-		return usagef("--journal names a file; leave out --campaign and --database")
+		return usagef("--journal conflicts with --campaign and --database; use --journal alone")
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ const (
 	defaultCampaign = "default"
 )
 
-// path is the file of the journal; empty if it is in a database.
+// path returns the file of the journal. It is empty for a database.
 func (f *campaignFlags) path(sequence, database string) (string, error) {
 	if f.journal != "" || database != "" {
 		return f.journal, nil
@@ -60,7 +60,7 @@ func (f *campaignFlags) path(sequence, database string) (string, error) {
 }
 
 // open opens the journal of a sequence at the path, or in the database. A dry
-// run makes none.
+// run creates nothing.
 func (f *campaignFlags) open(ctx context.Context, path, sequence, database string, dryRun bool) (*campaign, error) {
 	if path != "" {
 		if _, err := os.Stat(path); dryRun && errors.Is(err, fs.ErrNotExist) {
@@ -88,11 +88,11 @@ func (f *campaignFlags) open(ctx context.Context, path, sequence, database strin
 	}, nil
 }
 
-// openJournal opens the file of a journal.
+// openJournal opens a journal file.
 func openJournal(path, sequence string) (*campaign, error) {
 	j, err := bulk.OpenJournal(path, sequence)
 	if err != nil {
-		return nil, usage(err) // it names the file
+		return nil, usage(err) // err names the file
 	}
 	return &campaign{
 		Journal: j, name: path, sequence: sequence, close: func() { _ = j.Close() },
@@ -101,14 +101,14 @@ func openJournal(path, sequence string) (*campaign, error) {
 	}, nil
 }
 
-// noJournal is the journal of a dry run that has no file yet.
+// noJournal is the empty journal of a dry run before the first real run.
 type noJournal struct{ bulk.Journal }
 
 func (noJournal) Lookup(context.Context, string, []string) ([]bulk.JournalEntry, error) {
 	return nil, nil
 }
 
-// lookup returns what the journal knows of any number of emails.
+// lookup returns the entries of the emails, in batches of 100.
 func (c *campaign) lookup(ctx context.Context, emails []string) (known []bulk.JournalEntry, err error) {
 	for some := range slices.Chunk(emails, 100) {
 		entries, err := c.Lookup(ctx, c.sequence, some)

@@ -25,7 +25,7 @@ func TestAPersonResolvesDoubt(t *testing.T) {
 				t.Fatal("doubt was sent to again")
 			}
 			requests := len(srv.Requests())
-			t.Setenv("DEMETERRR_API_KEY", "") // a journal takes no key
+			t.Setenv("DEMETERRR_API_KEY", "") // journal commands need no key
 
 			r := command(t, "journal show"+flags).want(t, exitDone)
 			var got []doubt

@@ -18,7 +18,7 @@ import (
 
 const guests = "Email,First name,Unsubscribed\na@example.com,Ann,\nA@EXAMPLE.COM,Ann,\nstop@example.com,Uma,\n,No name,\nout@example.com,Otto,yes\nb@example.com,Bo,\n"
 
-// newSurvey is a fake with a sequence, and with a contact who is unsubscribed.
+// newSurvey starts a fake with a sequence and an unsubscribed contact.
 func newSurvey(t *testing.T) (*demeterrrtest.Server, demeterrr.Sequence) {
 	t.Helper()
 	srv := newFake(t)
@@ -50,7 +50,7 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			r := command(t, "sequences execute -o table --dry-run", args...).want(t, exitPartly,
 				"c.csv: 6 rows, utf-8\n", "  Email: email\n", "  Unsubscribed: consent, 1 opted out\n",
 				`  {"email":"a@example.com","firstName":"Ann"}`, `Sequence "My Survey" (`+sequence.ID+`)`,
-				"  3 to send to, 1 opted out (left out), 1 duplicate, 1 invalid\n  1 request, done at once\n", "nothing was sent")
+				"  3 to send, 1 opted out (left out), 1 duplicate, 1 invalid\n  1 more request, done in under a minute\n", "nothing was sent")
 			if strings.Contains(r.out, "out@example.com") || len(srv.Sendings()) > 0 || len(srv.Requests()) != 1 {
 				t.Errorf("%d requests\n%s", len(srv.Requests()), r.out)
 			}
@@ -65,7 +65,7 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			}
 			listed, _ := os.ReadFile("errors.csv")
 			want := "\ufeff" + `"row","reason","Email","First name","Unsubscribed"` + "\r\n" +
-				`"3","duplicate: the email is that of row 2, which counts","A@EXAMPLE.COM","Ann",""` + "\r\n" +
+				`"3","duplicate: row 2 has the same email and is used","A@EXAMPLE.COM","Ann",""` + "\r\n" +
 				`"4","skipped: the API's status is ""skipped""","stop@example.com","Uma",""` + "\r\n" +
 				`"5","invalid: the email is empty","","No name",""` + "\r\n" +
 				`"6","opted out: Unsubscribed is set","out@example.com","Otto","yes"` + "\r\n"
@@ -104,7 +104,7 @@ func TestASequenceIsCheckedBeforeTheFileIsRead(t *testing.T) {
 	srv.AddSequence(demeterrr.Sequence{Name: "twice", Status: "draft"})
 	paused := srv.AddSequence(demeterrr.Sequence{Name: "Paused", Status: "paused"})
 	for name, says := range map[string]string{
-		"Other": `no sequence "Other"; there are "My Survey"`, "TWICE": "2 sequences have the name", "paused": "activate it in the dashboard",
+		"Other": `sequence "Other" does not exist; use one of "My Survey"`, "TWICE": "2 sequences have the name", "paused": "activate it in the dashboard",
 		paused.ID: "activate it in the dashboard", nobody: "there is no sequence " + nobody,
 	} {
 		for _, mode := range []string{"--yes", "--dry-run"} {
@@ -130,11 +130,11 @@ func TestOutputsAreNeverTheSameFile(t *testing.T) {
 		"--errors hard.csv":                             "customer file itself",
 		"--errors a.db-wal --database sqlite:a.db":      "same file as a.db-wal",
 		"--errors ./a.db --database sqlite:a.db":        "same file as a.db",
-		"--errors " + os.DevNull:                        "name another errors file",
+		"--errors " + os.DevNull:                        "choose another errors file",
 		"--journal notes":                               "notes",
 		"--journal c.csv":                               "c.csv",
-		"--journal j --campaign x":                      "leave out --campaign",
-		"--database mongo://x":                          "want postgres://",
+		"--journal j --campaign x":                      "conflicts with --campaign",
+		"--database mongo://x":                          "use postgres://",
 		"--database postgres://u:secret@127.0.0.1:1/x%": "--database",
 	} {
 		r := command(t, "sequences execute --yes "+flags+" "+sequence.ID+" "+file).want(t, exitUsage, says)

@@ -20,7 +20,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// terminal is a pseudo-terminal, and what a program has written to it.
+// terminal is a pseudo-terminal and its captured output.
 type terminal struct {
 	master, slave *os.File
 	mu            sync.Mutex
@@ -148,7 +148,7 @@ func TestCountsAreBrokenToFitTheTerminal(t *testing.T) {
 	tty.wait(t, "3 rows listed")
 	for _, want := range []string{
 		"Sequence \"My Survey\" (" + sequence.ID + ")\r\n  of " + srv.URL() + "\r\n  journal ",
-		"  1 to send to, 1 opted out (left out),\r\n    1 duplicate, 1 invalid\r\n  1 request, done at once\r\n",
+		"  1 to send, 1 opted out (left out),\r\n    1 duplicate, 1 invalid\r\n  1 more request, done in under a minute\r\n",
 		"Done: 1 sent, 1 request,\r\n    1 opted out (left out), 1 duplicate,\r\n    1 invalid\r\n",
 	} {
 		if !strings.Contains(tty.String(), want) {

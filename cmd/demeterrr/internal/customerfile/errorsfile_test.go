@@ -147,7 +147,7 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 			input: "it is the customer file itself", at("sub/../in.csv"): "it is the customer file itself", at("link.csv"): "it is the customer file itself",
 			at("hard.csv"): "it is the customer file itself", at("again/in.csv"): "it is the customer file itself",
 			at("again/c.journal"): "it is the same file as " + journal, at("again/new.journal"): "it is the same file as", at("dangling.csv"): "it is the same file as",
-			at("NEW.journal"): "it is the same file as", at("circle"): "circle", dir: "it is a directory or a device", os.DevNull: "it is a directory or a device", "": "the name of the file is empty",
+			at("NEW.journal"): "it is the same file as", at("circle"): "circle", dir: "it is a directory or a device", os.DevNull: "it is a directory or a device", "": "the file name is empty; set --errors",
 			at("none/errors.csv"): "no such file",
 		} {
 			for _, err := range []error{f.CheckOutput(path, others...), f.WriteErrors(path, nil, others...)} {

@@ -74,8 +74,8 @@ var fileCases = []fileCase{
 				"9|ada.okafor@example.com||Ada|Okafor|+2348011111007",
 			},
 			listed: []string{
-				"3 duplicate: the email is that of row 2, which counts",
-				"5 duplicate: the email is that of row 4, which counts",
+				"3 duplicate: row 2 has the same email and is used",
+				"5 duplicate: row 4 has the same email and is used",
 			},
 		},
 	},
@@ -96,7 +96,7 @@ var fileCases = []fileCase{
 		name: "duplicate email header",
 		file: "duplicate_email_header.csv",
 		want: outcome{
-			err: `2 columns could be email: "Email" (#2), "Email" (#3); name one with --map email=#2, or leave others out with --ignore`,
+			err: `2 columns could be email: "Email" (#2), "Email" (#3); choose one with --map email=#2, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -310,7 +310,7 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Last name=lastName`,
 			rows:    []string{"2|ann@example.com||Ann|Lee", "4|bo@example.com||Bo|Day", "… 5 in all", "7|ed@example.com||Ed|Gray"},
 			listed: []string{
-				"3 duplicate: the email is that of row 2, which counts",
+				"3 duplicate: row 2 has the same email and is used",
 				"8 invalid: the email holds white space or a control character; trim it",
 			},
 		},
@@ -413,7 +413,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Order Status? (1 in Order Status), First Name (Billing)=firstName, Last Name (Billing)=lastName, Email (Billing)=email, Phone (Billing)=phone`,
 			rows:    []string{"2|ann@example.com||Ann|Lee|+15550100001"},
-			listed:  []string{"4 duplicate: the email is that of row 2, which counts"},
+			listed:  []string{"4 duplicate: row 2 has the same email and is used"},
 			leftOut: []string{`3 bo@example.com: Order Status is "Cancelled"`},
 		},
 	},
@@ -609,7 +609,7 @@ var fileCases = []fileCase{
 		name: "Windows-1251",
 		text: encoded(charmap.Windows1251, "Email,First name\nann@example.com,Иван\nbo@example.com,Мария\n"),
 		want: outcome{
-			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or name the encoding, as in --encoding windows-1252; others are macintosh, windows-1250, windows-1251, shift_jis …",
+			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or add --encoding NAME, such as windows-1252, macintosh, windows-1250, windows-1251 or shift_jis",
 		},
 	},
 	{
@@ -625,7 +625,7 @@ var fileCases = []fileCase{
 		name: "Polish Windows-1250",
 		text: encoded(charmap.Windows1250, "Email,First name,Last name\nann@example.com,Paweł,Wałęsa\n"),
 		want: outcome{
-			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or name the encoding, as in --encoding windows-1252; others are macintosh, windows-1250, windows-1251, shift_jis …",
+			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or add --encoding NAME, such as windows-1252, macintosh, windows-1250, windows-1251 or shift_jis",
 		},
 	},
 	{
@@ -783,7 +783,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Status? (1 in Status)`,
 			rows:    []string{"3|bo@example.com||Bo"},
-			listed:  []string{"4 duplicate: the email is that of row 2, which counts"},
+			listed:  []string{"4 duplicate: row 2 has the same email and is used"},
 			leftOut: []string{"2 ann@example.com: row 4, with the same email, opted out"},
 		},
 	},
@@ -824,7 +824,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"3|bo@example.com||Bo", "4|Ann@Example.com||Anna"},
-			listed:  []string{"2 duplicate: the email is that of row 4, which counts"},
+			listed:  []string{"2 duplicate: row 4 has the same email and is used"},
 		},
 	},
 	{
@@ -865,7 +865,7 @@ var fileCases = []fileCase{
 		name: "no header, nothing named",
 		text: lines("ann@example.com;Ann;+15550100001"),
 		want: outcome{
-			err: "the file has no header row; name its columns by their numbers, such as --map email=#1",
+			err: "the file has no header row; map columns by number, such as --map email=#1",
 		},
 	},
 	{
@@ -951,7 +951,7 @@ var fileCases = []fileCase{
 		name: "two columns of emails",
 		text: lines("First name,Email,Billing Email", "Ann,ann@example.com,pay@example.com"),
 		want: outcome{
-			err: `2 columns could be email: "Email" (#2), "Billing Email" (#3); name one with --map email=Email, or leave others out with --ignore`,
+			err: `2 columns could be email: "Email" (#2), "Billing Email" (#3); choose one with --map email=Email, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -967,14 +967,14 @@ var fileCases = []fileCase{
 		name: "two columns of phones",
 		text: lines("Email,First name,Mobile,Handy", "ann@example.com,Ann,,"),
 		want: outcome{
-			err: `2 columns could be phone: "Mobile" (#3), "Handy" (#4); name one with --map phone=Mobile, or leave others out with --ignore`,
+			err: `2 columns could be phone: "Mobile" (#3), "Handy" (#4); choose one with --map phone=Mobile, or exclude the others with --ignore`,
 		},
 	},
 	{
 		name: "an unknown column of emails",
 		text: lines("Kontakt,Vorname", "ann@example.com,Ann"),
 		want: outcome{
-			err: `no column is known as the email; "Kontakt" (#1) has addresses: name it with --map email=Kontakt`,
+			err: `no column is known as the email; "Kontakt" (#1) contains addresses: add --map email=Kontakt`,
 		},
 	},
 	{
@@ -1183,7 +1183,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Map: []string{"firstName=first name"}},
 		want: outcome{
-			err: `--map firstName=first name: there is no column "first name"; there is "First name" (#2)`,
+			err: `--map firstName=first name: no column "first name"; did you mean "First name" (#2)?`,
 		},
 	},
 	{
@@ -1191,7 +1191,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Map: []string{"mail=Email"}},
 		want: outcome{
-			err: "--map mail=Email: write field=column or field=#n, with one of the fields email, firstName, lastName, fullName, phone, title, preferredLanguage, tags, locationId, contactOrganizationId, customFields, customFields.KEY",
+			err: "--map mail=Email: write field=column or field=#n; the fields are email, firstName, lastName, fullName, phone, title, preferredLanguage, tags, locationId, contactOrganizationId, customFields, customFields.KEY",
 		},
 	},
 	{
@@ -1207,7 +1207,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Encoding: "klingon"},
 		want: outcome{
-			err: `the encoding "klingon" is unknown; name one such as utf-8, windows-1252, macintosh or windows-1250`,
+			err: `unknown encoding "klingon"; use one such as utf-8, windows-1252, macintosh or windows-1250`,
 		},
 	},
 	{
@@ -1243,7 +1243,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A", "phone=B"}},
 		want: outcome{
-			err: "--map phone=B: phone is mapped twice",
+			err: "--map phone=B: phone is mapped twice; keep one --map",
 		},
 	},
 	{
@@ -1251,7 +1251,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A", "title=A"}},
 		want: outcome{
-			err: `--map title=A: the column "A" (#2) is mapped to phone already`,
+			err: `--map title=A: column "A" (#2) is already mapped to phone`,
 		},
 	},
 	{
@@ -1259,7 +1259,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A"}, Ignore: []string{"A"}},
 		want: outcome{
-			err: `--map phone=A: the column "A" (#2) is ignored`,
+			err: `--map phone=A: column "A" (#2) is ignored; remove its --ignore`,
 		},
 	},
 	{
@@ -1267,7 +1267,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"fullName=A", "firstName=B"}},
 		want: outcome{
-			err: "fullName is split into firstName and lastName; map it, or these, not both",
+			err: "fullName is split into firstName and lastName; map either fullName or these",
 		},
 	},
 	{
@@ -1275,7 +1275,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{Ignore: []string{"#3"}},
 		want: outcome{
-			err: "--ignore: there is no column #3; the file has 2",
+			err: "--ignore: no column #3; the file has 2 columns",
 		},
 	},
 	{
@@ -1283,7 +1283,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{OnlyIf: []string{"City=Lyon"}},
 		want: outcome{
-			err: `--only-if City=Lyon: there is no column "City"; there are "Email" (#1), "A" (#2)`,
+			err: `--only-if City=Lyon: no column "City"; the file has "Email" (#1), "A" (#2)`,
 		},
 	},
 	{
@@ -1299,14 +1299,14 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{Separator: "ab"},
 		want: outcome{
-			err: `the separator "ab" is not one ASCII character; give one such as ; or tab`,
+			err: `the separator "ab" is not one ASCII character; use one such as ; or tab`,
 		},
 	},
 	{
 		name: "headers that name one column in many ways",
 		text: lines("Email,Given name,Surname,Phone (home),Phone (work)", "ann@example.com,Ann,Lee,,"),
 		want: outcome{
-			err: `2 columns could be phone: "Phone (home)" (#4), "Phone (work)" (#5); name one with --map phone="Phone (home)", or leave others out with --ignore`,
+			err: `2 columns could be phone: "Phone (home)" (#4), "Phone (work)" (#5); choose one with --map phone="Phone (home)", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -1321,7 +1321,7 @@ var fileCases = []fileCase{
 		name: "an unknown header above answers that look like one",
 		text: lines("Kontakt;Vorname;Kontaktweg", "ann@example.com;Ann;Telefon", ";Bo;Email", "cy@example.com;Cy;Email"),
 		want: outcome{
-			err: `no column is known as the email; "Kontakt" (#1) has addresses: name it with --map email=Kontakt`,
+			err: `no column is known as the email; "Kontakt" (#1) contains addresses: add --map email=Kontakt`,
 		},
 	},
 }

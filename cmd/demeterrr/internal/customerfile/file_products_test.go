@@ -59,7 +59,7 @@ var productCases = []fileCase{
 			"Bo,Acme,bo@example.com,,,,,Unsubscribed",
 		),
 		want: outcome{
-			err: `2 columns could be email: "Email - Work" (#3), "Email - Home" (#4); name one with --map email="Email - Work", or leave others out with --ignore`,
+			err: `2 columns could be email: "Email - Work" (#3), "Email - Home" (#4); choose one with --map email="Email - Work", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -151,7 +151,7 @@ var productCases = []fileCase{
 				"2|ann@example.com",
 			},
 			listed: []string{
-				"4 duplicate: the email is that of row 3, which counts",
+				"4 duplicate: row 3 has the same email and is used",
 			},
 			leftOut: []string{
 				"3 bo@example.com: Cancelled at is set",
@@ -165,7 +165,7 @@ var productCases = []fileCase{
 			"1,Ann,Lee,ann,Ann Lee,ann@example.com,2024,+15550100002,ann@example.com",
 		),
 		want: outcome{
-			err: `2 columns could be email: "email" (#6), "billing_email" (#9); name one with --map email=email, or leave others out with --ignore`,
+			err: `2 columns could be email: "email" (#6), "billing_email" (#9); choose one with --map email=email, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -984,7 +984,7 @@ var productCases = []fileCase{
 			"Ann;Lee;ann@example.com;;+15550100002",
 		),
 		want: outcome{
-			err: `2 columns could be email: "E-mail (Home)" (#3), "E-mail (Work)" (#4); name one with --map email="E-mail (Home)", or leave others out with --ignore`,
+			err: `2 columns could be email: "E-mail (Home)" (#3), "E-mail (Work)" (#4); choose one with --map email="E-mail (Home)", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -1040,7 +1040,7 @@ var productCases = []fileCase{
 			`"ann@example.com,Ann"`,
 		),
 		want: outcome{
-			err: `no column is known as the email; "Email,First name" (#1) has addresses: name it with --map email="Email,First name"`,
+			err: `no column is known as the email; "Email,First name" (#1) contains addresses: add --map email="Email,First name"`,
 		},
 	},
 	{
