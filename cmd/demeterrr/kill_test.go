@@ -221,8 +221,8 @@ func (tr *trial) listed(t *testing.T) []string {
 	return emails
 }
 
-// TestSignalsLetTheBatchFinish signals the program while a batch is in flight. A
-// closing terminal sends SIGHUP, twice with some shells.
+// TestSignalsLetTheBatchFinish signals the program while a batch is in flight.
+// A closing terminal sends SIGHUP, twice with some shells.
 func TestSignalsLetTheBatchFinish(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent a signal there")

@@ -168,7 +168,7 @@ func (a *app) checkFlags() error {
 	}
 	switch {
 	case a.output != "table" && a.output != "json" && a.output != "csv":
-		return usagef("--output %s: want table, json or csv", a.output)
+		return usagef("--output %s: use table, json or csv", a.output)
 	case a.perMinute < 1 || a.perHour < 1:
 		return usagef("--per-minute and --per-hour must be at least 1")
 	}

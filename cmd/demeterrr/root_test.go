@@ -17,7 +17,7 @@ func TestTheCommandLineIsChecked(t *testing.T) {
 		"contacts":                           {exitUsage, "contacts needs a command"},
 		"contacts lst":                       {exitUsage, `unknown command "lst"`},
 		"contacts list --lim 1":              {exitUsage, "unknown flag: --lim; see demeterrr contacts list --help"},
-		"contacts list -o xml":               {exitUsage, "want table, json or csv"},
+		"contacts list -o xml":               {exitUsage, "use table, json or csv"},
 		"contacts list --per-hour 0":         {exitUsage, "must be at least 1"},
 		"contacts list --limit -1":           {exitUsage, "--limit must be at least 0"},
 		"contacts get":                       {exitUsage, "got 0 arguments; usage: demeterrr contacts get "},

@@ -53,8 +53,8 @@ func stopServers() {
 
 var databasesMade int
 
-// newDatabase creates an empty database on a server. Without the server, it skips
-// the test; in CI the test fails.
+// newDatabase creates an empty database on a server. Without the server, it
+// skips the test. In CI the test fails.
 func newDatabase(t *testing.T, start func() (*databaseServer, error)) string {
 	t.Helper()
 	s, err := start()

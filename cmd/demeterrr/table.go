@@ -165,7 +165,7 @@ func cut(s string, width int) string {
 	return short + "…"
 }
 
-// wrap breaks a list at its commas to fit a terminal. Further lines are indented.
+// wrap breaks a list at commas to fit a terminal, and indents the other lines.
 func wrap(out io.Writer, list string) string {
 	if !isTerminal(out) {
 		return list

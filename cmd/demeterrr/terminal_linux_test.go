@@ -157,8 +157,8 @@ func TestCountsAreBrokenToFitTheTerminal(t *testing.T) {
 	}
 }
 
-// TestTheBarStandsBeforeTheFirstReply interrupts a run, too: what it reports is
-// not called done.
+// TestTheBarStandsBeforeTheFirstReply also interrupts the run. Its report does
+// not say "Done".
 func TestTheBarStandsBeforeTheFirstReply(t *testing.T) {
 	srv, sequence := newSurvey(t)
 	var text strings.Builder

@@ -118,8 +118,8 @@ func refuses(answer string) bool {
 	return false
 }
 
-// isOutPhrase reports whether a phrase within a state means out. "Not cancelled"
-// does not count.
+// isOutPhrase reports whether a phrase within a state means out. It ignores
+// phrases such as "Not cancelled".
 func isOutPhrase(state string) bool {
 	parts := strings.FieldsFunc(state, func(r rune) bool { return r != '\'' && r != '’' && !unicode.IsLetter(r) })
 	for i := range parts {

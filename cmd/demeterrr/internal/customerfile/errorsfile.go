@@ -13,8 +13,8 @@ import (
 
 // CheckOutput fails if path cannot become the errors file. Either it is not
 // writable, or it is the same file as the customer file or one of the others.
-// Links are followed. Call CheckOutput before sending. The others may be missing
-// or empty.
+// Links are followed. Call CheckOutput before sending. The others may be
+// missing or empty.
 func (f *File) CheckOutput(path string, others ...string) error {
 	target, err := f.output(path, others)
 	if err != nil {

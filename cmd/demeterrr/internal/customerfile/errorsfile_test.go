@@ -62,7 +62,7 @@ func TestTheErrorsFileHasTheOriginalRows(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if err := f.WriteErrors(path, nil); err != nil { // a later run
+	if err := f.WriteErrors(path, nil); err != nil { // as in a later run
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want[:1], cells(t, path, ';')); diff != "" {
@@ -96,7 +96,7 @@ func TestTheErrorsFileHasNoFormula(t *testing.T) {
 			}
 		}
 	}
-	// The file can be corrected and given back.
+	// The errors file can be corrected and opened again.
 	var got, want []string
 	for _, in := range []struct {
 		path, column string
@@ -172,7 +172,7 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 	}
 }
 
-// A file of an earlier run stays whole if the new one cannot be written.
+// A failed write leaves the errors file of an earlier run intact.
 func TestTheErrorsFileIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	input := write(t, twoContacts)

@@ -10,22 +10,21 @@ import (
 
 type options = customerfile.Options
 
-// fileCase is a file as a product exports it, and what must come of it.
+// fileCase is an export of a product and the expected outcome.
 type fileCase struct {
 	name    string
-	file    string // of testdata; empty for the text
+	file    string // in testdata; empty for text
 	text    string
 	options options
 	want    outcome
 }
 
-// outcome is what becomes of a file. Rows that are ready are shown as they
-// would be sent.
+// outcome is the result of a file. Ready rows are request bodies.
 type outcome struct {
 	mapping string
 	rows    []string
-	listed  []string // rows that are invalid or duplicates, and parts that are left out
-	leftOut []string // rows of those who opted out
+	listed  []string // invalid rows, duplicates and omitted parts
+	leftOut []string // rows of opted-out contacts
 	err     string
 }
 
@@ -106,11 +105,11 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Phone=phone`,
 			rows:    []string{"2|a@example.com||Ann", "3|b@example.com||Bo", "… 7 in all", "8|g@example.com||Gus"},
 			listed: []string{
-				"2 the phone is left out: it is no phone number",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it is no phone number",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
+				"2 the phone is left out: it is not a valid number",
+				"3 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it is not a valid number",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -152,8 +151,8 @@ var fileCases = []fileCase{
 				`7|tom.baker@example.com|Dr.|Tom|Baker|+15550101005||["VIP" "Book club"]`,
 			},
 			listed: []string{
-				"3 the phone cell has several numbers: the first one counts",
-				"3 the email cell has 2 addresses: the first one counts",
+				"3 the phone cell has several numbers: the first one is used",
+				"3 the email cell has 2 addresses: the first one is used",
 			},
 		},
 	},
@@ -182,12 +181,12 @@ var fileCases = []fileCase{
 				"7|tom.baker@example.com||Tom|Baker",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"4 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it has no country code; name its region with --region",
-				"6 the phone is left out: it has no country code; name its region with --region",
-				"7 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
+				"3 the phone is left out: it has no country code; add --region",
+				"4 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it has no country code; add --region",
+				"6 the phone is left out: it has no country code; add --region",
+				"7 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -237,7 +236,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Last name=lastName, Phone=phone, Tags=tags`,
 			rows:    []string{`2|ann@example.com||Ann|Lee|+15550100001||["vip"]`, "4|cy@example.com||Cy"},
-			listed:  []string{"3 invalid: the row has 6 cells for 5 columns: put a cell with a separator in it into quotes"},
+			listed:  []string{"3 invalid: the row has 6 cells for 5 columns: quote the cells that contain a separator"},
 		},
 	},
 	{
@@ -256,12 +255,12 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ";", header 1, Namn has full names: --map fullName=Namn splits them, E-post=email, Mobil=phone`,
 			rows:    []string{"2|amelie.bouchard@example.com", "3|juergen.weiss@example.com", "… 6 in all", "7|tom.baker@example.com"},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"4 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it has no country code; name its region with --region",
-				"6 the phone is left out: it has no country code; name its region with --region",
-				"7 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
+				"3 the phone is left out: it has no country code; add --region",
+				"4 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it has no country code; add --region",
+				"6 the phone is left out: it has no country code; add --region",
+				"7 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -337,10 +336,10 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Phone=phone`,
 			rows:    []string{"2|a@example.com||Ann", "3|b@example.com||Bo||+15550100002", "… 7 in all", "8|g@example.com||Gus"},
 			listed: []string{
-				"2 the phone is left out: it is no phone number",
-				"5 the phone is left out: it is no phone number",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
+				"2 the phone is left out: it is not a valid number",
+				"5 the phone is left out: it is not a valid number",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -441,7 +440,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ";", header 1, Anrede=title, Vorname=firstName, Nachname=lastName, E-Mail-Adresse=email, Mobiltelefon=phone, Sprache=preferredLanguage, Kategorien=tags`,
 			rows:    []string{`2|ann@example.com|Frau|Ann|Lee|+491711234567|en|["VIP"]`, `3|bo@example.com|Herr|Bo|Day|||["Freunde"]`},
-			listed:  []string{"3 the language is left out: it is neither English nor French"},
+			listed:  []string{"3 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -478,7 +477,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ";", header 1, Aanhef=title, Voornaam=firstName, Achternaam=lastName, E-mailadres=email, Mobiele telefoon=phone, Taal=preferredLanguage`,
 			rows:    []string{"2|jan@example.com|Dhr.|Jan|de Vries|+31612345678"},
-			listed:  []string{"2 the language is left out: it is neither English nor French"},
+			listed:  []string{"2 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -497,8 +496,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Salutation=title, First Name=firstName, Last Name=lastName, Email=email, Mobile=phone, Email Opt Out? (1 in Email Opt Out), Email Bounced Reason? (1 in Email Bounced Reason)`,
 			rows:    []string{"2|ann@example.com|Ms.|Ann|Lee|+15550100001"},
 			listed: []string{
-				"6 invalid: the row ends before the column Email Opt Out, which tells whether the contact may be written to",
-				"7 invalid: the row ends before the column Email Opt Out, which tells whether the contact may be written to",
+				"6 invalid: the row ends before the consent column Email Opt Out: complete the row",
+				"7 invalid: the row ends before the consent column Email Opt Out: complete the row",
 			},
 			leftOut: []string{"3 bo@example.com: Email Opt Out is set", "4 cy@example.com: Email Bounced Reason is set"},
 		},
@@ -634,7 +633,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Zoë", "4|cy@example.com||Jürgen"},
-			listed:  []string{"3 invalid: the row is not UTF-8 as others are: save the whole file in one encoding"},
+			listed:  []string{"3 invalid: the row is not UTF-8, unlike others: save the whole file in one encoding"},
 		},
 	},
 	{
@@ -812,8 +811,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Status?`,
 			rows:    []string{"2|ann@example.com||Ann"},
 			listed: []string{
-				"3 invalid: the row ends before the column Status, which tells whether the contact may be written to",
-				"4 invalid: the row ends before the column Status, which tells whether the contact may be written to",
+				"3 invalid: the row ends before the consent column Status: complete the row",
+				"4 invalid: the row ends before the consent column Status: complete the row",
 			},
 		},
 	},
@@ -884,8 +883,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Ann", "3|bo@example.com||Bo", "… 6 in all", "7|fay@example.com||Fay"},
 			listed: []string{
-				"5 the email cell has 2 addresses: the first one counts",
-				"6 the email cell has 2 addresses: the first one counts",
+				"5 the email cell has 2 addresses: the first one is used",
+				"6 the email cell has 2 addresses: the first one is used",
 				"8 invalid: the email has no complete host, such as example.com",
 				"9 invalid: the email is not of the form name@host",
 				"10 invalid: the email is empty",
@@ -898,7 +897,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, Preferred Language=preferredLanguage`,
 			rows:    []string{"2|ann@example.com|||||en", "3|bo@example.com|||||fr", "… 6 in all", "7|fay@example.com"},
-			listed:  []string{"5 the language is left out: it is neither English nor French"},
+			listed:  []string{"5 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -923,10 +922,10 @@ var fileCases = []fileCase{
 			rows:    []string{"2|ann@example.com||||+49301234567", "3|bo@example.com||||+442079460958", "… 8 in all", "9|hal@example.com"},
 			listed: []string{
 				"4 the extension of the phone is left out",
-				"6 the phone cell has several numbers: the first one counts",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
-				"9 the phone is left out: it is no phone number",
+				"6 the phone cell has several numbers: the first one is used",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
+				"9 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -1042,7 +1041,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"3|bo@example.com||Bo", "4|cy@example.com||Cy"},
-			listed:  []string{"2 invalid: the row holds other rows in one cell: is a quote missing?"},
+			listed:  []string{"2 invalid: a cell contains other rows: is a quote missing?"},
 		},
 	},
 	{
@@ -1051,7 +1050,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, First name=firstName, Email=email`,
 			rows:    []string{"3|bo@example.com||Bo", "4|cy@example.com||Cy"},
-			listed:  []string{"2 invalid: the row holds other rows in one cell: is a quote missing?"},
+			listed:  []string{"2 invalid: a cell contains other rows: is a quote missing?"},
 		},
 	},
 	{
@@ -1093,7 +1092,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Ann"},
-			listed:  []string{"3 invalid: the row has 3 cells for 2 columns: put a cell with a separator in it into quotes"},
+			listed:  []string{"3 invalid: the row has 3 cells for 2 columns: quote the cells that contain a separator"},
 		},
 	},
 	{
@@ -1168,7 +1167,7 @@ var fileCases = []fileCase{
 		name: "HTML named .csv",
 		text: lines("<html><table><tr><td>Email</td></tr></table></html>"),
 		want: outcome{
-			err: "it is HTML or XML, whatever its name says; open it in a spreadsheet, and save it as CSV or XLSX",
+			err: "it is HTML or XML; open it in a spreadsheet, and save it as CSV or XLSX",
 		},
 	},
 	{
@@ -1199,7 +1198,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Region: "Germany"},
 		want: outcome{
-			err: `--region: the region "Germany" is unknown; give its two letters, such as DE or US`,
+			err: `--region: unknown region "Germany"; use two letters, such as DE or US`,
 		},
 	},
 	{
@@ -1233,7 +1232,7 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"4|cy@example.com||Cy"},
 			listed: []string{
-				"2 invalid: the row holds other rows in one cell: is a quote missing?",
+				"2 invalid: a cell contains other rows: is a quote missing?",
 				"3 invalid: the email is not of the form name@host",
 			},
 		},

@@ -54,8 +54,8 @@ type Column struct {
 	// Number counts from 1. Header is empty in a file without a header row.
 	Number int
 	Header string
-	// Field is the contact field of the column, with the name of the API. It can
-	// be "customFields.x" or "fullName". It is empty for other columns.
+	// Field is the contact field of the column, with the name of the API. It
+	// can be "customFields.x" or "fullName". It is empty for other columns.
 	Field string
 	// Consent is true for a column of opt-ins or opt-outs.
 	Consent bool

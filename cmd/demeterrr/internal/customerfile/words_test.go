@@ -25,7 +25,7 @@ func TestAHeaderMeansOneThing(t *testing.T) {
 	meaning := map[string]string{}
 	for _, w := range words.fields {
 		for header := range w.headers {
-			if w.condition != "" || w.field == fieldFullName { // these give way to the others
+			if w.condition != "" || w.field == fieldFullName { // the other sections take precedence
 				continue
 			}
 			if other, ok := meaning[header]; ok {

@@ -13,12 +13,11 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// maxWorkbook is the largest workbook, unpacked: archives can unpack to
-// terabytes.
+// maxWorkbook is the maximum unpacked size. It protects against zip bombs.
 const maxWorkbook = 4 << 30
 
-// writeWorkbook writes the rows of a sheet as CSV, blank rows too. It returns
-// the name of the sheet.
+// writeWorkbook writes all rows of a sheet as CSV, including blank rows. It
+// returns the name of the sheet.
 func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, error) {
 	book, err := excelize.OpenReader(io.NewSectionReader(in, 0, in.Size()), excelize.Options{
 		UnzipSizeLimit: maxWorkbook, ShortDatePattern: "yyyy-mm-dd", LongDatePattern: "yyyy-mm-dd",
@@ -43,7 +42,7 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 		}
 		width = max(width, len(cells))
-		if len(cells) > 0 { // excelize leaves out empty cells at the end
+		if len(cells) > 0 { // excelize drops empty cells at the end
 			cells = append(cells, make([]string, width-len(cells))...)
 		}
 		if err := out.Write(cells); err != nil {
@@ -60,8 +59,7 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	return sheet, out.Error()
 }
 
-// chooseSheet returns the sheet that is named, or the only one with something
-// in it.
+// chooseSheet returns the named sheet, or the only visible sheet with data.
 func chooseSheet(book *excelize.File, named string) (string, error) {
 	var full []string
 	sheets := book.GetSheetList()
@@ -79,7 +77,7 @@ func chooseSheet(book *excelize.File, named string) (string, error) {
 	case len(sheets) == 0:
 		return "", errors.New("the workbook has no sheet; save it again as XLSX")
 	case len(full) == 0:
-		return "", errors.New("the workbook has nothing in its visible sheets; its first row must name the columns")
+		return "", errors.New("the visible sheets are empty; add a header row and contacts, or name another sheet with --sheet")
 	case len(full) > 1:
 		return "", fmt.Errorf("the workbook has several sheets; name one with --sheet: %q", full)
 	}
@@ -100,8 +98,8 @@ func hasRows(book *excelize.File, sheet string) bool {
 	return false
 }
 
-// checkFormulas returns an error if a formula has no value: a program wrote it,
-// and no spreadsheet has computed it. excelize shows such a cell as empty.
+// checkFormulas fails if a formula has no value. Programs write such formulas,
+// and only a spreadsheet computes them. excelize reads them as empty cells.
 func checkFormulas(in *io.SectionReader) error {
 	archive, err := zip.NewReader(in, in.Size())
 	if err != nil {
@@ -145,7 +143,7 @@ func splitCells(data []byte, atEOF bool) (advance int, token []byte, err error) 
 	return 0, nil, nil
 }
 
-// hasValue reports whether a formula has a value. An empty text is one.
+// hasValue reports whether a formula has a value. An empty text is a value.
 func hasValue(cell []byte) bool {
 	_, value, found := bytes.Cut(cell, []byte("<v>"))
 	return found && (!bytes.HasPrefix(value, []byte("</v>")) || bytes.Contains(cell, []byte(`t="str"`)))

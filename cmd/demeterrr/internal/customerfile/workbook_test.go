@@ -12,8 +12,7 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// workbook writes a workbook whose sheets build fills; it has the sheet
-// "Sheet1".
+// workbook writes a workbook. build fills its sheets, starting with "Sheet1".
 func workbook(t testing.TB, build func(f *excelize.File)) string {
 	t.Helper()
 	f := excelize.NewFile()
@@ -29,7 +28,7 @@ func workbook(t testing.TB, build func(f *excelize.File)) string {
 	return path
 }
 
-// fill writes rows of a sheet, from the row that is named.
+// fill writes rows of a sheet, from the given row.
 func fill(f *excelize.File, sheet, from string, rows ...[]any) {
 	column, row, err := excelize.CellNameToCoordinates(from)
 	for i := range rows {
@@ -51,7 +50,7 @@ func addSheet(f *excelize.File, name string) {
 
 var header, ann = []any{"Email", "First name"}, []any{"ann@example.com", "Ann"}
 
-// workbookCase is a workbook, and what must come of it.
+// workbookCase is a workbook and the expected outcome.
 type workbookCase struct {
 	build   func(f *excelize.File)
 	options options
@@ -73,7 +72,7 @@ var workbookCases = map[string]workbookCase{
 			mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter? (1 in Newsletter), Size=customFields.Size",
 			rows:    []string{"5|ann@example.com||||+15550100001||map[Birthday:1991-01-15 Size:4.5]"},
 			leftOut: []string{`6 bo@example.com: Newsletter is "FALSE"`},
-			listed:  []string{"6 the phone is left out: it is no phone number"}, // it is British, without its +
+			listed:  []string{"6 the phone is left out: it is not a valid number"}, // British, without +
 		},
 	},
 	"empty and hidden sheets beside it": {
@@ -120,7 +119,7 @@ var workbookCases = map[string]workbookCase{
 	},
 	"nothing in it": {
 		build: func(*excelize.File) {},
-		want:  outcome{err: "the workbook has nothing in its visible sheets; its first row must name the columns"},
+		want:  outcome{err: "the visible sheets are empty; add a header row and contacts, or name another sheet with --sheet"},
 	},
 	"a formula without a value": {
 		build: func(f *excelize.File) {
@@ -155,7 +154,7 @@ func sheetXML(t testing.TB, rows string) string {
 	})
 }
 
-// rewrite changes the parts of a workbook. A part that becomes nil is left out.
+// rewrite edits the parts of a workbook. A nil part is removed.
 func rewrite(t testing.TB, path string, change func(name string, data []byte) []byte) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)
