@@ -7,11 +7,15 @@ import (
 	"time"
 )
 
+// Silences are rounded, so that two recordings of a command are the same although
+// a machine is slower at times.
 const (
-	idle   = time.Second           // a longer silence is cut to this
-	tick   = 50 * time.Millisecond // times are multiples of it
-	same   = 20 * time.Millisecond // output within it is one event
-	stroke = 50 * time.Millisecond // between two keys
+	same   = 90 * time.Millisecond // output within it is one event
+	short  = 100 * time.Millisecond
+	beat   = 300 * time.Millisecond // a longer silence is a multiple of it
+	early  = 30 * time.Millisecond  // a beat may be shorter by so much
+	idle   = 3 * beat               // a longer silence is cut to this
+	stroke = 50 * time.Millisecond  // between two keys
 )
 
 // event is output with its time in the recording.
@@ -43,13 +47,23 @@ func (r *recorder) Write(p []byte) (int, error) {
 	defer r.mu.Unlock()
 	gap := time.Since(r.last)
 	r.last = time.Now()
-	if gap < same && len(r.events) > r.first {
+	switch {
+	case len(r.events) == r.first: // the program has started
+		r.clock += beat
+	case gap < same:
 		r.events[len(r.events)-1].text += string(p)
 		return len(p), nil
+	default:
+		r.clock += rounded(gap)
 	}
-	r.clock += max(tick, min(gap, idle).Round(tick))
 	r.events = append(r.events, event{at: r.clock, text: string(p)})
 	return len(p), nil
+}
+
+// rounded is a silence as a recording has it. The replies of the account take
+// whole beats, and the machine adds to them.
+func rounded(gap time.Duration) time.Duration {
+	return max(short, min(gap+early, idle).Truncate(beat))
 }
 
 // add adds what the shell shows.
@@ -64,7 +78,7 @@ func (r *recorder) add(p []byte) {
 func (r *recorder) press(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.clock += max(tick, min(time.Since(r.last), idle).Round(tick))
+	r.clock += rounded(time.Since(r.last))
 	r.last = time.Now()
 	r.events = append(r.events, event{at: r.clock, key: key})
 }

@@ -9,29 +9,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestSilenceIsCut(t *testing.T) {
+func TestSilencesAreRoundedAndCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder("/tmp/home1", "127.0.0.1:8081")
 		r.add([]byte("$ "))
 		r.typed("ab")
 		r.begin()
-		for _, silence := range []time.Duration{310 * time.Millisecond, time.Millisecond, time.Hour} {
+		for _, silence := range []time.Duration{time.Minute, time.Millisecond, 130 * time.Millisecond, 290 * time.Millisecond, 700 * time.Millisecond, time.Hour} {
 			time.Sleep(silence)
 			fmt.Fprint(r, silence, " ")
 		}
-		time.Sleep(210 * time.Millisecond)
+		time.Sleep(120 * time.Millisecond)
 		r.press("Ctrl-C")
-		if got := r.output(); got != "310ms 1ms 1h0m0s " {
+		if got := r.output(); got != "1m0s 1ms 130ms 290ms 700ms 1h0m0s " {
 			t.Errorf("the command's output is %q", got)
 		}
 		want := []event{
 			{0, "$ ", ""},
 			{50 * time.Millisecond, "a", ""},
 			{100 * time.Millisecond, "b", ""},
-			{400 * time.Millisecond, "310ms 1ms ", ""},
-			{1400 * time.Millisecond, "1h0m0s ", ""},
-			{1600 * time.Millisecond, "", "Ctrl-C"},
+			{400 * time.Millisecond, "1m0s 1ms ", ""}, // a start
+			{500 * time.Millisecond, "130ms ", ""},
+			{800 * time.Millisecond, "290ms ", ""},
+			{1400 * time.Millisecond, "700ms ", ""},
+			{2300 * time.Millisecond, "1h0m0s ", ""},
+			{2400 * time.Millisecond, "", "Ctrl-C"},
 		}
 		if diff := cmp.Diff(want, r.recording(), cmp.AllowUnexported(event{})); diff != "" {
 			t.Error(diff)

@@ -11,10 +11,10 @@ const columns = 80
 
 // scene is one recording.
 type scene struct {
-	name     string // of the file
-	label    string // for a screen reader
-	rows     int    // of the terminal
-	delay    func(method, path string) time.Duration
+	name     string                          // of the file
+	label    string                          // for a screen reader
+	rows     int                             // of the terminal
+	delay    func(path string) time.Duration // of a reply
 	commands func(*session)
 }
 
@@ -22,17 +22,12 @@ func scenes() []*scene {
 	return []*scene{
 		{
 			name: "check", label: "demeterrr check: address, clock, key, scopes and quota, one line each", rows: 10,
-			delay:    func(string, string) time.Duration { return 120 * time.Millisecond },
+			delay:    func(string) time.Duration { return 0 },
 			commands: func(s *session) { s.run(0, "check") },
 		},
 		{
 			name: "sync", label: "demeterrr contacts sync: a dry run, then the plan, a question answered with yes, and a progress bar", rows: 24,
-			delay: func(method, _ string) time.Duration {
-				if method == "GET" {
-					return 150 * time.Millisecond
-				}
-				return 110 * time.Millisecond
-			},
+			delay: func(string) time.Duration { return beat },
 			commands: func(s *session) {
 				s.run(3, "contacts", "sync", "--dry-run", "customers.csv")
 				s.pause(reading)
@@ -43,9 +38,9 @@ func scenes() []*scene {
 		},
 		{
 			name: "execute", label: "demeterrr sequences execute: the plan, a question, a progress bar, Ctrl-C, and the same command again, which sends to the others", rows: 24,
-			delay: func(_, path string) time.Duration {
+			delay: func(path string) time.Duration {
 				if strings.HasSuffix(path, "/execute") {
-					return 600 * time.Millisecond
+					return 2 * beat
 				}
 				return 0
 			},
@@ -65,7 +60,7 @@ func scenes() []*scene {
 }
 
 // reading is how long a plan or a result stands before something is typed.
-const reading = 2000 * time.Millisecond
+const reading = 2 * time.Second
 
 // play runs the commands of a scene in a new account, and returns the output.
 func (sc *scene) play(ctx context.Context, program string) (events []event, err error) {

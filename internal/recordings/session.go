@@ -46,7 +46,7 @@ type session struct {
 }
 
 // newSession starts a fake account behind a server that is as slow as a network.
-func newSession(ctx context.Context, program string, delay func(method, path string) time.Duration) (s *session, err error) {
+func newSession(ctx context.Context, program string, delay func(path string) time.Duration) (s *session, err error) {
 	s = &session{ctx: ctx, program: program, requests: map[string]int{}}
 	defer func() {
 		if err != nil {
@@ -74,7 +74,7 @@ func newSession(ctx context.Context, program string, delay func(method, path str
 		s.mu.Lock()
 		s.requests[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/'):]]++
 		s.mu.Unlock()
-		time.Sleep(delay(r.Method, r.URL.Path))
+		time.Sleep(delay(r.URL.Path))
 		proxy.ServeHTTP(w, r)
 	})}
 	go func() { _ = s.front.Serve(port) }()
@@ -229,7 +229,7 @@ func (s *session) interrupt(path string, n int) {
 		defer s.mu.Unlock()
 		return s.requests[path] >= n
 	})
-	time.Sleep(150 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
 	s.recorder.press("Ctrl-C")
 	s.keys("\x03")
 }
