@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
@@ -38,7 +41,52 @@ func (f *campaignFlags) check(database string) error {
 	if f.journal != "" && (f.campaign != "" || database != "") {
 		return usagef("--journal names a file; leave out --campaign and --database")
 	}
+	if f.campaign != strings.TrimSpace(f.campaign) {
+		return usagef("--campaign %q has a space at an end; leave that out", f.campaign)
+	}
 	return nil
+}
+
+// checkAlike returns an error if the sequence has a journal in a file that the
+// campaign may mean: one whose name differs in spelling only, or its own where
+// a database is to be used. Everybody in it would be sent to again.
+func (f *campaignFlags) checkAlike(sequence, database string) error {
+	if f.journal != "" {
+		return nil
+	}
+	file, err := f.path(sequence, "")
+	if err != nil {
+		return nil //nolint:nilerr // there is no folder of journals
+	}
+	if _, err := os.Stat(file); err == nil {
+		if database != "" {
+			return usagef("the campaign has its journal in a file, %s; leave out the database to go on with it, or move the file away to begin anew", file)
+		}
+		return nil
+	}
+	name := strings.TrimSuffix(filepath.Base(file), journalEnd)
+	files, _ := os.ReadDir(filepath.Dir(file))
+	for _, other := range files {
+		if before, ok := strings.CutSuffix(other.Name(), journalEnd); ok && plainName(before) == plainName(name) {
+			return usagef("--campaign %s: there is one that is spelled %s; name that, or one that differs in more than case and spaces", namedBy(name), namedBy(before))
+		}
+	}
+	return nil
+}
+
+// namedBy is the name of a campaign with a file of that name.
+func namedBy(file string) string {
+	name, err := url.QueryUnescape(file)
+	if err != nil {
+		return file
+	}
+	return name
+}
+
+// plainName is the same for all spellings of a name: case, kinds of spaces and
+// composed letters make no difference.
+func plainName(file string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(namedBy(file)))), " ")
 }
 
 const (

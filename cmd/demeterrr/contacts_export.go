@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,11 +66,29 @@ func checkNewFile(path string) error {
 	if err == nil && !info.Mode().IsRegular() {
 		return errors.New("it is a directory or a device; name another file")
 	}
+	if err == nil && !isExport(path) {
+		return errors.New("it holds something other than an earlier export; move it away, or name another file")
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), ".demeterrr-*")
 	if err != nil {
 		return fmt.Errorf("the file cannot be written there; name another one: %w", err)
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// isExport reports whether a file is empty, or begins as an export does: any
+// other one is not ours to replace.
+func isExport(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	head := make([]byte, 64)
+	n, err := io.ReadFull(file, head)
+	text := string(head[:n])
+	return n == 0 && errors.Is(err, io.EOF) || strings.HasPrefix(text, "id,email,firstName,") || strings.HasPrefix(text, `{"id":"`) ||
+		strings.HasPrefix(text, "email ") || strings.HasPrefix(text, "email: ")
 }
 
 // writeFile writes a file that replaces path in one step. Where path is a

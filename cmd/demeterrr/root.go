@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -73,9 +74,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root.SetOut(std.out)
 	root.SetErr(std.errs)
 	begun := false
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		begun = true
-		return a.checkFlags()
+		return errors.Join(checkNames(c), a.checkFlags())
 	}
 	err := root.ExecuteContext(ctx)
 	if a.lost != nil {
@@ -162,6 +163,17 @@ func (a *app) checkFlags() error {
 		return usagef("--output %s: want table, json or csv", a.output)
 	case a.perMinute < 1 || a.perHour < 1:
 		return usagef("--per-minute and --per-hour must be at least 1")
+	}
+	return nil
+}
+
+// checkNames refuses an empty name of what is remembered, as an unset variable
+// of a script leaves it: another journal would send to everybody again.
+func checkNames(c *cobra.Command) error {
+	for _, name := range []string{"campaign", "journal", "source", "state", "database"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usagef("--%s is empty; give it a value, or leave it out", name)
+		}
 	}
 	return nil
 }

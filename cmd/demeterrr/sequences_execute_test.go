@@ -229,3 +229,39 @@ func TestAfterTheFirstRequestTheExitCodeSaysStopped(t *testing.T) {
 	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: 1, Status: 404})
 	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitStopped, `"sent":100`, "NOT_FOUND")
 }
+
+func TestACampaignHasOneSpelling(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := func(flags ...string) result {
+		return command(t, "sequences execute --yes "+sequence.ID+" "+file, flags...)
+	}
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"sent":1`)
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"alreadySent":1`)
+	for campaign, says := range map[string]string{
+		"nov \u00e9": "spelled Nov \u00e9", "NOV  \u00c9": "spelled Nov", "Nov e\u0301": "spelled Nov", "Nov\u00a0\u00e9": "spelled Nov",
+		"Nov \u00e9 ": "a space at an end", "": "--campaign is empty", " ": "--campaign is empty",
+	} {
+		execute("--campaign", campaign).want(t, exitUsage, says)
+		execute("--campaign", campaign, "--dry-run").want(t, exitUsage, says)
+	}
+	for _, flag := range []string{"--journal=", "--database="} {
+		execute(flag).want(t, exitUsage, "is empty")
+	}
+	if len(srv.Sendings()) != 1 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
+	execute("--campaign", "Dec").want(t, exitDone, `"sent":1`)
+}
+
+func TestACampaignDoesNotBeginAnewInADatabase(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := "sequences execute --yes " + sequence.ID + " " + file
+	command(t, execute).want(t, exitDone, `"sent":1`)
+	command(t, execute+" --database sqlite:a.db").want(t, exitUsage, "has its journal in a file", "default.journal")
+	command(t, execute+" --database sqlite:a.db --campaign other").want(t, exitDone, `"sent":1`)
+	if len(srv.Sendings()) != 2 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
+}

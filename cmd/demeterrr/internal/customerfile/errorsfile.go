@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (f *File) WriteErrors(path string, reasons map[int]string, others ...string
 
 func (f *File) writeRows(file *os.File, reasons map[int]string) error {
 	w := &rowWriter{out: bufio.NewWriter(file), separator: f.layout.dialect.separator}
-	_, _ = w.out.WriteString("\ufeff") // for Excel, which takes UTF-8 for something else without it
+	_, _ = w.out.WriteString("\ufeff") // for Excel
 	header := make([]string, len(f.mapping.Columns))
 	for i, c := range f.mapping.Columns {
 		header[i] = c.Header
@@ -114,6 +115,7 @@ func (f *File) output(path string, others []string) (string, error) {
 		return "", err
 	}
 	info, err := os.Stat(target)
+	exists := err == nil
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -135,8 +137,31 @@ func (f *File) output(path string, others []string) (string, error) {
 			return "", fmt.Errorf("it is the same file as %s; name another errors file", other)
 		}
 	}
+	if exists && !isErrorsFile(target) {
+		return "", errors.New("it holds something other than the rows of an earlier run; move it away, or name another errors file")
+	}
 	return target, nil
 }
+
+// isErrorsFile reports whether a file is empty, or an errors file as
+// WriteErrors leaves it: any other one is not ours to replace.
+func isErrorsFile(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, len(errorsHead)+len(`?"reason"`))
+	n, err := io.ReadFull(file, head)
+	if n == 0 {
+		return errors.Is(err, io.EOF)
+	}
+	return strings.HasPrefix(string(head[:n]), errorsHead) && strings.HasSuffix(string(head[:n]), `"reason"`)
+}
+
+// errorsHead begins an errors file. Excel takes UTF-8 for something else
+// without the mark.
+const errorsHead = "\ufeff\"row\""
 
 // follow returns where symbolic links lead, also to a file that does not exist
 // yet.
