@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
@@ -38,7 +41,52 @@ func (f *campaignFlags) check(database string) error {
 	if f.journal != "" && (f.campaign != "" || database != "") {
 		return usagef("--journal conflicts with --campaign and --database; use --journal alone")
 	}
+	if f.campaign != strings.TrimSpace(f.campaign) {
+		return usagef("--campaign %q starts or ends with a space; remove it", f.campaign)
+	}
 	return nil
+}
+
+// checkAlike prevents an accidental second journal: it would message contacts
+// again. It fails if the sequence has a journal file with another spelling of
+// the campaign. With a database, it fails if the campaign has a journal file.
+func (f *campaignFlags) checkAlike(sequence, database string) error {
+	if f.journal != "" {
+		return nil
+	}
+	file, err := f.path(sequence, "")
+	if err != nil {
+		return nil //nolint:nilerr // no folder of journals
+	}
+	if _, err := os.Stat(file); err == nil {
+		if database != "" {
+			return usagef("the campaign has its journal in the file %s; run without the database to use it, or move the file away to start over", file)
+		}
+		return nil
+	}
+	name := strings.TrimSuffix(filepath.Base(file), journalEnd)
+	files, _ := os.ReadDir(filepath.Dir(file))
+	for _, other := range files {
+		if before, ok := strings.CutSuffix(other.Name(), journalEnd); ok && plainName(before) == plainName(name) {
+			return usagef("--campaign %s: another campaign is spelled %s; use that name, or a name that differs in more than case and spaces", namedBy(name), namedBy(before))
+		}
+	}
+	return nil
+}
+
+// namedBy returns the campaign of a journal file.
+func namedBy(file string) string {
+	name, err := url.QueryUnescape(file)
+	if err != nil {
+		return file
+	}
+	return name
+}
+
+// plainName normalizes the name of a journal file: case, spaces and composed
+// letters.
+func plainName(file string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(namedBy(file)))), " ")
 }
 
 const (

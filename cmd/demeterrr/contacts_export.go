@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func (a *app) contactsExport() *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Export all contacts to a file or to standard output",
 		Long: "Export all contacts to a file. Without a file name, or with -, export to standard output.\n" +
-			"The file is CSV by default; -o json writes JSON lines. Its mode is 0600. An existing file is replaced.\n" +
+			"The file is CSV by default; -o json writes JSON lines. Its mode is 0600. An earlier export is replaced.\n" +
 			"Each request reads 100 contacts.",
 		Example: "  demeterrr contacts export all.csv\n  demeterrr contacts export -o json all.jsonl",
 		Args:    cobra.MaximumNArgs(1),
@@ -66,11 +67,29 @@ func checkNewFile(path string) error {
 	if err == nil && !info.Mode().IsRegular() {
 		return errors.New("is a directory or a device; choose another file")
 	}
+	if err == nil && !isExport(path) {
+		return errors.New("the file exists and is not an export; move it away, or choose another file")
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), ".demeterrr-*")
 	if err != nil {
 		return fmt.Errorf("cannot create a file there; choose another one: %w", err)
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// isExport reports whether a file is empty or an export. Other files are never
+// replaced.
+func isExport(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	head := make([]byte, 64)
+	n, err := io.ReadFull(file, head)
+	text := string(head[:n])
+	return n == 0 && errors.Is(err, io.EOF) || strings.HasPrefix(text, "id,email,firstName,") || strings.HasPrefix(text, `{"id":"`) ||
+		strings.HasPrefix(text, "email ") || strings.HasPrefix(text, "email: ")
 }
 
 // writeFile atomically replaces path. It follows a symbolic link, and replaces

@@ -70,8 +70,10 @@ func (f *syncFlags) path() (string, error) {
 	}
 	folder, err := stateFolder()
 	// A key belongs to one organization. A new key starts with an empty state.
-	return filepath.Join(folder, "sync-"+fileName(f.source)+"-"+hash(os.Getenv("DEMETERRR_API_KEY"))+".state"), err
+	return filepath.Join(folder, "sync-"+fileName(f.source)+"-"+keyHash()+".state"), err
 }
+
+func keyHash() string { return hash(os.Getenv("DEMETERRR_API_KEY")) }
 
 func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 	s := &syncState{file: path, close: func() {}}
@@ -96,7 +98,7 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.state, s.close = store.SyncState(storedName(f.source)), func() { closeDatabase(db) }
+		s.state, s.close = store.SyncState(storedName(f.source)+"-"+keyHash()), func() { closeDatabase(db) }
 	}
 	return s, nil
 }

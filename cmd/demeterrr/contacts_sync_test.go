@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -166,5 +167,25 @@ func TestTheLastRowOfAnEmailWins(t *testing.T) {
 	}
 	if listed, _ := os.ReadFile("errors.csv"); !strings.Contains(string(listed), `"2","duplicate: row 3 has the same email and is used"`) {
 		t.Errorf("%s", listed)
+	}
+}
+
+func TestAStateInADatabaseIsForOneKey(t *testing.T) {
+	srv := newFake(t)
+	file := writeText(t, "c.csv", "Email,First name\njane@example.com,Jane\n")
+	sync := "contacts sync --yes --source crm --database sqlite:a.db " + file
+	command(t, sync).want(t, exitDone, `"created":1`)
+	requests := len(srv.Requests())
+	command(t, sync).want(t, exitDone, `"unchanged":1`)
+	if n := len(srv.Requests()); n != requests {
+		t.Errorf("%d requests with the state", n-requests)
+	}
+	t.Setenv("DEMETERRR_API_KEY", srv.AddKey("contacts:*")) // perhaps of another organization
+	command(t, sync).want(t, exitDone, `"unchanged":1`)
+	if n := len(srv.Requests()); n == requests {
+		t.Error("another key took the state")
+	}
+	if info, err := os.Stat("a.db"); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("others can read the database: %v %v", info.Mode(), err)
 	}
 }

@@ -78,6 +78,11 @@ func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Sto
 			return nil, nil, cmp.Or(checkFolder(file), errNoTables)
 		}
 	}
+	if file := sqliteFile(database); file != "" { // SQLite would make it readable by others
+		if made, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil { //nolint:gosec // the user names it
+			_ = made.Close()
+		}
+	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, nil, usage(errors.New("--database: invalid address")) // err may contain the password

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,11 +87,7 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 			fmt.Fprintln(a.errs, bare(err)) // open in another run
 			continue
 		}
-		name, err := url.QueryUnescape(strings.TrimSuffix(filepath.Base(file), journalEnd))
-		if err != nil {
-			name = file // named by the user
-		}
-		found, err := c.find(ctx, name, file, keys)
+		found, err := c.find(ctx, namedBy(strings.TrimSuffix(filepath.Base(file), journalEnd)), file, keys)
 		c.close()
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -78,9 +79,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root.SetOut(std.out)
 	root.SetErr(std.errs)
 	begun := false
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		begun = true
-		return a.checkFlags()
+		return errors.Join(checkNames(c), a.checkFlags())
 	}
 	err := root.ExecuteContext(ctx)
 	if a.lost != nil {
@@ -171,6 +172,17 @@ func (a *app) checkFlags() error {
 		return usagef("--output %s: use table, json or csv", a.output)
 	case a.perMinute < 1 || a.perHour < 1:
 		return usagef("--per-minute and --per-hour must be at least 1")
+	}
+	return nil
+}
+
+// checkNames rejects an empty name of a journal or a state, such as an unset
+// variable in a script. The default journal could message contacts again.
+func checkNames(c *cobra.Command) error {
+	for _, name := range []string{"campaign", "journal", "source", "state", "database"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usagef("--%s is empty; add a value, or omit the flag", name)
+		}
 	}
 	return nil
 }

@@ -81,6 +81,9 @@ func (a *app) executeSequence(ctx context.Context, f *executeFlags, name, path s
 	if err != nil {
 		return usage(err)
 	}
+	if err := f.checkAlike(sequence.ID, f.database); err != nil {
+		return err
+	}
 	file, err := a.openCustomers(path, &f.bulkFlags, journal)
 	if err != nil {
 		return err

@@ -105,7 +105,7 @@ func TestASequenceIsCheckedBeforeTheFileIsRead(t *testing.T) {
 	paused := srv.AddSequence(demeterrr.Sequence{Name: "Paused", Status: "paused"})
 	for name, says := range map[string]string{
 		"Other": `sequence "Other" does not exist; use one of "My Survey"`, "TWICE": "2 sequences have the name", "paused": "activate it in the dashboard",
-		paused.ID: "activate it in the dashboard", nobody: "there is no sequence " + nobody,
+		paused.ID: "activate it in the dashboard", nobody: "sequence " + nobody + " does not exist",
 	} {
 		for _, mode := range []string{"--yes", "--dry-run"} {
 			command(t, "sequences execute "+mode, name, "none.csv").want(t, exitUsage, says)
@@ -228,4 +228,40 @@ func TestAfterTheFirstRequestTheExitCodeSaysStopped(t *testing.T) {
 	file := writeText(t, "c.csv", text.String())
 	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: 1, Status: 404})
 	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitStopped, `"sent":100`, "NOT_FOUND")
+}
+
+func TestACampaignHasOneSpelling(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := func(flags ...string) result {
+		return command(t, "sequences execute --yes "+sequence.ID+" "+file, flags...)
+	}
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"sent":1`)
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"alreadySent":1`)
+	for campaign, says := range map[string]string{
+		"nov \u00e9": "spelled Nov \u00e9", "NOV  \u00c9": "spelled Nov", "Nov e\u0301": "spelled Nov", "Nov\u00a0\u00e9": "spelled Nov",
+		"Nov \u00e9 ": "ends with a space", "": "--campaign is empty", " ": "--campaign is empty",
+	} {
+		execute("--campaign", campaign).want(t, exitUsage, says)
+		execute("--campaign", campaign, "--dry-run").want(t, exitUsage, says)
+	}
+	for _, flag := range []string{"--journal=", "--database="} {
+		execute(flag).want(t, exitUsage, "is empty")
+	}
+	if len(srv.Sendings()) != 1 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
+	execute("--campaign", "Dec").want(t, exitDone, `"sent":1`)
+}
+
+func TestACampaignDoesNotBeginAnewInADatabase(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := "sequences execute --yes " + sequence.ID + " " + file
+	command(t, execute).want(t, exitDone, `"sent":1`)
+	command(t, execute+" --database sqlite:a.db").want(t, exitUsage, "has its journal in the file", "default.journal")
+	command(t, execute+" --database sqlite:a.db --campaign other").want(t, exitDone, `"sent":1`)
+	if len(srv.Sendings()) != 2 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
 }

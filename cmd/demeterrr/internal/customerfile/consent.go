@@ -39,6 +39,10 @@ func consentOf(header string) consent {
 	switch {
 	case words.hasPart("out if set, header contains", whole):
 		return outIfSet
+	case words.has("out if no", whole):
+		return outIfNo
+	case words.hasPart("out if no, header contains", whole) && isRefusal(header):
+		return outIfSet
 	case words.hasPart("out if no, header contains", whole) && !measures(header):
 		return outIfNo
 	case words.hasPart("status, header contains", whole):
@@ -52,6 +56,21 @@ func measures(header string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(header, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
 		return words.has("measure", word)
 	})
+}
+
+// isRefusal recognizes refusing headers such as "No newsletter". Questions and
+// "yes/no" are excluded.
+func isRefusal(header string) bool {
+	refusals := 0
+	for _, word := range strings.FieldsFunc(header, func(r rune) bool { return !strings.ContainsRune("'’", r) && !unicode.IsLetter(r) }) {
+		switch {
+		case words.has("yes", word):
+			refusals--
+		case words.has("refusing header", word):
+			refusals++
+		}
+	}
+	return refusals > 0 && !strings.Contains(header, "?")
 }
 
 // aboutOtherChannel reports whether a column is about calls or text messages.

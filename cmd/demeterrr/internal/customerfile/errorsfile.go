@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (f *File) WriteErrors(path string, reasons map[int]string, others ...string
 
 func (f *File) writeRows(file *os.File, reasons map[int]string) error {
 	w := &rowWriter{out: bufio.NewWriter(file), separator: f.layout.dialect.separator}
-	_, _ = w.out.WriteString("\ufeff") // Excel needs it to recognize UTF-8
+	_, _ = w.out.WriteString("\ufeff") // for Excel
 	header := make([]string, len(f.mapping.Columns))
 	for i, c := range f.mapping.Columns {
 		header[i] = c.Header
@@ -113,6 +114,7 @@ func (f *File) output(path string, others []string) (string, error) {
 		return "", err
 	}
 	info, err := os.Stat(target)
+	exists := err == nil
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -134,8 +136,31 @@ func (f *File) output(path string, others []string) (string, error) {
 			return "", fmt.Errorf("it is the same file as %s; choose another errors file", other)
 		}
 	}
+	if exists && !isErrorsFile(target) {
+		return "", errors.New("the file exists and is not an errors file; move it away, or choose another errors file")
+	}
 	return target, nil
 }
+
+// isErrorsFile reports whether a file is empty or from WriteErrors. Other files
+// are never replaced.
+func isErrorsFile(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, len(errorsHead)+len(`?"reason"`))
+	n, err := io.ReadFull(file, head)
+	if n == 0 {
+		return errors.Is(err, io.EOF)
+	}
+	return strings.HasPrefix(string(head[:n]), errorsHead) && strings.HasSuffix(string(head[:n]), `"reason"`)
+}
+
+// errorsHead is the start of an errors file. Excel needs the mark to recognize
+// UTF-8.
+const errorsHead = "\ufeff\"row\""
 
 // follow resolves symbolic links. The final target may be missing.
 func follow(path string) (string, error) {

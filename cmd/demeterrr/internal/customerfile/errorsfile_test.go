@@ -178,16 +178,17 @@ func TestTheErrorsFileIsWrittenAtOnce(t *testing.T) {
 	input := write(t, twoContacts)
 	f := open(t, input, options{})
 	path := filepath.Join(t.TempDir(), "errors.csv")
-	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+	const old = "\ufeff\"row\",\"reason\",\"old\"\r\n"
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(input, []byte("Email\nan@example.com\n"), 0o600); err != nil { // it changes
 		t.Fatal(err)
 	}
-	if err := f.WriteErrors(path, map[int]string{2: "x"}); err == nil {
-		t.Error("no error")
+	if err := f.WriteErrors(path, map[int]string{2: "x"}); err == nil || !strings.Contains(err.Error(), "changed") {
+		t.Error(err)
 	}
-	if data, err := os.ReadFile(path); err != nil || string(data) != "old" {
+	if data, err := os.ReadFile(path); err != nil || string(data) != old {
 		t.Errorf("it is %q now, %v", data, err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {

@@ -218,7 +218,7 @@ func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 			return i, noConsent.outReason(c.header, cell)
 		case c.field == fieldTags && cell != "":
 			for _, tag := range tags(cell) {
-				if meansOutAnywhere(tag) {
+				if meansOutAnywhere(tag[strings.LastIndexByte(tag, ':')+1:]) {
 					return i, fmt.Sprintf("the tag %q", tag)
 				}
 			}

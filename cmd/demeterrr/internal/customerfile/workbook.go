@@ -35,11 +35,14 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 	}
 	defer func() { _ = rows.Close() }()
-	width := 0
+	width, hidden := 0, 0
 	for rows.Next() {
 		cells, err := rows.Columns()
 		if err != nil {
 			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+		}
+		if rows.GetRowOpts().Hidden && filled(cells) > 0 {
+			hidden++
 		}
 		width = max(width, len(cells))
 		if len(cells) > 0 { // excelize drops empty cells at the end
@@ -51,6 +54,9 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	}
 	if err := rows.Error(); err != nil {
 		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
+	}
+	if hidden > 0 { // users expect the visible rows only
+		return "", fmt.Errorf("the sheet %q has hidden rows: %d; show or delete them, or copy the visible rows to a new sheet", sheet, hidden)
 	}
 	if err := checkFormulas(in); err != nil {
 		return "", err
@@ -132,9 +138,19 @@ func checkFormulas(in *io.SectionReader) error {
 	return nil
 }
 
+// splitCells splits after each filled cell and at each row. A sheet can have a
+// million empty cells.
 func splitCells(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	const end = "</c>"
-	if i := bytes.Index(data, []byte(end)); i >= 0 {
+	const end, row = "</c>", "<row"
+	i := bytes.Index(data, []byte(end))
+	head := data
+	if i >= 0 {
+		head = data[:i]
+	}
+	if j := bytes.Index(head, []byte(row)); j >= 0 {
+		return j + len(row), data[:j], nil
+	}
+	if i >= 0 {
 		return i + len(end), data[:i], nil
 	}
 	if atEOF {

@@ -3,6 +3,7 @@ package customerfile_test
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,20 @@ var workbookCases = map[string]workbookCase{
 		build: func(*excelize.File) {},
 		want:  outcome{err: "the visible sheets are empty; add a header row and contacts, or name another sheet with --sheet"},
 	},
+	"hidden rows, as a filter leaves them": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann, []any{"bo@example.com"}, []any{"cy@example.com"})
+			_ = f.SetRowVisible("Sheet1", 3, false)
+		},
+		want: outcome{err: `the sheet "Sheet1" has hidden rows: 1; show or delete them, or copy the visible rows to a new sheet`},
+	},
+	"a hidden row with nothing in it": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann)
+			_ = f.SetRowVisible("Sheet1", 3, false)
+		},
+		want: sheet1,
+	},
 	"a formula without a value": {
 		build: func(f *excelize.File) {
 			fill(f, "Sheet1", "A1", header, ann, []any{"bo@example.com"})
@@ -199,6 +214,19 @@ func TestFormulasHaveTheValueThatTheSpreadsheetShowed(t *testing.T) {
 		if diff := cmp.Diff(want, outcomeOf(t, sheetXML(t, strings.ReplaceAll(rows, "VALUE", value)), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
 			t.Errorf("%q: want -, got +\n%s", value, diff)
 		}
+	}
+}
+
+func TestAWorkbookWithManyEmptyCells(t *testing.T) {
+	t.Parallel()
+	var rows strings.Builder
+	rows.WriteString(`<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c></row><row r="2"><c r="A2" t="inlineStr"><is><t>ann@example.com</t></is></c></row>`)
+	for i := 3; rows.Len() < 17<<20; i++ {
+		fmt.Fprintf(&rows, `<row r="%d"><c r="A%[1]d" s="1"%s/><c r="B%[1]d" s="1"/></row>`, i, strings.Repeat(" ", 4096))
+	}
+	want := outcome{mapping: "sheet Sheet1, header 1, Email=email", rows: []string{"2|ann@example.com"}}
+	if diff := cmp.Diff(want, outcomeOf(t, sheetXML(t, rows.String()), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Errorf("want -, got +\n%s", diff)
 	}
 }
 
