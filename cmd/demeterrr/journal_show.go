@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
 
 func (a *app) journalShow() *cobra.Command {
 	var f journalFlags
@@ -20,7 +24,15 @@ func (a *app) journalShow() *cobra.Command {
 			for _, d := range all {
 				t.add(d, d.Email, d.State, d.Status, d.At, d.Owner, d.Campaign, d.Sequence)
 			}
-			return a.print(t)
+			switch {
+			case len(all) > 0 || a.output != "table":
+				return a.print(t)
+			case len(emails) > 0:
+				fmt.Fprintln(a.errs, "the journals have no entries of these emails")
+			default:
+				fmt.Fprintln(a.errs, "no contact is in doubt")
+			}
+			return nil
 		},
 	}
 	f.register(c)
