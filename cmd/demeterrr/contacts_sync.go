@@ -227,7 +227,7 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 		case err != nil:
 			title = "Stopped early"
 		case r.flags.dryRun:
-			title = "Dry run, nothing was written"
+			title = "Dry run, nothing was written; predicted"
 		}
 		r.report(title, append(tallies{
 			{"created", "created", report.Created},

@@ -59,7 +59,7 @@ func TestASyncShowsWhatItWillDoAndWritesWhatDiffers(t *testing.T) {
 		`  {"update":"ann@example.com","with":{"lastName":"Lee-Day","customFields":{"Tier":"Gold"},"tags":["vip","new"]}}`,
 		`  {"create":{"email":"cy@example.com","firstName":"Cy"}}`,
 		"1 to create, 1 to update, 1 unchanged, 1 will fail, 1 opted out (left out), 1 invalid\n  2 more requests, done in under a minute\n",
-		"Dry run, nothing was written: 1 created, 1 updated, 1 unchanged, 1 failed, 1 request")
+		"Dry run, nothing was written; predicted: 1 created, 1 updated, 1 unchanged, 1 failed, 1 request")
 	if strings.Contains(r.out, "no@example.com") || len(srv.Requests()) != 1 {
 		t.Errorf("%d requests, or the opted-out contact in\n%s", len(srv.Requests()), r.out)
 	}

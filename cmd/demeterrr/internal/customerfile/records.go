@@ -37,7 +37,7 @@ type dialect struct {
 
 // recordReader reads rows. After a stray quote it continues with the next line.
 // It counts blank lines and supports lone CRs as line ends. encoding/csv does
-// neither.
+// none of this.
 type recordReader struct {
 	in      io.Reader
 	dialect dialect
