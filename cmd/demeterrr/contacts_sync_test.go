@@ -118,6 +118,11 @@ func TestASyncThatCannotGoOnSaysWhy(t *testing.T) {
 	t.Run("a key that is refused", func(t *testing.T) {
 		srv.Inject(demeterrrtest.Fault{Status: 401})
 		command(t, "contacts sync --yes c.csv").want(t, exitStopped, "INVALID_API_KEY")
+		srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Status: 401})
+		r := command(t, "contacts sync --yes -o table c.csv").want(t, exitStopped, "Stopped early: ")
+		if strings.Contains(r.out, "Done") {
+			t.Error(r.out)
+		}
 	})
 }
 
