@@ -5,40 +5,88 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// campaign is a journal: who was sent to in one campaign of one account.
+// campaign is the journal of one campaign.
 type campaign struct {
 	bulk.Journal
-	name     string // for people
+	name     string // for display
 	sequence string
 	inDoubt  func(context.Context) iter.Seq2[bulk.JournalEntry, error]
 	forget   func(context.Context, ...string) error
 	close    func()
 }
 
-// campaignFlags name a campaign.
+// campaignFlags select a campaign.
 type campaignFlags struct {
 	campaign, journal string
 }
 
 func (f *campaignFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.campaign, "campaign", "", "the `name` of the campaign: it sends to each contact once (default: one for each sequence)")
-	c.Flags().StringVar(&f.journal, "journal", "", "`file` of the journal, in place of one by the name of the campaign")
+	c.Flags().StringVar(&f.campaign, "campaign", "", "`name` of the campaign; each contact gets one message per campaign (default: one campaign per sequence)")
+	c.Flags().StringVar(&f.journal, "journal", "", "`file` of the journal, instead of --campaign")
 }
 
 func (f *campaignFlags) check(database string) error {
 	if f.journal != "" && (f.campaign != "" || database != "") {
-		return usagef("--journal names a file; leave out --campaign and --database")
+		return usagef("--journal conflicts with --campaign and --database; use --journal alone")
+	}
+	if f.campaign != strings.TrimSpace(f.campaign) {
+		return usagef("--campaign %q starts or ends with a space; remove it", f.campaign)
 	}
 	return nil
+}
+
+// checkAlike prevents an accidental second journal: it would message contacts
+// again. It fails if the sequence has a journal file with another spelling of
+// the campaign. With a database, it fails if the campaign has a journal file.
+func (f *campaignFlags) checkAlike(sequence, database string) error {
+	if f.journal != "" {
+		return nil
+	}
+	file, err := f.path(sequence, "")
+	if err != nil {
+		return nil //nolint:nilerr // no folder of journals
+	}
+	if _, err := os.Stat(file); err == nil {
+		if database != "" {
+			return usagef("the campaign has its journal in the file %s; run without the database to use it, or move the file away to start over", file)
+		}
+		return nil
+	}
+	name := strings.TrimSuffix(filepath.Base(file), journalEnd)
+	files, _ := os.ReadDir(filepath.Dir(file))
+	for _, other := range files {
+		if before, ok := strings.CutSuffix(other.Name(), journalEnd); ok && plainName(before) == plainName(name) {
+			return usagef("--campaign %s: another campaign is spelled %s; use that name, or a name that differs in more than case and spaces", namedBy(name), namedBy(before))
+		}
+	}
+	return nil
+}
+
+// namedBy returns the campaign of a journal file.
+func namedBy(file string) string {
+	name, err := url.QueryUnescape(file)
+	if err != nil {
+		return file
+	}
+	return name
+}
+
+// plainName normalizes the name of a journal file: case, spaces and composed
+// letters.
+func plainName(file string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(namedBy(file)))), " ")
 }
 
 const (
@@ -46,7 +94,7 @@ const (
 	defaultCampaign = "default"
 )
 
-// path is the file of the journal; empty if it is in a database.
+// path returns the file of the journal. It is empty for a database.
 func (f *campaignFlags) path(sequence, database string) (string, error) {
 	if f.journal != "" || database != "" {
 		return f.journal, nil
@@ -60,7 +108,7 @@ func (f *campaignFlags) path(sequence, database string) (string, error) {
 }
 
 // open opens the journal of a sequence at the path, or in the database. A dry
-// run makes none.
+// run creates nothing.
 func (f *campaignFlags) open(ctx context.Context, path, sequence, database string, dryRun bool) (*campaign, error) {
 	if path != "" {
 		if _, err := os.Stat(path); dryRun && errors.Is(err, fs.ErrNotExist) {
@@ -88,11 +136,11 @@ func (f *campaignFlags) open(ctx context.Context, path, sequence, database strin
 	}, nil
 }
 
-// openJournal opens the file of a journal.
+// openJournal opens a journal file.
 func openJournal(path, sequence string) (*campaign, error) {
 	j, err := bulk.OpenJournal(path, sequence)
 	if err != nil {
-		return nil, usage(err) // it names the file
+		return nil, usage(err) // err names the file
 	}
 	return &campaign{
 		Journal: j, name: path, sequence: sequence, close: func() { _ = j.Close() },
@@ -101,14 +149,14 @@ func openJournal(path, sequence string) (*campaign, error) {
 	}, nil
 }
 
-// noJournal is the journal of a dry run that has no file yet.
+// noJournal is the empty journal of a dry run before the first real run.
 type noJournal struct{ bulk.Journal }
 
 func (noJournal) Lookup(context.Context, string, []string) ([]bulk.JournalEntry, error) {
 	return nil, nil
 }
 
-// lookup returns what the journal knows of any number of emails.
+// lookup returns the entries of the emails, in batches of 100.
 func (c *campaign) lookup(ctx context.Context, emails []string) (known []bulk.JournalEntry, err error) {
 	for some := range slices.Chunk(emails, 100) {
 		entries, err := c.Lookup(ctx, c.sequence, some)

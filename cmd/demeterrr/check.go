@@ -19,15 +19,15 @@ func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check key, address, clock, scopes and quota",
-		Long: "Check key, address, clock, scopes and quota, one line each with what to do. It takes 4 requests.\n" +
-			"They change nothing: the scopes for writing are tried on a contact and a sequence that do not exist.",
+		Long: "Check key, address, clock, scopes and quota. Each line shows the result and the next step.\n" +
+			"The check takes 4 requests and changes nothing. It tests the write scopes on an id that does not exist.",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.check,
 	}
 }
 
-// finding is one line of the check.
+// finding is the result of one check.
 type finding struct {
 	Check  string `json:"check"`
 	Result string `json:"result"` // ok, missing, unknown or failed
@@ -85,10 +85,10 @@ func (a *app) findings(ctx context.Context) []finding {
 	return append(all, quotaFinding(client.RateLimit()))
 }
 
-// nobody is an id that no contact and no sequence has.
+// nobody is an unused id.
 const nobody = "00000000-0000-0000-0000-000000000000"
 
-// otherScopes tries the scopes with requests that can do nothing.
+// otherScopes tests the scopes with harmless requests.
 func otherScopes(ctx context.Context, client *demeterrr.Client) []finding {
 	write := client.Do(ctx, &demeterrr.Request{Method: http.MethodPatch, Path: "/contacts/" + nobody, Body: map[string]any{}}, nil)
 	_, read := client.Sequences.List(ctx, &demeterrr.SequenceListParams{Limit: 1})
@@ -98,8 +98,8 @@ func otherScopes(ctx context.Context, client *demeterrr.Client) []finding {
 	return []finding{scopeFinding("contacts:write", write), scopeFinding("sequences:read", read), scopeFinding("sequences:execute", execute)}
 }
 
-// scopeFinding tells whether the key has a scope. A refusal for any other reason
-// than the scope means that it has.
+// scopeFinding classifies the reply to a test of a scope. Success, 400 and 404
+// prove that the key has the scope.
 func scopeFinding(scope string, err error) finding {
 	switch {
 	case err == nil, errors.Is(err, demeterrr.ErrNotFound), errors.Is(err, demeterrr.ErrBadRequest):
@@ -111,7 +111,7 @@ func scopeFinding(scope string, err error) finding {
 	}
 }
 
-// refusedKey returns what to do about a key that the API refuses; nil if it does not.
+// refusedKey returns the finding for a rejected key, or nil for other errors.
 func refusedKey(err error) *finding {
 	if !errors.Is(err, demeterrr.ErrUnauthorized) {
 		return nil
@@ -122,18 +122,18 @@ func refusedKey(err error) *finding {
 func addressAdvice(err error) string {
 	switch {
 	case errors.Is(err, demeterrr.ErrRateLimited):
-		return "the quota is used up: run the check again later"
+		return "the quota is exhausted: run the check again later"
 	case errors.Is(err, demeterrr.ErrServer):
-		return "the service fails: run the check again later"
+		return "the service has a problem: run the check again later"
 	}
 	return "check DEMETERRR_BASE_URL and the network"
 }
 
-// clockFinding compares this machine's clock with the server's, which is told to the second.
+// clockFinding compares the local clock with the Date header of the server.
 func clockFinding(header http.Header, now time.Time) finding {
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
-		return finding{"clock", "unknown", "the server told no time", ""}
+		return finding{"clock", "unknown", "the reply has no Date header", ""}
 	}
 	skew := now.Sub(date).Truncate(time.Second)
 	if skew.Abs() < 10*time.Second {
@@ -143,17 +143,17 @@ func clockFinding(header http.Header, now time.Time) finding {
 	if skew < 0 {
 		behind = "behind"
 	}
-	return finding{"clock", "failed", fmt.Sprintf("this machine is %s %s", skew.Abs(), behind), "set the clock, with NTP for example: the waits for the quota go by it"}
+	return finding{"clock", "failed", fmt.Sprintf("this machine is %s %s", skew.Abs(), behind), "set the clock, for example with NTP: waits for the quota depend on it"}
 }
 
 func quotaFinding(limit demeterrr.RateLimit) finding {
 	switch {
 	case limit == demeterrr.RateLimit{}:
-		return finding{"quota", "unknown", "the API reported none", ""}
+		return finding{"quota", "unknown", "the API did not report a quota", ""}
 	case limit.Remaining > limit.Limit/10:
 		return finding{"quota", "ok", quotaText(limit), ""}
 	}
-	return finding{"quota", "ok", quotaText(limit), "little is left: start big jobs later"}
+	return finding{"quota", "ok", quotaText(limit), "the quota is nearly used up: start big jobs later"}
 }
 
 func quotaText(limit demeterrr.RateLimit) string {

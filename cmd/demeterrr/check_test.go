@@ -42,9 +42,9 @@ func TestTheClockIsComparedWithTheServers(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 	for date, want := range map[string]finding{
 		"Fri, 27 Nov 2026 12:00:03 GMT": {"clock", "ok", "", ""},
-		"Fri, 27 Nov 2026 11:58:00 GMT": {"clock", "failed", "this machine is 2m0s ahead", "set the clock, with NTP for example: the waits for the quota go by it"},
-		"Fri, 27 Nov 2026 13:00:00 GMT": {"clock", "failed", "this machine is 1h0m0s behind", "set the clock, with NTP for example: the waits for the quota go by it"},
-		"":                              {"clock", "unknown", "the server told no time", ""},
+		"Fri, 27 Nov 2026 11:58:00 GMT": {"clock", "failed", "this machine is 2m0s ahead", "set the clock, for example with NTP: waits for the quota depend on it"},
+		"Fri, 27 Nov 2026 13:00:00 GMT": {"clock", "failed", "this machine is 1h0m0s behind", "set the clock, for example with NTP: waits for the quota depend on it"},
+		"":                              {"clock", "unknown", "the reply has no Date header", ""},
 	} {
 		if diff := cmp.Diff(want, clockFinding(http.Header{"Date": {date}}, now)); diff != "" {
 			t.Error(diff)

@@ -7,12 +7,12 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// limits are the quota that the program keeps to.
+// limits returns the request limits of the program.
 func (a *app) limits() []demeterrr.Limit {
 	return []demeterrr.Limit{{Requests: a.perMinute, Window: time.Minute}, {Requests: a.perHour, Window: time.Hour}}
 }
 
-// client returns a client of the account that the environment names.
+// client returns a client for the account in the environment.
 func (a *app) client(options ...demeterrr.Option) (*demeterrr.Client, error) {
 	client, err := demeterrr.NewFromEnv(append([]demeterrr.Option{
 		demeterrr.WithAppInfo("demeterrr-program", demeterrr.Version),
@@ -24,7 +24,7 @@ func (a *app) client(options ...demeterrr.Option) (*demeterrr.Client, error) {
 	return client, nil
 }
 
-// tellWaits tells on standard error what a call waits for, if it takes long.
+// tellWaits reports waits over two seconds on standard error.
 func (a *app) tellWaits() demeterrr.CallOption {
 	return demeterrr.WithOnWait(func(w demeterrr.WaitStart) {
 		if time.Until(w.Until) > 2*time.Second {
@@ -33,14 +33,14 @@ func (a *app) tellWaits() demeterrr.CallOption {
 	})
 }
 
-// waiting says what is waited for, and until when by the local clock.
+// waiting describes a wait and its end in local time.
 func waiting(reason demeterrr.WaitReason, until time.Time) string {
 	text := "waiting for the quota"
 	if reason == demeterrr.WaitReasonBackoff {
-		text = "waiting to try again"
+		text = "waiting to retry"
 	}
 	if until.IsZero() {
 		return text
 	}
-	return text + " until " + until.Local().Add(time.Minute-1).Format("15:04") // the minute in which it is over
+	return text + " until " + until.Local().Add(time.Minute-1).Format("15:04") // rounded up to the minute
 }

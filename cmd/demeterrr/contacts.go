@@ -12,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// contactTable has the contacts as people read them.
+// contactTable returns the main fields for display.
 func contactTable(contacts []*demeterrr.Contact) *table {
 	t := &table{headers: []string{"email", "first name", "last name", "phone", "tags", "unsubscribed", "id"}, whole: []string{"id"}}
 	for _, c := range contacts {
@@ -25,7 +25,7 @@ func contactTable(contacts []*demeterrr.Contact) *table {
 	return t
 }
 
-// contactCSV has all fields of the contacts, under names that sync recognizes.
+// contactCSV returns all fields. Sync recognizes its headers.
 func contactCSV(contacts []*demeterrr.Contact) *table {
 	keys := map[string]bool{}
 	for _, c := range contacts {
@@ -54,7 +54,7 @@ func contactCSV(contacts []*demeterrr.Contact) *table {
 	return t
 }
 
-// tagCell quotes a tag that has a separator in it.
+// tagCell joins tags, and quotes a tag with a separator in it.
 func tagCell(tags []string) string {
 	quoted := make([]string, len(tags))
 	for i, tag := range tags {
@@ -73,7 +73,7 @@ func timeCell(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// valueCell is a custom field as text: a string as it is, anything else as JSON.
+// valueCell formats a custom field: a string verbatim, other values as JSON.
 func valueCell(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -88,7 +88,7 @@ func valueCell(v any) string {
 	return string(text)
 }
 
-// printContacts prints contacts in the chosen format.
+// printContacts prints contacts in the format of --output.
 func (a *app) printContacts(contacts []*demeterrr.Contact) error {
 	if a.output == "csv" {
 		return a.print(contactCSV(contacts))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +17,10 @@ import (
 func (a *app) contactsExport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export [FILE]",
-		Short: "Write all contacts to a file, or to standard output",
-		Long: "Write all contacts to a file, or to standard output for - or without a name. A file is CSV unless -o says json,\n" +
-			"and only its owner can read it. It takes one request for 100 contacts.",
+		Short: "Export all contacts to a file or to standard output",
+		Long: "Export all contacts to a file. Without a file name, or with -, export to standard output.\n" +
+			"The file is CSV by default; -o json writes JSON lines. Its mode is 0600. An earlier export is replaced.\n" +
+			"Each request reads 100 contacts.",
 		Example: "  demeterrr contacts export all.csv\n  demeterrr contacts export -o json all.jsonl",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    a.exportContacts,
@@ -59,21 +61,39 @@ func (a *app) exportContacts(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// checkNewFile returns an error if path cannot become a file.
+// checkNewFile reports whether writeFile could write path.
 func checkNewFile(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is a directory or a device; name another file")
+		return errors.New("is a directory or a device; choose another file")
+	}
+	if err == nil && !isExport(path) {
+		return errors.New("the file exists and is not an export; move it away, or choose another file")
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), ".demeterrr-*")
 	if err != nil {
-		return fmt.Errorf("the file cannot be written there; name another one: %w", err)
+		return fmt.Errorf("cannot create a file there; choose another one: %w", err)
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// writeFile writes a file that replaces path in one step. Where path is a
-// symbolic link, it replaces what that leads to.
+// isExport reports whether a file is empty or an export. Other files are never
+// replaced.
+func isExport(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	head := make([]byte, 64)
+	n, err := io.ReadFull(file, head)
+	text := string(head[:n])
+	return n == 0 && errors.Is(err, io.EOF) || strings.HasPrefix(text, "id,email,firstName,") || strings.HasPrefix(text, `{"id":"`) ||
+		strings.HasPrefix(text, "email ") || strings.HasPrefix(text, "email: ")
+}
+
+// writeFile atomically replaces path. It follows a symbolic link, and replaces
+// the target.
 func writeFile(path string, write func(io.Writer) error) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

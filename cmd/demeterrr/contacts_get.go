@@ -12,7 +12,7 @@ import (
 func (a *app) contactsGet() *cobra.Command {
 	return &cobra.Command{
 		Use:               "get ID|EMAIL...",
-		Short:             "Show contacts by id or email",
+		Short:             "Show contacts by ID or email",
 		Example:           "  demeterrr contacts get jane.smith@example.com",
 		Args:              arguments(1, 1000),
 		ValidArgsFunction: cobra.NoFileCompletions,

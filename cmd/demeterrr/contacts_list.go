@@ -20,11 +20,11 @@ func (a *app) contactsList() *cobra.Command {
 		RunE:              func(c *cobra.Command, _ []string) error { return a.listContacts(c, params, limit) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&params.Search, "search", "", "a part of the first name, the last name or the email")
-	flags.StringVar(&params.Email, "email", "", "the exact email")
-	flags.StringVar(&params.Phone, "phone", "", "the exact phone")
-	flags.StringVar(&params.LocationID, "location", "", "the `id` of a location")
-	flags.IntVar(&limit, "limit", limit, "how many `contacts`; 0 lists all, 100 a request")
+	flags.StringVar(&params.Search, "search", "", "`text` in the first name, last name or email")
+	flags.StringVar(&params.Email, "email", "", "exact email `address`")
+	flags.StringVar(&params.Phone, "phone", "", "exact phone `number`")
+	flags.StringVar(&params.LocationID, "location", "", "`id` of a location")
+	flags.IntVar(&limit, "limit", limit, "maximum number of `contacts`; 0 lists all, at one request per 100")
 	return c
 }
 
@@ -43,7 +43,7 @@ func (a *app) listContacts(c *cobra.Command, params demeterrr.ContactListParams,
 				return err
 			}
 			if contacts = append(contacts, contact); len(contacts) == limit {
-				fmt.Fprintf(a.errs, "the first %s; --limit 0 lists all\n", count(limit, "contact"))
+				fmt.Fprintf(a.errs, "first %s; --limit 0 lists all\n", count(limit, "contact"))
 				break
 			}
 		}

@@ -26,10 +26,11 @@ func (a *app) contactsSync() *cobra.Command {
 	var f syncFlags
 	c := &cobra.Command{
 		Use:   "sync FILE",
-		Short: "Bring the contacts of a CSV or XLSX file into the account",
-		Long: "Bring the contacts of a CSV or XLSX file into the account, or of standard input for -.\n" +
-			"It reads first and writes only what differs. Empty cells change nothing, and no contact is deleted.\n" +
-			"If an email appears twice, the last row wins. It shows what it will do, and asks.\n\n" + exitCodes,
+		Short: "Sync the contacts of a CSV or XLSX file to the account",
+		Long: "Sync the contacts of a CSV or XLSX file to the account. The file - is standard input.\n" +
+			"Sync reads the account, shows a plan and asks. After a yes it writes the differences.\n" +
+			"Empty cells keep the values of the account. Sync deletes no contacts. If an email appears twice, the last row wins.\n" +
+			"Known headers are mapped to fields automatically. --map assigns the other columns.\n\n" + exitCodes,
 		Example: "  demeterrr contacts sync --dry-run customers.csv\n" +
 			"  demeterrr contacts sync --map customFields.Tier=Level --region DE customers.xlsx\n" +
 			"  demeterrr contacts sync --yes --source crm customers.csv",
@@ -38,25 +39,25 @@ func (a *app) contactsSync() *cobra.Command {
 	}
 	f.register(c)
 	flags := c.Flags()
-	flags.StringVar(&f.source, "source", "", "the `name` of where the file comes from, such as crm: its state is kept, and the account is not read again")
-	flags.StringVar(&f.state, "state", "", "`file` of the state, in place of one by the name of the source")
-	flags.BoolVar(&f.verify, "verify", false, "read the account although there is a state, and repair both")
-	flags.BoolVar(&f.clearEmpty, "clear-empty", false, "clear fields that are empty now and that an earlier run with this state has set")
-	flags.StringArrayVar(&f.managedTags, "managed-tag", nil, "a `tag` that this file owns: all others of a contact stay; repeat it for others")
+	flags.StringVar(&f.source, "source", "", "`name` of the file's origin, such as crm; later runs use the saved state and skip reading the account")
+	flags.StringVar(&f.state, "state", "", "`file` of the state, instead of --source")
+	flags.BoolVar(&f.verify, "verify", false, "read the account despite a saved state, and repair both")
+	flags.BoolVar(&f.clearEmpty, "clear-empty", false, "clear fields that this source has set before and that are empty now")
+	flags.StringArrayVar(&f.managedTags, "managed-tag", nil, "`tag` owned by this file; contacts keep their other tags; repeatable")
 	return c
 }
 
 func (f *syncFlags) check() error {
 	switch {
 	case f.state != "" && (f.source != "" || f.database != ""):
-		return usagef("--state names a file; leave out --source and --database")
+		return usagef("--state conflicts with --source and --database; use --state alone")
 	case f.source == "" && f.state == "" && (f.verify || f.clearEmpty):
-		return usagef("--verify and --clear-empty need a state; name the source of the file with --source")
+		return usagef("--verify and --clear-empty need a state; add --source NAME")
 	}
 	return nil
 }
 
-// syncState is the state of a source; its state is nil if there is none.
+// syncState is an open state of a source. Without a source, state is nil.
 type syncState struct {
 	state bulk.SyncState
 	file  string
@@ -68,23 +69,25 @@ func (f *syncFlags) path() (string, error) {
 		return f.state, nil
 	}
 	folder, err := stateFolder()
-	// A key belongs to one organization. Another key begins anew, which costs requests only.
-	return filepath.Join(folder, "sync-"+fileName(f.source)+"-"+hash(os.Getenv("DEMETERRR_API_KEY"))+".state"), err
+	// A key belongs to one organization. A new key starts with an empty state.
+	return filepath.Join(folder, "sync-"+fileName(f.source)+"-"+keyHash()+".state"), err
 }
+
+func keyHash() string { return hash(os.Getenv("DEMETERRR_API_KEY")) }
 
 func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 	s := &syncState{file: path, close: func() {}}
 	switch {
 	case path != "":
 		if _, err := os.Stat(path); err != nil && f.dryRun {
-			return s, nil // a dry run makes no file
+			return s, nil // a dry run creates no file
 		}
 		if err := makeFolder(path); err != nil {
 			return nil, usage(err)
 		}
 		file, err := bulk.OpenSyncState(path)
 		if err != nil {
-			return nil, usage(err) // it names the file
+			return nil, usage(err) // err names the file
 		}
 		s.state, s.close = file, func() { _ = file.Close() }
 	case f.source != "":
@@ -95,7 +98,7 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.state, s.close = store.SyncState(storedName(f.source)), func() { closeDatabase(db) }
+		s.state, s.close = store.SyncState(storedName(f.source)+"-"+keyHash()), func() { closeDatabase(db) }
 	}
 	return s, nil
 }
@@ -136,7 +139,7 @@ func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error
 	defer state.close()
 	r := &syncRun{app: a, customers: file, flags: f, client: client, progress: newProgress(a.errs)}
 	defer r.progress.close()
-	stop := context.AfterFunc(ctx, func() { r.progress.say("stopping; requests in flight are allowed to finish") })
+	stop := context.AfterFunc(ctx, func() { r.progress.say("stopping; waiting for the requests in flight") })
 	defer stop()
 	report, err := bulk.Sync(ctx, client, file.contacts(), &bulk.SyncOptions{
 		State: state.state, Verify: f.verify && state.state != nil, ClearEmpty: f.clearEmpty && state.state != nil, ManagedTags: f.managedTags,
@@ -153,7 +156,7 @@ func (a *app) syncContacts(ctx context.Context, f *syncFlags, path string) error
 
 func (r *syncRun) onResult(result bulk.SyncResult) {
 	if result.Err != nil {
-		r.list(r.rows[result.Index], "failed: "+bare(result.Err))
+		r.list(r.row(result.Index), "failed: "+bare(result.Err))
 	} else if result.Outcome == demeterrr.UpsertUnchanged {
 		r.unchanged++
 	}
@@ -171,12 +174,12 @@ func (r *syncRun) onProgress(p bulk.SyncProgress) {
 	r.progress.show(s)
 }
 
-// show shows what Sync is about to write.
+// show shows the plan of Sync.
 func (r *syncRun) show(p *bulk.SyncPlan) {
 	r.planned = p
 	view := &plan{what: "Contacts of " + r.client.BaseURL() + ":", requests: p.Writes}
 	if m := r.Mapping(); !m.Field("firstName") {
-		view.note = "No column is the first name, which new contacts need: name it with --map firstName=column."
+		view.note = "No first name column. New contacts need a first name: add --map firstName=COLUMN."
 	}
 	for change := range p.Changes() {
 		if view.first = append(view.first, changeObject(change)); len(view.first) == firstRows {
@@ -187,14 +190,14 @@ func (r *syncRun) show(p *bulk.SyncPlan) {
 		{"created", "to create", p.Creates},
 		{"updated", "to update", p.Updates},
 		{"unchanged", "unchanged", r.unchanged},
-		{"failed", "to fail", max(0, len(r.rows)-r.unchanged-p.Creates-p.Updates)},
+		{"failed", "will fail", max(0, len(r.rows)-r.unchanged-p.Creates-p.Updates)},
 	}, r.leftOut()...)
 	now := time.Now()
 	view.takes = estimate(p.Writes, r.perMinute, r.perHour, r.client.RateLimit(), now)
 	r.showPlan(r.customers, view)
 }
 
-// changeObject is a change as it would be sent.
+// changeObject returns a change in the form of the request body.
 func changeObject(change bulk.SyncChange) any {
 	if change.Create != nil {
 		return map[string]any{"create": change.Create}
@@ -202,7 +205,7 @@ func changeObject(change bulk.SyncChange) any {
 	return map[string]any{"update": change.Email, "with": change.Update}
 }
 
-// finish tells what became of a run, and returns its error.
+// finish reports the result of a run, and returns its error.
 func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error, others ...string) error {
 	failed := len(report.Failed) + r.left.invalid
 	if r.planned == nil && err == nil { // a dry run, or nothing to write
@@ -213,13 +216,18 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 		r.unchanged = report.Unchanged
 		r.show(p)
 	}
-	if errors.Is(err, errDeclined) {
-		return errDeclined
+	for _, refusal := range []*coded{errDeclined, errAskEnded} {
+		if errors.Is(err, refusal) {
+			return refusal
+		}
 	}
 	if report.Read > 0 {
 		title := "Done"
-		if r.flags.dryRun {
-			title = "Dry run, nothing was written"
+		switch {
+		case err != nil:
+			title = "Stopped early"
+		case r.flags.dryRun:
+			title = "Dry run, nothing was written; predicted"
 		}
 		r.report(title, append(tallies{
 			{"created", "created", report.Created},
@@ -236,7 +244,7 @@ func (r *syncRun) finish(ctx context.Context, report *bulk.SyncReport, err error
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return &coded{exitInterrupted, errors.New("stopped; run the same command again to go on: what is done costs no further write")}
+		return &coded{exitInterrupted, errors.New("stopped; run the same command again to resume: finished contacts are not written again")}
 	case err != nil:
 		return err
 	case failed > 0:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 const germanFile = "E-Mail;Vorname;Nachname;Stufe;Tags;Abgemeldet\n" +
 	"ann@example.com;Ann;Lee-Day;Gold;vip, new;\nbo@example.com;Bo;;;;\ncy@example.com;Cy;;;;\ndi@example.com;;;;;\nno@example.com;No;;;;ja\nbroken;;;;;\n"
 
-// linesOf are the lines of JSON of a type.
+// linesOf returns the first line of JSON with the type.
 func (r result) linesOf(t *testing.T, kind string) map[string]any {
 	t.Helper()
 	for line := range strings.Lines(r.out) {
@@ -33,7 +34,7 @@ func (r result) linesOf(t *testing.T, kind string) map[string]any {
 	return nil
 }
 
-// numbers picks the named counts.
+// numbers returns the named counts of an object.
 func numbers(object map[string]any, keys ...string) map[string]float64 {
 	all := map[string]float64{}
 	for _, key := range keys {
@@ -57,8 +58,8 @@ func TestASyncShowsWhatItWillDoAndWritesWhatDiffers(t *testing.T) {
 		`c.csv: 6 rows, utf-8, separated by ";"`, "  Vorname: firstName\n", "  Stufe: customFields.Tier\n", "  Abgemeldet: consent, 1 opted out\n",
 		`  {"update":"ann@example.com","with":{"lastName":"Lee-Day","customFields":{"Tier":"Gold"},"tags":["vip","new"]}}`,
 		`  {"create":{"email":"cy@example.com","firstName":"Cy"}}`,
-		"1 to create, 1 to update, 1 unchanged, 1 to fail, 1 opted out (left out), 1 invalid\n  2 requests, done at once\n",
-		"Dry run, nothing was written: 1 created, 1 updated, 1 unchanged, 1 failed, 1 request")
+		"1 to create, 1 to update, 1 unchanged, 1 will fail, 1 opted out (left out), 1 invalid\n  2 more requests, done in under a minute\n",
+		"Dry run, nothing was written; predicted: 1 created, 1 updated, 1 unchanged, 1 failed, 1 request")
 	if strings.Contains(r.out, "no@example.com") || len(srv.Requests()) != 1 {
 		t.Errorf("%d requests, or the opted-out contact in\n%s", len(srv.Requests()), r.out)
 	}
@@ -98,7 +99,7 @@ func TestASyncThatCannotGoOnSaysWhy(t *testing.T) {
 		command(t, "contacts sync --dry-run "+t.TempDir()).want(t, exitUsage, "directory")
 		command(t, "contacts sync --yes --errors c.csv c.csv").want(t, exitUsage, "customer file itself")
 		command(t, "contacts sync --yes --errors ./s --state s c.csv").want(t, exitUsage, "same file as s")
-		command(t, "contacts sync --yes --errors "+os.DevNull+" c.csv").want(t, exitUsage, "name another errors file")
+		command(t, "contacts sync --yes --errors "+os.DevNull+" c.csv").want(t, exitUsage, "choose another errors file")
 		command(t, "contacts sync --yes --verify c.csv").want(t, exitUsage, "need a state")
 		command(t, "contacts sync --dry-run --map email=Mail c.csv").want(t, exitUsage, `no column "Mail"`)
 		command(t, "contacts sync --dry-run --source crm --database sqlite:none/x.db c.csv").want(t, exitUsage, "--database")
@@ -117,6 +118,11 @@ func TestASyncThatCannotGoOnSaysWhy(t *testing.T) {
 	t.Run("a key that is refused", func(t *testing.T) {
 		srv.Inject(demeterrrtest.Fault{Status: 401})
 		command(t, "contacts sync --yes c.csv").want(t, exitStopped, "INVALID_API_KEY")
+		srv.Inject(demeterrrtest.Fault{Route: "POST /contacts", Status: 401})
+		r := command(t, "contacts sync --yes -o table c.csv").want(t, exitStopped, "Stopped early: ")
+		if strings.Contains(r.out, "Done") {
+			t.Error(r.out)
+		}
 	})
 }
 
@@ -164,7 +170,27 @@ func TestTheLastRowOfAnEmailWins(t *testing.T) {
 	if c := srv.Contacts(); len(c) != 1 || c[0].FirstName != "New" {
 		t.Errorf("%v", c)
 	}
-	if listed, _ := os.ReadFile("errors.csv"); !strings.Contains(string(listed), `"2","duplicate: the email is that of row 3, which counts"`) {
+	if listed, _ := os.ReadFile("errors.csv"); !strings.Contains(string(listed), `"2","duplicate: row 3 has the same email and is used"`) {
 		t.Errorf("%s", listed)
+	}
+}
+
+func TestAStateInADatabaseIsForOneKey(t *testing.T) {
+	srv := newFake(t)
+	file := writeText(t, "c.csv", "Email,First name\njane@example.com,Jane\n")
+	sync := "contacts sync --yes --source crm --database sqlite:a.db " + file
+	command(t, sync).want(t, exitDone, `"created":1`)
+	requests := len(srv.Requests())
+	command(t, sync).want(t, exitDone, `"unchanged":1`)
+	if n := len(srv.Requests()); n != requests {
+		t.Errorf("%d requests with the state", n-requests)
+	}
+	t.Setenv("DEMETERRR_API_KEY", srv.AddKey("contacts:*")) // perhaps of another organization
+	command(t, sync).want(t, exitDone, `"unchanged":1`)
+	if n := len(srv.Requests()); n == requests {
+		t.Error("another key took the state")
+	}
+	if info, err := os.Stat("a.db"); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("others can read the database: %v %v", info.Mode(), err)
 	}
 }

@@ -65,7 +65,7 @@ func TestContactsAreListed(t *testing.T) {
 func TestAnExportIsPrivateAndReplacesTheFileInOneStep(t *testing.T) {
 	srv := newFake(t)
 	srv.AddContact(jane)
-	writeText(t, "all.csv", "old")
+	writeText(t, "all.csv", "id,email,firstName,lastName\n")
 	if err := os.Chmod("all.csv", 0o644); err != nil { //nolint:gosec // what the export replaces
 		t.Fatal(err)
 	}
@@ -90,4 +90,31 @@ func TestSequencesAreListed(t *testing.T) {
 	srv := newFake(t)
 	s := srv.AddSequence(demeterrr.Sequence{Name: "Survey", Status: "draft"})
 	command(t, "sequences list -o table").want(t, exitDone, "Survey  draft   "+s.ID)
+}
+
+func TestAFileOfSomethingElseIsNotReplaced(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\nnobody\n")
+	execute := "sequences execute --yes --journal j " + sequence.ID + " " + file
+	command(t, execute).want(t, exitPartly, `"sent":1`)
+	journal, _ := os.ReadFile("j")
+	notes := writeText(t, "notes.txt", "mine\n")
+	for _, path := range []string{"j", notes, file} {
+		command(t, "contacts export "+path).want(t, exitUsage, "is not an export")
+		if path != file {
+			command(t, "sequences execute --yes --errors "+path+" "+sequence.ID+" "+file).want(t, exitUsage, "is not an errors file")
+		}
+	}
+	if text, _ := os.ReadFile("j"); string(text) != string(journal) {
+		t.Errorf("the journal is %q", text)
+	}
+	command(t, execute).want(t, exitPartly, `"alreadySent":1`) // errors.csv is an errors file
+	for _, format := range []string{"csv", "json", "table"} {
+		for range 2 {
+			command(t, "contacts export -o "+format+" all").want(t, exitDone)
+		}
+	}
+	if len(srv.Sendings()) != 1 {
+		t.Errorf("sent to %q", sentTo(srv))
+	}
 }

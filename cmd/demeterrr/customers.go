@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/cmd/demeterrr/internal/customerfile"
 )
 
-// bulkFlags are the flags of the commands that read a customer file.
+// bulkFlags are the flags of sync and execute.
 type bulkFlags struct {
 	file     customerfile.Options
 	errors   string
@@ -23,35 +24,36 @@ type bulkFlags struct {
 
 func (f *bulkFlags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringArrayVar(&f.file.Map, "map", nil, "the column of a field, as `field=column` or field=#n; repeat it for others")
-	flags.StringArrayVar(&f.file.Ignore, "ignore", nil, "a `column` without a meaning; repeat it for others")
-	flags.StringArrayVar(&f.file.OnlyIf, "only-if", nil, "take only rows with `column=value`; repeat it for others")
-	flags.StringArrayVar(&f.file.SkipIf, "skip-if", nil, "leave out rows with `column=value`; repeat it for others")
-	flags.StringVar(&f.file.Region, "region", "", "where phones without a country code are from, such as DE")
-	flags.StringVar(&f.file.Separator, "separator", "", "the `character` between cells, or tab (default: found out)")
-	flags.StringVar(&f.file.Quote, "quote", "", "the `character` around cells (default: found out)")
-	flags.StringVar(&f.file.Encoding, "encoding", "", "the `name` of the encoding, such as windows-1252 (default: found out)")
-	flags.StringVar(&f.file.Sheet, "sheet", "", "the sheet of a workbook (default: the only one)")
-	flags.StringVar(&f.errors, "errors", "errors.csv", "`file` for the rows that were left out or failed, and why")
-	flags.BoolVar(&f.optedOut, "include-opted-out", false, "take the people too who opted out, bounced, declined or cancelled")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "only tell what would happen")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	flags.StringArrayVar(&f.file.Map, "map", nil, "map a column to a field, as `field=column` or field=#n; repeatable")
+	flags.StringArrayVar(&f.file.Ignore, "ignore", nil, "`column` to ignore; repeatable")
+	flags.StringArrayVar(&f.file.OnlyIf, "only-if", nil, "select rows with `column=value`; repeatable")
+	flags.StringArrayVar(&f.file.SkipIf, "skip-if", nil, "skip rows with `column=value`; repeatable")
+	flags.StringVar(&f.file.Region, "region", "", "`country` of phone numbers without a country code, such as DE")
+	flags.StringVar(&f.file.Separator, "separator", "", "`character` between cells, or tab (default: detected)")
+	flags.StringVar(&f.file.Quote, "quote", "", "`character` around cells (default: detected)")
+	flags.StringVar(&f.file.Encoding, "encoding", "", "`name` of the encoding, such as windows-1252 (default: detected)")
+	flags.StringVar(&f.file.Sheet, "sheet", "", "`name` of the sheet in a workbook (default: the only one)")
+	flags.StringVar(&f.errors, "errors", "errors.csv", "`file` for left out and failed rows, with the reasons")
+	flags.BoolVar(&f.optedOut, "include-opted-out", false, "include people who opted out, bounced, declined or cancelled")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the plan, and send nothing")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "proceed without asking")
 	registerDatabase(c, &f.database)
 }
 
-// customers is an open customer file, and what becomes of its rows.
+// customers is an open customer file and the outcome of its rows.
 type customers struct {
 	*customerfile.File
 	path     string
-	optedOut bool // take them too
+	optedOut bool // include opted-out people
 
-	rows   []int          // of the contacts that were drawn, in their order
-	listed map[int]string // why a row was left out or failed, by its number
+	mu     sync.Mutex     // guards rows and listed: batches end while rows are read
+	rows   []int          // row numbers of the yielded contacts, in order
+	listed map[int]string // reasons by row number
 	left   struct{ optedOut, duplicates, filtered, invalid int }
 }
 
-// openCustomers opens the file, and makes sure that the errors file is none of
-// the others.
+// openCustomers opens the file. It fails if the errors file is the same file as
+// the customers or one of the others.
 func (a *app) openCustomers(path string, flags *bulkFlags, others ...string) (*customers, error) {
 	options := flags.file
 	options.Stdin = a.in
@@ -66,8 +68,8 @@ func (a *app) openCustomers(path string, flags *bulkFlags, others ...string) (*c
 	return &customers{File: file, path: path, optedOut: flags.optedOut}, nil
 }
 
-// contacts yields the contacts of the rows that count. Each time it begins anew
-// to list the others.
+// contacts yields the contacts of the selected rows, and lists the other rows.
+// Each iteration starts the lists anew.
 func (c *customers) contacts() iter.Seq2[demeterrr.ContactParams, error] {
 	return func(yield func(demeterrr.ContactParams, error) bool) {
 		c.rows, c.listed = c.rows[:0], map[int]string{}
@@ -80,7 +82,9 @@ func (c *customers) contacts() iter.Seq2[demeterrr.ContactParams, error] {
 			if !c.counts(row) {
 				continue
 			}
+			c.mu.Lock()
 			c.rows = append(c.rows, row.Number)
+			c.mu.Unlock()
 			if !yield(row.Params, nil) {
 				return
 			}
@@ -88,7 +92,7 @@ func (c *customers) contacts() iter.Seq2[demeterrr.ContactParams, error] {
 	}
 }
 
-// counts reports whether a row counts, and lists what does not.
+// counts reports whether to send a row. It lists the other rows.
 func (c *customers) counts(row customerfile.Row) bool {
 	for _, note := range row.Notes {
 		c.list(row.Number, note)
@@ -105,7 +109,7 @@ func (c *customers) counts(row customerfile.Row) bool {
 		c.left.duplicates++
 	case customerfile.Invalid:
 		c.left.invalid++
-	case customerfile.Filtered: // as the user asked
+	case customerfile.Filtered: // by the user: counted, not listed
 		c.left.filtered++
 		return false
 	}
@@ -113,26 +117,35 @@ func (c *customers) counts(row customerfile.Row) bool {
 	return false
 }
 
+// row returns the row number of a yielded contact.
+func (c *customers) row(contact int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rows[contact]
+}
+
 // list adds a reason to a row.
 func (c *customers) list(row int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if before := c.listed[row]; before != "" {
 		reason = before + "; " + reason
 	}
 	c.listed[row] = reason
 }
 
-// leftOut counts the rows that do not count.
+// leftOut returns the counts of the left out rows.
 func (c *customers) leftOut() tallies {
 	return tallies{
 		{"optedOut", "opted out (left out)", c.left.optedOut},
-		{"duplicateRows", "of an email that another row has", c.left.duplicates},
+		{"duplicateRows", "duplicate", c.left.duplicates},
 		{"notSelected", "not selected", c.left.filtered},
 		{"invalid", "invalid", c.left.invalid},
 	}
 }
 
-// writeErrors writes the errors file. It makes none where there is nothing to
-// list.
+// writeErrors writes the errors file. Without listed rows it only clears an
+// existing file.
 func (a *app) writeErrors(c *customers, flags *bulkFlags, others ...string) error {
 	if _, err := os.Stat(flags.errors); err != nil && len(c.listed) == 0 {
 		return nil

@@ -21,12 +21,12 @@ import (
 
 func registerDatabase(c *cobra.Command, database *string) {
 	c.Flags().StringVar(database, "database", os.Getenv("DEMETERRR_DATABASE"),
-		"keep journals and states in this database, such as postgres://user@host/name, mysql://user@tcp(host)/name or sqlite:FILE "+
-			"(default: $DEMETERRR_DATABASE, which keeps a password out of the list of processes)")
-	c.Flags().Lookup("database").DefValue = "" // help shows no password
+		"`address` of a database for journals and states: postgres://user@host/name, mysql://user@tcp(host)/name or sqlite:FILE "+
+			"(default: $DEMETERRR_DATABASE, which hides a password from the process list)")
+	c.Flags().Lookup("database").DefValue = "" // keeps a password out of the help text
 }
 
-// dataSource returns the driver, the dialect and the data source of a database.
+// dataSource returns the driver, the dialect and the data source name.
 func dataSource(database string) (driver string, dialect sqlstore.Dialect, source string, err error) {
 	scheme, rest, _ := strings.Cut(database, ":")
 	switch scheme {
@@ -42,10 +42,10 @@ func dataSource(database string) (driver string, dialect sqlstore.Dialect, sourc
 		pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
 		return "sqlite", sqlstore.SQLite, "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + pragmas.Encode(), nil
 	}
-	return "", "", "", errors.New("--database: want postgres://user@host/name, mysql://user@tcp(host)/name or sqlite:FILE")
+	return "", "", "", errors.New("--database: unknown address; use postgres://user@host/name, mysql://user@tcp(host)/name or sqlite:FILE")
 }
 
-// sqliteFile returns the file of a SQLite database, or "".
+// sqliteFile returns the file of a SQLite address, or "".
 func sqliteFile(database string) string {
 	file, ok := strings.CutPrefix(database, "sqlite:")
 	if !ok {
@@ -54,7 +54,7 @@ func sqliteFile(database string) string {
 	return strings.TrimPrefix(file, "//")
 }
 
-// databaseFiles are the files of a SQLite database.
+// databaseFiles returns the files of a SQLite database.
 func databaseFiles(database string) []string {
 	file := sqliteFile(database)
 	if file == "" {
@@ -63,24 +63,29 @@ func databaseFiles(database string) []string {
 	return []string{file, file + "-wal", file + "-shm"}
 }
 
-// errNoTables is the error of a dry run where a real run would make the tables.
-var errNoTables = usage(errors.New("--database: the tables are missing; a run that sends makes them"))
+// errNoTables is the error of a dry run before the first real run.
+var errNoTables = usage(errors.New("--database: the tables are missing; the first real run creates them"))
 
-// openStore opens the database, and makes its tables where they are missing. A
-// dry run makes none.
+// openStore opens the database, and creates missing tables. A dry run creates
+// nothing.
 func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Store, *sql.DB, error) {
 	driver, dialect, source, err := dataSource(database)
 	if err != nil {
 		return nil, nil, usage(err)
 	}
 	if file := sqliteFile(database); file != "" && dryRun {
-		if _, err := os.Stat(file); err != nil { // to open it would make it
+		if _, err := os.Stat(file); err != nil { // sql.Open would create the file
 			return nil, nil, cmp.Or(checkFolder(file), errNoTables)
+		}
+	}
+	if file := sqliteFile(database); file != "" { // SQLite would make it readable by others
+		if made, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil { //nolint:gosec // the user names it
+			_ = made.Close()
 		}
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
-		return nil, nil, usage(errors.New("--database: it cannot be understood")) // the error can have the password
+		return nil, nil, usage(errors.New("--database: invalid address")) // err may contain the password
 	}
 	store, err := sqlstore.Open(ctx, db, dialect)
 	if err != nil && strings.Contains(err.Error(), "call sqlstore.Migrate") {
@@ -101,7 +106,7 @@ func openStore(ctx context.Context, database string, dryRun bool) (*sqlstore.Sto
 
 func closeDatabase(db *sql.DB) { _ = db.Close() }
 
-// checkFolder returns an error if the folder of a file is missing.
+// checkFolder fails if the folder of a file is missing.
 func checkFolder(file string) error {
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return usagef("--database: %w", err)
@@ -109,8 +114,8 @@ func checkFolder(file string) error {
 	return nil
 }
 
-// storedName is the name of a campaign or a source in the database: that of the
-// real account as it is, that of another address with the address.
+// storedName returns the name of a campaign or a source in the database. Names
+// of the real account stay unchanged. Other addresses become a prefix.
 func storedName(name string) string {
 	if account() == "app.demeterrr.com" {
 		return name
@@ -118,11 +123,11 @@ func storedName(name string) string {
 	return account() + "/" + name
 }
 
-// addressed is a stored name of another address than the real account's.
+// addressed matches stored names with the prefix of another address.
 var addressed = regexp.MustCompile(`^[a-z0-9._-]+-[0-9a-f]{12}/`)
 
-// accountName is the reverse of storedName. ours is false for the name of
-// another account.
+// accountName reverses storedName. ours is false for a name of another
+// account.
 func accountName(stored string) (name string, ours bool) {
 	if account() == "app.demeterrr.com" {
 		return stored, !addressed.MatchString(stored)

@@ -10,7 +10,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// TestMain makes the test binary the program itself when it is its own child.
+// TestMain runs the program instead of the tests in a child process.
 func TestMain(m *testing.M) {
 	if os.Getenv("DEMETERRR_AS_PROGRAM") != "" {
 		main()
@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newFake is a fake over loopback that the environment names, with a folder of
-// its own for journals and states, which is the working directory too.
+// newFake starts a fake on loopback and points the environment to it. Journals
+// and states go to a new folder, which is also the working directory.
 func newFake(t *testing.T, options ...demeterrrtest.Option) *demeterrrtest.Server {
 	t.Helper()
 	srv := demeterrrtest.NewServer(options...)
@@ -39,14 +39,14 @@ func newFake(t *testing.T, options ...demeterrrtest.Option) *demeterrrtest.Serve
 	return srv
 }
 
-// result is what a run left behind.
+// result is the result of a run.
 type result struct {
 	code      int
 	out, errs string
 }
 
-// command runs the program with a command line that is split at spaces, and
-// further arguments.
+// command runs the program. It splits line at spaces and appends the other
+// arguments.
 func command(t *testing.T, line string, more ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -54,7 +54,7 @@ func command(t *testing.T, line string, more ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
-// want fails unless the run has the code, and its output and errors have the texts.
+// want checks the exit code, and finds the texts in the output or the errors.
 func (r result) want(t *testing.T, code int, texts ...string) result {
 	t.Helper()
 	if r.code != code {

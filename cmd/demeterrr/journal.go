@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,20 +16,20 @@ import (
 	"github.com/demeterrr/demeterrr-go/sqlstore"
 )
 
-// journalFlags select campaigns of the account.
+// journalFlags select journals of the account.
 type journalFlags struct {
 	campaignFlags
 	sequence, database string
 }
 
 func (f *journalFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.campaign, "campaign", "", "the `name` of the campaign (default: all)")
-	c.Flags().StringVar(&f.journal, "journal", "", "`file` of a journal, in place of those of the account")
-	c.Flags().StringVar(&f.sequence, "sequence", "", "the `id` of the sequence (default: all)")
+	c.Flags().StringVar(&f.campaign, "campaign", "", "`name` of the campaign (default: all)")
+	c.Flags().StringVar(&f.journal, "journal", "", "`file` of one journal (default: all journals of the account)")
+	c.Flags().StringVar(&f.sequence, "sequence", "", "`id` of the sequence (default: all)")
 	registerDatabase(c, &f.database)
 }
 
-// doubt is an entry of a journal, with the journal that has it.
+// doubt is a journal entry and its journal.
 type doubt struct {
 	Campaign  string `json:"campaign"`
 	Sequence  string `json:"sequenceId"`
@@ -54,8 +53,8 @@ func newDoubt(campaign, sequence, file string, e bulk.JournalEntry) doubt {
 	return doubt{campaign, sequence, e.Email, state, string(e.Status), e.ContactID, e.Owner, timeCell(e.At), file}
 }
 
-// doubts returns the entries of the emails, or all those in doubt if there are
-// no emails.
+// doubts returns the entries of the emails. Without emails, it returns all
+// entries in doubt.
 func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]doubt, error) {
 	if err := f.check(f.database); err != nil {
 		return nil, err
@@ -72,7 +71,7 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 		return nil, usage(err)
 	}
 	if len(files) == 0 && (f.campaign != "" || f.sequence != "") {
-		return nil, usagef("the account has no journal of that campaign or sequence; leave out --campaign and --sequence to see all")
+		return nil, usagef("the account has no journal of that campaign or sequence; omit --campaign and --sequence to see all")
 	}
 	var all []doubt
 	for _, file := range files {
@@ -85,14 +84,10 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 			if f.journal != "" {
 				return nil, err
 			}
-			fmt.Fprintln(a.errs, bare(err)) // another run has it
+			fmt.Fprintln(a.errs, bare(err)) // open in another run
 			continue
 		}
-		name, err := url.QueryUnescape(strings.TrimSuffix(filepath.Base(file), journalEnd))
-		if err != nil {
-			name = file // it is not one of the program's
-		}
-		found, err := c.find(ctx, name, file, keys)
+		found, err := c.find(ctx, namedBy(strings.TrimSuffix(filepath.Base(file), journalEnd)), file, keys)
 		c.close()
 		if err != nil {
 			return nil, err
@@ -102,7 +97,8 @@ func (a *app) doubts(ctx context.Context, f *journalFlags, emails []string) ([]d
 	return all, nil
 }
 
-// find returns the entries of the emails, or those in doubt.
+// find returns the entries of the keys. Without keys, it returns all entries in
+// doubt.
 func (c *campaign) find(ctx context.Context, name, file string, keys []string) (all []doubt, err error) {
 	if len(keys) > 0 {
 		entries, err := c.lookup(ctx, keys)
@@ -120,7 +116,7 @@ func (c *campaign) find(ctx context.Context, name, file string, keys []string) (
 	return all, nil
 }
 
-// files are the journals of the account that the flags select.
+// files returns the selected journals of the account.
 func (f *journalFlags) files() ([]string, error) {
 	if f.journal != "" {
 		return []string{f.journal}, nil
@@ -139,15 +135,15 @@ func (f *journalFlags) files() ([]string, error) {
 	return filepath.Glob(filepath.Join(escapeGlob(folder), sequence, name+journalEnd))
 }
 
-// escapeGlob takes the meaning from the characters that filepath.Glob knows.
+// escapeGlob escapes the special characters of filepath.Glob.
 func escapeGlob(path string) string {
 	if filepath.Separator == '\\' {
-		return path // Windows has no escapes
+		return path // filepath.Glob has no escapes on Windows
 	}
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// sequenceOf returns the sequence that the first line of a journal names.
+// sequenceOf returns the sequence in the first line of a journal.
 func sequenceOf(path string) (string, error) {
 	file, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
@@ -160,12 +156,12 @@ func sequenceOf(path string) (string, error) {
 		SequenceID string `json:"sequenceId"`
 	}
 	if err := json.Unmarshal(line, &header); err != nil || header.Journal == "" || header.SequenceID == "" {
-		return "", errors.New("it is not a journal")
+		return "", errors.New("not a journal; name another file with --journal")
 	}
 	return header.SequenceID, nil
 }
 
-// storedDoubts reads from the database.
+// storedDoubts is doubts for a database.
 func (f *journalFlags) storedDoubts(ctx context.Context, emails []string) ([]doubt, error) {
 	store, db, err := openStore(ctx, f.database, true)
 	if err != nil {

@@ -16,22 +16,22 @@ func (a *app) journalForget() *cobra.Command {
 	var yes bulkFlags
 	c := &cobra.Command{
 		Use:   "forget EMAIL...",
-		Short: "Let the next run send to people who are in doubt",
-		Long: "Let the next run send to people who are in doubt. Look them up under Sendings in the dashboard first:\n" +
-			"a person who was messaged after all is messaged twice.",
+		Short: "Release contacts in doubt, so the next run sends to them",
+		Long: "Release contacts in doubt. The next run sends to them.\n" +
+			"First look up each contact under Sendings in the dashboard. A released contact with a sending there gets two messages.",
 		Example:           "  demeterrr journal forget jane.smith@example.com",
 		Args:              arguments(1, 1000),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, emails []string) error { return a.forget(c.Context(), &f, &yes, emails) },
 	}
 	f.register(c)
-	c.Flags().BoolVarP(&yes.yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVarP(&yes.yes, "yes", "y", false, "proceed without asking")
 	return c
 }
 
 func (a *app) forget(ctx context.Context, f *journalFlags, yes *bulkFlags, emails []string) error {
 	if !yes.yes && !a.canAsk("") {
-		return usagef("nobody can answer here; add --yes once you have looked under Sendings in the dashboard")
+		return usagef("forget asks first, but there is no terminal; look under Sendings in the dashboard, then add --yes")
 	}
 	inDoubt, err := a.doubts(ctx, f, nil)
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *app) forget(ctx context.Context, f *journalFlags, yes *bulkFlags, email
 			return usage(err)
 		}
 		if chosen != nil && (chosen.Campaign != d.Campaign || chosen.Sequence != d.Sequence) {
-			return usagef("the people are in doubt in several campaigns; name one with --campaign or --sequence, or forget them one by one")
+			return usagef("the contacts are in doubt in several campaigns; name one with --campaign or --sequence, or forget one contact at a time")
 		}
 		chosen = d
 	}
@@ -59,12 +59,12 @@ func (a *app) forget(ctx context.Context, f *journalFlags, yes *bulkFlags, email
 	return nil
 }
 
-// only returns the one entry that an email has in doubt.
+// only returns the entry in doubt of an email. It fails if there are several.
 func only(inDoubt []doubt, email string) (*doubt, error) {
 	key := bulk.EmailKey(email)
 	i := slices.IndexFunc(inDoubt, func(d doubt) bool { return d.Email == key })
 	if i < 0 {
-		return nil, fmt.Errorf("%s is not in doubt; demeterrr journal show lists who is", email)
+		return nil, fmt.Errorf("%s is not in doubt; demeterrr journal show lists the contacts in doubt", email)
 	}
 	for _, d := range inDoubt[i+1:] {
 		if d.Email == key {

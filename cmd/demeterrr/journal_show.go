@@ -1,14 +1,18 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
 
 func (a *app) journalShow() *cobra.Command {
 	var f journalFlags
 	c := &cobra.Command{
 		Use:   "show [EMAIL...]",
-		Short: "Show who is in doubt, or what the journals have of some people",
-		Long: "Show who is in doubt in the journals of the account: a reply was lost, or a run was killed, and they may have been\n" +
-			"messaged. With emails, show what the journals have of these people. It makes no request.",
+		Short: "Show contacts in doubt, or the journal entries of given emails",
+		Long: "Show the contacts in doubt in all journals of the account. A contact is in doubt after a lost reply or a killed run:\n" +
+			"it may have been messaged. With emails, show the journal entries of these contacts. The command sends no requests.",
 		Example:           "  demeterrr journal show\n  demeterrr journal show jane.smith@example.com",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, emails []string) error {
@@ -20,7 +24,15 @@ func (a *app) journalShow() *cobra.Command {
 			for _, d := range all {
 				t.add(d, d.Email, d.State, d.Status, d.At, d.Owner, d.Campaign, d.Sequence)
 			}
-			return a.print(t)
+			switch {
+			case len(all) > 0 || a.output != "table":
+				return a.print(t)
+			case len(emails) > 0:
+				fmt.Fprintln(a.errs, "the journals have no entries of these emails")
+			default:
+				fmt.Fprintln(a.errs, "no contact is in doubt")
+			}
+			return nil
 		},
 	}
 	f.register(c)

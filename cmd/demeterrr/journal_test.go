@@ -25,7 +25,7 @@ func TestAPersonResolvesDoubt(t *testing.T) {
 				t.Fatal("doubt was sent to again")
 			}
 			requests := len(srv.Requests())
-			t.Setenv("DEMETERRR_API_KEY", "") // a journal takes no key
+			t.Setenv("DEMETERRR_API_KEY", "") // journal commands need no key
 
 			r := command(t, "journal show"+flags).want(t, exitDone)
 			var got []doubt
@@ -56,6 +56,9 @@ func TestAPersonResolvesDoubt(t *testing.T) {
 			}
 			t.Setenv("DEMETERRR_API_KEY", srv.APIKey())
 			command(t, execute).want(t, exitPartly, `"sent":1`, `"unknown":1`)
+			command(t, "journal forget --yes jane@example.com"+flags).want(t, exitDone)
+			command(t, "journal show -o table"+flags).want(t, exitDone, "no contact is in doubt\n")
+			command(t, "journal show -o table none@example.com"+flags).want(t, exitDone, "no entries of these emails\n")
 			command(t, "journal show Bo@example.com"+flags).want(t, exitDone, `"state":"done","status":"queued"`)
 		})
 	}

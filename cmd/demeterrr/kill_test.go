@@ -23,12 +23,12 @@ import (
 
 var kills = flag.Int("kills", 20, "how often TestAKilledRunMessagesNobodyTwiceAndLosesNobody kills the program")
 
-// trial is the fake in this process, and the program that is killed.
+// trial is a fake in this process and a program to kill.
 type trial struct {
 	srv  *demeterrrtest.Server
 	dir  string
 	args []string
-	done chan struct{} // gets one value for every request that the fake has dealt with
+	done chan struct{} // one value per finished request of the fake
 }
 
 func newTrial(t *testing.T, people int) *trial {
@@ -73,9 +73,8 @@ func (tr *trial) start(t *testing.T) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &output
 }
 
-// killed lets the program run for a while and kills it: at any time after its
-// start, or at any time around one of its first requests. It reports whether the
-// program was still running.
+// killed kills the program at a random time after its start or around one of
+// its first requests. It reports whether the program was still running.
 func (tr *trial) killed(t *testing.T, random *rand.Rand) bool {
 	t.Helper()
 	for len(tr.done) > 0 {
@@ -85,10 +84,10 @@ func (tr *trial) killed(t *testing.T, random *rand.Rand) bool {
 	tr.srv.Inject(fault(random))
 	cmd, _ := tr.start(t)
 	if random.IntN(4) > 0 {
-		for range 2 + random.IntN(4) { // the first one is about the sequence
+		for range 2 + random.IntN(4) { // the first request looks up the sequence
 			select {
 			case <-tr.done:
-			case <-time.After(time.Second): // it waits, or has nothing left to send to
+			case <-time.After(time.Second): // it waits, or has finished
 			}
 		}
 	}
@@ -99,7 +98,7 @@ func (tr *trial) killed(t *testing.T, random *rand.Rand) bool {
 	return ok && exit.ExitCode() == -1
 }
 
-// fault is what goes wrong with one of the next requests, if anything does.
+// fault returns a random fault for one of the next requests, or none.
 func fault(random *rand.Rand) demeterrrtest.Fault {
 	f := demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: random.IntN(3)}
 	switch random.IntN(6) {
@@ -120,13 +119,13 @@ func fault(random *rand.Rand) demeterrrtest.Fault {
 }
 
 // TestAKilledRunMessagesNobodyTwiceAndLosesNobody kills the program at random
-// points and runs it again, then lets it come to its end: everybody was sent to
-// once, or is listed as unknown, or both.
+// points and runs it again. The last run finishes. Then each contact has one
+// sending, or is listed as unknown, or both.
 func TestAKilledRunMessagesNobodyTwiceAndLosesNobody(t *testing.T) {
 	killAndResume(t, *kills)
 }
 
-// TestAKilledRunResumesFromADatabase does the same with the journal in a database.
+// TestAKilledRunResumesFromADatabase does the same with a database.
 func TestAKilledRunResumesFromADatabase(t *testing.T) {
 	for kind, database := range databases {
 		t.Run(kind, func(t *testing.T) { killAndResume(t, max(4, *kills/4), database(t)) })
@@ -196,12 +195,12 @@ func killAndResume(t *testing.T, kills int, flags ...string) {
 		people, kills, running, midway, len(messaged), len(tr.srv.SentTwice()), lost, len(unknown), both, output)
 }
 
-// listed are the emails that the errors file has as unknown or in flight.
+// listed returns the emails listed as unknown or in flight in the errors file.
 func (tr *trial) listed(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(tr.dir, "errors.csv"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was ever listed
+		return nil // no run has listed anything
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +213,7 @@ func (tr *trial) listed(t *testing.T) []string {
 	}
 	var emails []string
 	for _, row := range rows[1:] {
-		if !strings.HasPrefix(row[1], "unknown: ") && !strings.HasPrefix(row[1], "in flight: ") { // a database waits 5 minutes for a process
+		if !strings.HasPrefix(row[1], "unknown: ") && !strings.HasPrefix(row[1], "in flight: ") { // a claim in a database stays in flight for 5 minutes
 			t.Errorf("%v", row)
 		}
 		emails = append(emails, strings.ToLower(row[2]))
@@ -222,8 +221,8 @@ func (tr *trial) listed(t *testing.T) []string {
 	return emails
 }
 
-// TestSignalsLetTheBatchFinish ends the program while a batch is in flight. A
-// terminal that closes sends SIGHUP, twice with some shells.
+// TestSignalsLetTheBatchFinish signals the program while a batch is in flight.
+// A closing terminal sends SIGHUP, twice with some shells.
 func TestSignalsLetTheBatchFinish(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent a signal there")
@@ -236,7 +235,7 @@ func TestSignalsLetTheBatchFinish(t *testing.T) {
 			for range 3 { // the sequence, and two batches
 				<-tr.done
 			}
-			for _, s := range signals { // the second batch is done, and its reply held back
+			for _, s := range signals { // the reply to the second batch is held back
 				if err := cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
 				}
@@ -256,7 +255,7 @@ func TestSignalsLetTheBatchFinish(t *testing.T) {
 	}
 }
 
-// TestAClosedPipeStopsNoBatch closes the pipe that the program writes to.
+// TestAClosedPipeStopsNoBatch closes the output pipe of the program.
 func TestAClosedPipeStopsNoBatch(t *testing.T) {
 	tr := newTrial(t, 300)
 	r, w, err := os.Pipe()

@@ -1,15 +1,16 @@
-// Demeterrr works on a demeterrr account from the command line. It checks a key,
-// lists and exports contacts, brings customer files into the account, sends
-// sequences to each contact once, and plays a fake account.
+// Demeterrr manages a demeterrr account from the command line.
+//
+// It checks an API key, lists and exports contacts, and syncs customer files.
+// It sends a sequence once to each contact. It also serves a fake account for
+// trials and tests.
 //
 //	go install github.com/demeterrr/demeterrr-go/cmd/demeterrr@latest
 //	demeterrr check
 //	demeterrr contacts sync --dry-run customers.csv
 //	demeterrr sequences execute "Post-Purchase Survey" customers.csv
 //
-// It reads the key from DEMETERRR_API_KEY, and the address from
-// DEMETERRR_BASE_URL if that is set. The README has the commands, the exit
-// codes and where files are kept.
+// DEMETERRR_API_KEY holds the key. DEMETERRR_BASE_URL overrides the address.
+// The README lists the commands, the exit codes and the folders of journals.
 package main
 
 import (
@@ -21,15 +22,15 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(50) // the memory of big customer files counts more than the time
+	debug.SetGCPercent(50) // saves memory on big customer files
 	ctx := notify(context.Background())
 	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // notify returns a context that ends at the first Ctrl-C, SIGTERM or SIGHUP. A
-// second Ctrl-C or SIGTERM ends the program at once. A second SIGHUP does not:
-// a terminal that closes can send two. A signal that is ignored, as nohup does,
-// stays ignored. A closed pipe is an error of the write, and no signal.
+// second Ctrl-C or SIGTERM kills the program. A second SIGHUP has no effect,
+// because a closing terminal can send two. Ignored signals, as under nohup,
+// stay ignored. A closed pipe is a write error; SIGPIPE is ignored.
 func notify(parent context.Context) context.Context {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(parent)

@@ -14,7 +14,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// maxMemory is for half a million rows with 9 columns, all of which are used.
+// maxMemory is the limit for half a million rows with 9 mapped columns.
 const maxMemory = 250 << 20
 
 func TestAHugeFileTakesLittleMemory(t *testing.T) {
@@ -27,7 +27,7 @@ func TestAHugeFileTakesLittleMemory(t *testing.T) {
 	dir := t.TempDir()
 	input := filepath.Join(dir, "customers.csv")
 	writeCustomers(t, input, 500_000)
-	bin := filepath.Join(dir, "program") // the tests' own binary has the race detector
+	bin := filepath.Join(dir, "program") // the test binary may include the race detector
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// stateFolder is where journals and states are kept of the account that the
-// environment names: one folder for each address.
+// stateFolder returns the folder of journals and states. Each address has its
+// own folder.
 func stateFolder() (string, error) {
 	home, err := os.UserHomeDir()
 	dir := filepath.Join(home, ".local", "state")
@@ -24,18 +24,18 @@ func stateFolder() (string, error) {
 	case filepath.IsAbs(xdg):
 		dir, err = xdg, nil
 	case runtime.GOOS == "windows":
-		dir, err = os.UserCacheDir() // %LocalAppData%, which stays on the machine
+		dir, err = os.UserCacheDir() // %LocalAppData%, which is not synced to other machines
 	case runtime.GOOS == "darwin":
 		dir, err = os.UserConfigDir()
 	}
 	if err != nil {
-		return "", errors.New("there is no home folder for journals and states; name the file, or set XDG_STATE_HOME")
+		return "", errors.New("no home folder for journals and states; set XDG_STATE_HOME, or name a file with --journal or --state")
 	}
 	return filepath.Join(dir, "demeterrr", account()), nil
 }
 
-// account names the address of the account that the environment names. A key is
-// left out: it can change, and sequences have unique ids.
+// account returns the name of the address in the environment. The name contains
+// no key, because keys change. Sequence ids are unique anyway.
 func account() string {
 	address := cmp.Or(os.Getenv("DEMETERRR_BASE_URL"), demeterrr.DefaultBaseURL)
 	if normalAddress(address) == normalAddress(demeterrr.DefaultBaseURL) {
@@ -50,8 +50,8 @@ func account() string {
 	return name + "-" + hash(normalAddress(address))
 }
 
-// normalAddress is the same for all spellings of an address: the scheme, the case
-// of the host, a default port and slashes at the end make no difference.
+// normalAddress normalizes an address. It drops the scheme, a default port and
+// trailing slashes, and lowers the case of the host.
 func normalAddress(address string) string {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil {
@@ -64,19 +64,19 @@ func normalAddress(address string) string {
 	return host + strings.TrimRight(u.EscapedPath(), "/")
 }
 
-// hash tells names apart in the name of a file, and reveals none.
+// hash returns a short hash for file names.
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:6])
 }
 
-// fileName is a name as the name of a file.
+// fileName escapes a name for use as a file name.
 func fileName(name string) string { return url.QueryEscape(name) }
 
-// makeFolder makes the folder of a file, for the user alone.
+// makeFolder creates the folder of a file, with mode 0700.
 func makeFolder(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("the folder of journals and states cannot be made (%w); name the file, or set XDG_STATE_HOME", err)
+		return fmt.Errorf("cannot create the folder of journals and states (%w); set XDG_STATE_HOME, or name a file with --journal or --state", err)
 	}
 	return nil
 }

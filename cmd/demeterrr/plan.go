@@ -13,19 +13,19 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// plan is what a bulk command is about to do.
+// plan is the plan of a bulk command.
 type plan struct {
-	what     string // a sentence for people
-	note     string // one more, if something is missing
-	first    []any  // contacts as they would be sent
+	what     string // for people
+	note     string // a warning; may be empty
+	first    []any  // request bodies of the first contacts
 	counts   tallies
 	requests int
 	takes    time.Duration
 }
 
-const firstRows = 3 // that are shown
+const firstRows = 3 // rows shown in a plan
 
-// showPlan shows the plan: people read it, programs get a line of JSON.
+// showPlan prints the plan as text, or as one line of JSON.
 func (a *app) showPlan(c *customers, p *plan) {
 	if a.output == "json" {
 		object := p.counts.object()
@@ -40,9 +40,9 @@ func (a *app) showPlan(c *customers, p *plan) {
 	}
 	a.showMapping(out, c)
 	if len(p.first) > 0 {
-		fmt.Fprintln(out, "First rows as they would be sent:")
+		fmt.Fprintln(out, "First rows to send:")
 		for _, contact := range p.first {
-			text, _ := json.Marshal(contact) // it came from a file of texts
+			text, _ := json.Marshal(contact) // texts only: cannot fail
 			fmt.Fprintln(out, "  "+visible(string(text)))
 		}
 	}
@@ -50,11 +50,11 @@ func (a *app) showPlan(c *customers, p *plan) {
 		fmt.Fprintln(out, p.note)
 	}
 	fmt.Fprintln(out, p.what)
-	fmt.Fprintf(out, "  %s\n", p.counts)
-	fmt.Fprintf(out, "  %s, %s\n", count(p.requests, "request"), done(p.takes, time.Now()))
+	fmt.Fprintln(out, wrap(out, "  "+p.counts.String()))
+	fmt.Fprintf(out, "  %s, %s\n", count(p.requests, "more request"), done(p.takes, time.Now()))
 }
 
-// column is what becomes of a column.
+// column is the meaning of a column, in JSON.
 type column struct {
 	Number   int    `json:"number"`
 	Header   string `json:"header"`
@@ -74,7 +74,7 @@ func (c *customers) mapping() []column {
 	return all
 }
 
-// meaning says in words what becomes of a column.
+// meaning describes the use of a column.
 func (c *column) meaning() string {
 	var all []string
 	if c.Field != "" {
@@ -116,13 +116,13 @@ func (a *app) showMapping(out io.Writer, c *customers) {
 	}
 }
 
-// estimate returns how long requests take at the current quota.
+// estimate returns the duration of the requests at the current quota.
 func estimate(requests, perMinute, perHour int, quota demeterrr.RateLimit, now time.Time) time.Duration {
 	if requests <= 0 {
 		return 0
 	}
 	free, next := perHour, time.Hour
-	if quota.Limit > perMinute { // it is the hour's
+	if quota.Limit > perMinute { // the quota of the hour
 		if free = min(free, quota.Remaining); !quota.Reset.IsZero() {
 			next = max(0, quota.Reset.Sub(now))
 		}
@@ -136,12 +136,12 @@ func estimate(requests, perMinute, perHour int, quota demeterrr.RateLimit, now t
 	return wait + time.Duration((requests-1)/perMinute)*time.Minute
 }
 
-// done says when something is over that takes so long.
+// done describes the end of a job of the given duration.
 func done(takes time.Duration, now time.Time) string {
 	at := now.Add(takes).Local()
 	switch {
 	case takes < time.Minute:
-		return "done at once"
+		return "done in under a minute"
 	case takes < 12*time.Hour:
 		return fmt.Sprintf("done about %s, in %s", at.Format("15:04"), duration(takes))
 	default:
@@ -156,25 +156,27 @@ func duration(d time.Duration) string {
 	return count(int(d.Round(time.Hour).Hours()), "hour")
 }
 
-// canAsk reports whether somebody can answer: standard input must be a terminal,
-// and not the customer file.
+// canAsk reports whether the user can answer a question. Standard input must be
+// a terminal, and the customer file another file.
 func (a *app) canAsk(path string) bool {
 	return path != "-" && a.in != nil && isTerminal(a.in) && isTerminal(a.errs)
 }
 
-// checkAsk returns an error before anything is read if nobody will be there to
-// answer.
+// checkAsk fails early if the command will ask and the user cannot answer.
 func (a *app) checkAsk(path string, flags *bulkFlags) error {
 	if flags.yes || flags.dryRun || a.canAsk(path) {
 		return nil
 	}
-	return usagef("nobody can answer here; add --yes to go on without a question, or --dry-run to look first")
+	return usagef("the command asks before it sends, but there is no terminal; add --yes to proceed, or --dry-run to see the plan")
 }
 
-// errDeclined is the answer no.
+// errDeclined is the result of the answer no.
 var errDeclined = &coded{exitStopped, errors.New("nothing was sent")}
 
-// ask asks for a yes.
+// errAskEnded is the result of Ctrl-C at the question.
+var errAskEnded = &coded{exitInterrupted, errors.New("nothing was sent")}
+
+// ask prints a question and waits for yes or no.
 func (a *app) ask(ctx context.Context, flags *bulkFlags, question string) error {
 	if flags.yes {
 		return nil
@@ -188,7 +190,7 @@ func (a *app) ask(ctx context.Context, flags *bulkFlags, question string) error 
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(a.errs)
-		return ctx.Err()
+		return errAskEnded
 	case text := <-answer:
 		if text == "y" || text == "yes" {
 			return nil

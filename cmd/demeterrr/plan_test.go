@@ -38,7 +38,7 @@ func TestTheEndIsTold(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.Local)
 	for takes, want := range map[time.Duration]string{
-		0:                "done at once",
+		0:                "done in under a minute",
 		time.Minute:      "done about 12:01, in 1 minute",
 		64 * time.Minute: "done about 13:04, in 64 minutes",
 		29 * time.Hour:   "done about Sat 28 Nov 17:00, in 29 hours",

@@ -13,32 +13,32 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// progress shows how far a command has come: as a bar at a terminal, and as a
-// line now and then elsewhere, such as in the mail that cron sends.
+// progress shows the progress of a command. A terminal gets a bar. Other
+// outputs, such as mail from cron, get a line every 10 seconds.
 type progress struct {
 	out io.Writer
 
 	mu    sync.Mutex
-	bar   *progressbar.ProgressBar // nil if out is no terminal, or a narrow one
-	width int                      // of the terminal; 0 if out is none
+	bar   *progressbar.ProgressBar // nil for a narrow terminal or another output
+	width int                      // of the terminal; 0 for another output
 	last  time.Time
 	what  string
 	waits bool
-	until time.Time // of the wait that was told
+	until time.Time // end of the last reported wait
 	ended bool
 }
 
 const (
 	lineEvery = 10 * time.Second
-	narrow    = 70 // columns; with fewer, the bar has no room
+	narrow    = 70 // columns needed for a bar
 )
 
-// step is how far a command has come.
+// step is the current state of a command.
 type step struct {
 	what        string
-	done, total int // a total below 1 is not known
+	done, total int // total is 0 if unknown
 	end         time.Time
-	reason      demeterrr.WaitReason // empty if nothing waits
+	reason      demeterrr.WaitReason // empty without a wait
 	until       time.Time
 }
 
@@ -47,7 +47,7 @@ func newProgress(out io.Writer) *progress {
 	if !isTerminal(out) {
 		return p
 	}
-	if p.width = width(out); p.width < narrow {
+	if p.width = max(2, width(out)); p.width < narrow {
 		return p
 	}
 	p.bar = progressbar.NewOptions64(1,
@@ -60,7 +60,7 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// show shows a step. Some calls come from other goroutines.
+// show shows a step. It is safe for concurrent use.
 func (p *progress) show(s step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +82,8 @@ func (p *progress) show(s step) {
 	}
 }
 
-// draw draws the bar ten times a second, and at once when a wait begins or ends:
-// the next step may come long after it.
+// draw redraws the bar at most ten times a second. The start and the end of a
+// wait are drawn at once, because the next step may be minutes away.
 func (p *progress) draw(s step, waits bool) {
 	text := s.what
 	if waits {
@@ -105,7 +105,7 @@ func (p *progress) draw(s step, waits bool) {
 		return
 	}
 	if changed {
-		p.bar.Reset() // one that is full shows nothing any more
+		p.bar.Reset() // a full bar draws nothing
 	}
 	if total := max(s.total, -1); total != 0 && p.bar.GetMax() != total {
 		p.bar.ChangeMax(total)
@@ -114,10 +114,10 @@ func (p *progress) draw(s step, waits bool) {
 	p.bar.Describe(text)
 }
 
-// clear takes the bar away.
+// clear erases the bar.
 func (p *progress) clear() {
 	switch {
-	case p.ended || p.what == "": // it was never there
+	case p.ended || p.what == "": // nothing is drawn
 	case p.bar != nil:
 		_ = p.bar.Clear()
 	case p.width > 0:
@@ -125,7 +125,7 @@ func (p *progress) clear() {
 	}
 }
 
-// String is the step as a line.
+// String returns the step as a line.
 func (s step) String() string {
 	text := s.what + ": " + grouped(s.done)
 	if s.total > 0 {
@@ -137,7 +137,7 @@ func (s step) String() string {
 	return text
 }
 
-// say prints a line above the bar.
+// say prints a line in place of the bar.
 func (p *progress) say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,14 +148,14 @@ func (p *progress) say(line string) {
 	fmt.Fprintln(p.out, line)
 }
 
-// pause takes the bar away until the next step.
+// pause erases the bar until the next step.
 func (p *progress) pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
 }
 
-// close takes the bar away.
+// close erases the bar for good.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,19 +17,24 @@ import (
 
 // The exit codes, for cron jobs and scripts.
 const (
-	exitDone        = 0   // everything is as it should be
-	exitStopped     = 1   // it stopped early: run it again
-	exitUsage       = 2   // the command line or a file cannot be used: nothing was sent
-	exitPartly      = 3   // it came to the end, and some contacts failed: see the errors file
-	exitInterrupted = 130 // Ctrl-C, SIGTERM or SIGHUP: run it again
+	exitDone        = 0   // success
+	exitStopped     = 1   // stopped early: run it again
+	exitUsage       = 2   // invalid command line, file or name: nothing was sent
+	exitPartly      = 3   // finished with failures: see the errors file
+	exitInterrupted = 130 // Ctrl-C, SIGTERM or SIGHUP: run it again to resume
 )
 
 const exitCodes = `Exit codes:
-  0    all is done
-  1    it stopped early: run it again
-  2    the command line, a file or a name cannot be used: nothing was sent
-  3    some contacts or checks failed: see the errors file, or the output
-  130  Ctrl-C, SIGTERM or SIGHUP: run it again to go on`
+  0    success
+  1    stopped early: run it again
+  2    invalid command line, file or name: nothing was sent
+  3    some contacts or checks failed: see the errors file or the output
+  130  Ctrl-C, SIGTERM or SIGHUP: run it again to resume`
+
+const environment = `Environment:
+  DEMETERRR_API_KEY   the API key, from the dashboard
+  DEMETERRR_BASE_URL  another address, such as that of demeterrr fake
+  DEMETERRR_DATABASE  the default of --database`
 
 // stdio is where a command reads and writes.
 type stdio struct {
@@ -36,15 +42,15 @@ type stdio struct {
 	out, errs io.Writer
 }
 
-// app is what all commands share.
+// app holds the state shared by all commands.
 type app struct {
 	stdio
 	output             string // table, json or csv
 	perMinute, perHour int
-	lost               error // of an output that could not be written
+	lost               error // the first failed write to the output
 }
 
-// coded is an error with its exit code. A nil error has been reported.
+// coded is an error with an exit code. A nil err is already reported.
 type coded struct {
 	code int
 	err  error
@@ -59,7 +65,7 @@ func (e *coded) Error() string {
 
 func (e *coded) Unwrap() error { return e.err }
 
-// usage marks an error as one of the command line or of a file.
+// usage gives an error the exit code for invalid input.
 func usage(err error) error { return &coded{exitUsage, err} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
@@ -73,13 +79,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root.SetOut(std.out)
 	root.SetErr(std.errs)
 	begun := false
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		begun = true
-		return a.checkFlags()
+		return errors.Join(checkNames(c), a.checkFlags())
 	}
 	err := root.ExecuteContext(ctx)
 	if a.lost != nil {
-		fmt.Fprintln(std.errs, "demeterrr: the output cannot be written:", a.lost)
+		fmt.Fprintln(std.errs, "demeterrr: cannot write the output:", a.lost)
 	}
 	if err == nil {
 		if a.lost != nil {
@@ -97,7 +103,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	case ctx.Err() != nil:
 		code = exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
-		return exitStopped // nobody reads any more
+		return exitStopped // the reader has closed the pipe
 	case errors.Is(err, demeterrr.ErrNotFound), errors.Is(err, demeterrr.ErrValidation):
 		code = exitUsage
 	}
@@ -109,9 +115,12 @@ func run(ctx context.Context, args []string, std stdio) int {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "demeterrr",
-		Short:         "Contacts and survey sequences of a demeterrr account",
-		Long:          "Contacts and survey sequences of a demeterrr account. The key is read from DEMETERRR_API_KEY.\n\n" + exitCodes,
+		Use:   "demeterrr",
+		Short: "Manage contacts and send survey sequences of a demeterrr account",
+		Long:  "Manage contacts and send survey sequences of a demeterrr account.\n\n" + environment + "\n\n" + exitCodes,
+		Example: "  demeterrr check\n" +
+			"  demeterrr contacts sync --dry-run customers.csv\n" +
+			"  demeterrr sequences execute --dry-run \"Post-Purchase Survey\" customers.csv",
 		Version:       demeterrr.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -120,31 +129,32 @@ func (a *app) root() *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	flags.StringVarP(&a.output, "output", "o", "", "table, json or csv (default: table at a terminal, else json)")
-	flags.IntVar(&a.perMinute, "per-minute", 100, "the `requests` a minute that this program may use of your plan")
-	flags.IntVar(&a.perHour, "per-hour", 1000, "the `requests` an hour that this program may use of your plan")
+	flags.StringVarP(&a.output, "output", "o", "", "output `format`: table, json or csv (default: table on a terminal, json otherwise)")
+	flags.IntVar(&a.perMinute, "per-minute", 100, "maximum `requests` per minute")
+	flags.IntVar(&a.perHour, "per-hour", 1000, "maximum `requests` per hour")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.checkCommand(), group("contacts", "List, export and sync contacts", a.contactsList(), a.contactsGet(), a.contactsExport(), a.contactsSync()),
-		group("sequences", "List sequences, and send one to each contact once", a.sequencesList(), a.sequencesExecute()),
-		group("journal", "See and resolve who is in doubt", a.journalShow(), a.journalForget()), a.fakeCommand())
+		group("sequences", "List sequences, and send one once to each contact", a.sequencesList(), a.sequencesExecute()),
+		group("journal", "Show and release contacts in doubt", a.journalShow(), a.journalForget()), a.fakeCommand())
 	return root
 }
 
-// group is a command that has others.
+// group returns a command with subcommands.
 func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		_ = c.Help()
-		return usagef("name a command of %s", name)
+		return usagef("%s needs a command; see demeterrr %s --help", name, name)
 	}}
 	c.AddCommand(commands...)
 	return c
 }
 
-// arguments makes a command take so many arguments. Its usage line names them.
+// arguments requires between least and most arguments. The error shows the
+// usage line.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return fmt.Errorf("%s given; want %s", count(len(args), "argument"), c.UseLine())
+			return fmt.Errorf("got %s; usage: %s", count(len(args), "argument"), c.UseLine())
 		}
 		return nil
 	}
@@ -159,9 +169,20 @@ func (a *app) checkFlags() error {
 	}
 	switch {
 	case a.output != "table" && a.output != "json" && a.output != "csv":
-		return usagef("--output %s: want table, json or csv", a.output)
+		return usagef("--output %s: use table, json or csv", a.output)
 	case a.perMinute < 1 || a.perHour < 1:
 		return usagef("--per-minute and --per-hour must be at least 1")
+	}
+	return nil
+}
+
+// checkNames rejects an empty name of a journal or a state, such as an unset
+// variable in a script. The default journal could message contacts again.
+func checkNames(c *cobra.Command) error {
+	for _, name := range []string{"campaign", "journal", "source", "state", "database"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usagef("--%s is empty; add a value, or omit the flag", name)
+		}
 	}
 	return nil
 }
@@ -171,7 +192,7 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// width is how many columns a terminal has.
+// width returns the number of columns of a terminal, or 80.
 func width(w io.Writer) int {
 	if file, ok := w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {

@@ -12,20 +12,20 @@ import (
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// findSequence returns the sequence with the name or the id, if it can be sent.
-// With an id it does without the scope sequences:read.
+// findSequence returns the active sequence with the name or the id. An id also
+// works without the scope sequences:read.
 func (a *app) findSequence(ctx context.Context, client *demeterrr.Client, name string) (*demeterrr.Sequence, error) {
 	if !uuid.MatchString(name) {
 		return a.sequenceByName(ctx, client, name)
 	}
-	id := strings.ToLower(name) // journals are found by it
+	id := strings.ToLower(name) // the journal's path contains it
 	s, err := client.Sequences.Get(ctx, id, a.tellWaits())
 	switch {
 	case errors.Is(err, demeterrr.ErrInsufficientPermissions):
-		fmt.Fprintln(a.errs, "the sequence is not checked: the key lacks the scope sequences:read")
+		fmt.Fprintln(a.errs, "warning: cannot check that the sequence is active: the key lacks the scope sequences:read")
 		return &demeterrr.Sequence{ID: id, Name: id}, nil
 	case errors.Is(err, demeterrr.ErrNotFound):
-		return nil, usagef("there is no sequence %s; demeterrr sequences list has all", id)
+		return nil, usagef("sequence %s does not exist; demeterrr sequences list shows all sequences", id)
 	case err != nil:
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *app) sequenceByName(ctx context.Context, client *demeterrr.Client, name
 		if len(names) > most {
 			names = append(names[:most], "…")
 		}
-		return nil, usagef("there is no sequence %q; there are %s", name, strings.Join(names, ", "))
+		return nil, usagef("sequence %q does not exist; use one of %s", name, strings.Join(names, ", "))
 	case 1:
 		found[0].ID = strings.ToLower(found[0].ID)
 		return found[0], checkActive(found[0])
@@ -60,10 +60,10 @@ func (a *app) sequenceByName(ctx context.Context, client *demeterrr.Client, name
 	for _, s := range found {
 		all = append(all, fmt.Sprintf("%s (%s)", s.ID, s.Status))
 	}
-	return nil, usagef("%d sequences have the name %q; name one by its id: %s", len(found), name, strings.Join(all, ", "))
+	return nil, usagef("%d sequences have the name %q; use an id: %s", len(found), name, strings.Join(all, ", "))
 }
 
-// checkActive refuses the states of a sequence that are known not to send.
+// checkActive fails for a draft, paused or archived sequence.
 func checkActive(s *demeterrr.Sequence) error {
 	switch strings.ToLower(string(s.Status)) {
 	case "draft", "paused", "archived":

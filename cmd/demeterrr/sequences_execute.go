@@ -24,12 +24,12 @@ func (a *app) sequencesExecute() *cobra.Command {
 	var f executeFlags
 	c := &cobra.Command{
 		Use:   "execute SEQUENCE FILE",
-		Short: "Send a sequence to the people of a CSV or XLSX file, each once",
-		Long: "Send a sequence to the people of a CSV or XLSX file, or of standard input for -, 100 to a request.\n" +
-			"The sequence is named by its name or its id. A journal remembers who was sent to: run the same command again after a\n" +
-			"crash or with more rows, and it sends to the others only. For the next campaign name another --campaign.\n" +
-			"People who opted out are left out and listed. If an email appears twice, the first row counts.\n" +
-			"It shows what it will do, and asks.\n\n" + exitCodes,
+		Short: "Send a sequence once to each contact of a CSV or XLSX file",
+		Long: "Send a sequence once to each contact of a CSV or XLSX file. The file - is standard input.\n" +
+			"SEQUENCE is a name or an id. The command shows a plan and asks. After a yes it sends 100 contacts per request.\n\n" +
+			"A journal records every contact. After a crash, or with more rows, run the same command again:\n" +
+			"it sends to the remaining contacts. For the next survey, use a new --campaign.\n" +
+			"Opted-out contacts are left out and listed. If an email appears twice, the first row wins.\n\n" + exitCodes,
 		Example: "  demeterrr sequences execute --dry-run \"Post-Purchase Survey\" customers.csv\n" +
 			"  demeterrr sequences execute --campaign 2026-11 880e8400-e29b-41d4-a716-446655440000 customers.xlsx",
 		Args: arguments(2, 2),
@@ -46,9 +46,9 @@ func (a *app) sequencesExecute() *cobra.Command {
 	f.bulkFlags.register(c)
 	f.campaignFlags.register(c)
 	flags := c.Flags()
-	flags.StringVar(&f.options.LocationID, "location", "", "the `id` of a location that applies to all")
-	flags.StringVar(&f.options.EmployeeID, "employee", "", "the `id` of an employee that applies to all")
-	flags.BoolVar(&f.options.SplitRefused, "split-refused", false, "halve a batch that the API refuses, until the contact at fault stands alone")
+	flags.StringVar(&f.options.LocationID, "location", "", "`id` of a location for all contacts")
+	flags.StringVar(&f.options.EmployeeID, "employee", "", "`id` of an employee for all contacts")
+	flags.BoolVar(&f.options.SplitRefused, "split-refused", false, "halve a rejected batch until the invalid contact is alone")
 	return c
 }
 
@@ -61,7 +61,7 @@ type executeRun struct {
 	client   *demeterrr.Client
 	sequence *demeterrr.Sequence
 	progress *progress
-	send     int // contacts to send to
+	send     int // planned contacts
 	requests int
 }
 
@@ -80,6 +80,9 @@ func (a *app) executeSequence(ctx context.Context, f *executeFlags, name, path s
 	journal, err := f.path(sequence.ID, f.database)
 	if err != nil {
 		return usage(err)
+	}
+	if err := f.checkAlike(sequence.ID, f.database); err != nil {
+		return err
 	}
 	file, err := a.openCustomers(path, &f.bulkFlags, journal)
 	if err != nil {
@@ -107,7 +110,7 @@ func (a *app) executeSequence(ctx context.Context, f *executeFlags, name, path s
 	return r.run(ctx, journal)
 }
 
-// executeContacts are the contacts as Execute takes them.
+// executeContacts yields the selected contacts for Execute.
 func (r *executeRun) executeContacts() iter.Seq2[demeterrr.ExecuteContact, error] {
 	return func(yield func(demeterrr.ExecuteContact, error) bool) {
 		for p, err := range r.contacts() {
@@ -118,41 +121,48 @@ func (r *executeRun) executeContacts() iter.Seq2[demeterrr.ExecuteContact, error
 	}
 }
 
-// run sends.
+// run sends the sequence and reports the result.
 func (r *executeRun) run(ctx context.Context, journal string) error {
 	r.progress = newProgress(r.errs)
 	defer r.progress.close()
 	stop := context.AfterFunc(ctx, func() { r.progress.say("stopping; the batch in flight is allowed to finish") })
 	defer stop()
+	r.progress.show(step{what: "sending", total: r.send})
 	options := r.flags.options
 	options.Journal, options.OnProgress, options.OnResult = r.Journal, r.onProgress, r.onResult
 	report, err := bulk.Execute(ctx, r.client, r.sequence.ID, r.executeContacts(), &options)
 	r.progress.close()
-	r.report("Done", append(tallies{
+	title := "Done"
+	if err != nil {
+		title = "Stopped early"
+	}
+	r.report(title, append(tallies{
 		{"sent", "sent", report.Sent},
 		{"alreadySent", "sent before", report.AlreadySent},
 		{"skipped", "skipped by the API", len(report.Skipped)},
 		{"failed", "failed", len(report.Failed)},
 		{"unknown", "in doubt", len(report.Unknown)},
-		{"inFlight", "being sent to by another process", len(report.InFlight)},
+		{"inFlight", "in flight in another process", len(report.InFlight)},
 		{"notTried", "not tried", len(report.NotTried)},
 		{"requests", "", report.Requests},
 	}, r.leftOut()...))
 	if len(report.Unknown) > 0 {
-		fmt.Fprintln(r.errs, "those in doubt may have been messaged: look under Sendings in the dashboard, then use demeterrr journal forget")
+		fmt.Fprintln(r.errs, "contacts in doubt may have been messaged: look under Sendings in the dashboard, then run demeterrr journal forget for the others")
 	}
 	problems := len(report.Skipped) + len(report.Failed) + len(report.Unknown) + len(report.InFlight)
 	finished := r.finish(problems, journal)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return &coded{exitInterrupted, errors.New("stopped; run the same command again to go on: nobody is sent to twice")}
+		return &coded{exitInterrupted, errors.New("stopped; run the same command again to resume: no contact is messaged twice")}
+	case err != nil && report.Requests > 0:
+		return &coded{exitStopped, err} // something may have been sent
 	case err != nil:
 		return err
 	}
 	return finished
 }
 
-// finish writes the errors file, and returns the error of a run with problems.
+// finish writes the errors file, and returns an error if there were problems.
 func (r *executeRun) finish(problems int, journal string) error {
 	if err := r.writeErrors(r.customers, &r.flags.bulkFlags, journal); err != nil {
 		fmt.Fprintln(r.errs, err)
@@ -173,9 +183,9 @@ func (r *executeRun) onProgress(p bulk.ExecuteProgress) {
 	r.progress.show(s)
 }
 
-// onResult lists a contact that was not sent to.
+// onResult lists a contact without a sending.
 func (r *executeRun) onResult(result bulk.ExecuteResult) {
-	row := r.rows[result.Index]
+	row := r.row(result.Index)
 	switch result.Outcome {
 	case bulk.ExecuteSent, bulk.ExecuteAlreadySent, bulk.ExecuteDuplicate, bulk.ExecuteNotTried:
 	case bulk.ExecuteSkipped:
@@ -187,7 +197,7 @@ func (r *executeRun) onResult(result bulk.ExecuteResult) {
 
 func skippedReason(status demeterrr.ExecutionStatus) string {
 	if status == "" {
-		return "skipped: the API did not say why"
+		return "skipped: the API gave no reason"
 	}
 	return fmt.Sprintf("skipped: the API's status is %q", status)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ import (
 
 const guests = "Email,First name,Unsubscribed\na@example.com,Ann,\nA@EXAMPLE.COM,Ann,\nstop@example.com,Uma,\n,No name,\nout@example.com,Otto,yes\nb@example.com,Bo,\n"
 
-// newSurvey is a fake with a sequence, and with a contact who is unsubscribed.
+// newSurvey starts a fake with a sequence and an unsubscribed contact.
 func newSurvey(t *testing.T) (*demeterrrtest.Server, demeterrr.Sequence) {
 	t.Helper()
 	srv := newFake(t)
@@ -50,7 +51,7 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			r := command(t, "sequences execute -o table --dry-run", args...).want(t, exitPartly,
 				"c.csv: 6 rows, utf-8\n", "  Email: email\n", "  Unsubscribed: consent, 1 opted out\n",
 				`  {"email":"a@example.com","firstName":"Ann"}`, `Sequence "My Survey" (`+sequence.ID+`)`,
-				"  3 to send to, 1 opted out (left out), 1 of an email that another row has, 1 invalid\n  1 request, done at once\n", "nothing was sent")
+				"  3 to send, 1 opted out (left out), 1 duplicate, 1 invalid\n  1 more request, done in under a minute\n", "nothing was sent")
 			if strings.Contains(r.out, "out@example.com") || len(srv.Sendings()) > 0 || len(srv.Requests()) != 1 {
 				t.Errorf("%d requests\n%s", len(srv.Requests()), r.out)
 			}
@@ -59,13 +60,13 @@ func TestASequenceIsSentToEachOnce(t *testing.T) {
 			}
 
 			command(t, "sequences execute -o table --yes", args...).want(t, exitPartly,
-				"Done: 2 sent, 1 skipped by the API, 1 request, 1 opted out (left out), 1 of an email that another row has, 1 invalid\n")
+				"Done: 2 sent, 1 skipped by the API, 1 request, 1 opted out (left out), 1 duplicate, 1 invalid\n")
 			if diff := cmp.Diff([]string{"a@example.com", "b@example.com"}, sentTo(srv)); diff != "" {
 				t.Error(diff)
 			}
 			listed, _ := os.ReadFile("errors.csv")
 			want := "\ufeff" + `"row","reason","Email","First name","Unsubscribed"` + "\r\n" +
-				`"3","duplicate: the email is that of row 2, which counts","A@EXAMPLE.COM","Ann",""` + "\r\n" +
+				`"3","duplicate: row 2 has the same email and is used","A@EXAMPLE.COM","Ann",""` + "\r\n" +
 				`"4","skipped: the API's status is ""skipped""","stop@example.com","Uma",""` + "\r\n" +
 				`"5","invalid: the email is empty","","No name",""` + "\r\n" +
 				`"6","opted out: Unsubscribed is set","out@example.com","Otto","yes"` + "\r\n"
@@ -104,8 +105,8 @@ func TestASequenceIsCheckedBeforeTheFileIsRead(t *testing.T) {
 	srv.AddSequence(demeterrr.Sequence{Name: "twice", Status: "draft"})
 	paused := srv.AddSequence(demeterrr.Sequence{Name: "Paused", Status: "paused"})
 	for name, says := range map[string]string{
-		"Other": `no sequence "Other"; there are "My Survey"`, "TWICE": "2 sequences have the name", "paused": "activate it in the dashboard",
-		paused.ID: "activate it in the dashboard", nobody: "there is no sequence " + nobody,
+		"Other": `sequence "Other" does not exist; use one of "My Survey"`, "TWICE": "2 sequences have the name", "paused": "activate it in the dashboard",
+		paused.ID: "activate it in the dashboard", nobody: "sequence " + nobody + " does not exist",
 	} {
 		for _, mode := range []string{"--yes", "--dry-run"} {
 			command(t, "sequences execute "+mode, name, "none.csv").want(t, exitUsage, says)
@@ -130,11 +131,11 @@ func TestOutputsAreNeverTheSameFile(t *testing.T) {
 		"--errors hard.csv":                             "customer file itself",
 		"--errors a.db-wal --database sqlite:a.db":      "same file as a.db-wal",
 		"--errors ./a.db --database sqlite:a.db":        "same file as a.db",
-		"--errors " + os.DevNull:                        "name another errors file",
+		"--errors " + os.DevNull:                        "choose another errors file",
 		"--journal notes":                               "notes",
 		"--journal c.csv":                               "c.csv",
-		"--journal j --campaign x":                      "leave out --campaign",
-		"--database mongo://x":                          "want postgres://",
+		"--journal j --campaign x":                      "conflicts with --campaign",
+		"--database mongo://x":                          "use postgres://",
 		"--database postgres://u:secret@127.0.0.1:1/x%": "--database",
 	} {
 		r := command(t, "sequences execute --yes "+flags+" "+sequence.ID+" "+file).want(t, exitUsage, says)
@@ -203,4 +204,65 @@ func TestAStoppedRunSaysHowToGoOn(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(ctx, []string{"sequences", "execute", "--yes", sequence.ID, file}, stdio{nil, &out, &errs})
 	result{code, out.String(), errs.String()}.want(t, exitInterrupted, "the batch in flight is allowed to finish", "run the same command again", `"sent":100`)
+}
+
+func TestRowsAreListedWhileABatchEnds(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 3000 {
+		email := "p" + strconv.Itoa(i) + "@example.com"
+		srv.AddContact(demeterrr.Contact{Email: email, FirstName: "P", Unsubscribed: true})
+		text.WriteString(email + "\nnobody" + strconv.Itoa(i) + "\n")
+	}
+	file := writeText(t, "c.csv", text.String())
+	command(t, "sequences execute --yes --per-hour 5000 --per-minute 5000 "+sequence.ID+" "+file).want(t, exitPartly, `"skipped":3000`, "6,000 rows listed")
+}
+
+func TestAfterTheFirstRequestTheExitCodeSaysStopped(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 150 {
+		text.WriteString("p" + strconv.Itoa(i) + "@example.com\n")
+	}
+	file := writeText(t, "c.csv", text.String())
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Skip: 1, Status: 404})
+	command(t, "sequences execute --yes "+sequence.ID+" "+file).want(t, exitStopped, `"sent":100`, "NOT_FOUND")
+}
+
+func TestACampaignHasOneSpelling(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := func(flags ...string) result {
+		return command(t, "sequences execute --yes "+sequence.ID+" "+file, flags...)
+	}
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"sent":1`)
+	execute("--campaign", "Nov \u00e9").want(t, exitDone, `"alreadySent":1`)
+	for campaign, says := range map[string]string{
+		"nov \u00e9": "spelled Nov \u00e9", "NOV  \u00c9": "spelled Nov", "Nov e\u0301": "spelled Nov", "Nov\u00a0\u00e9": "spelled Nov",
+		"Nov \u00e9 ": "ends with a space", "": "--campaign is empty", " ": "--campaign is empty",
+	} {
+		execute("--campaign", campaign).want(t, exitUsage, says)
+		execute("--campaign", campaign, "--dry-run").want(t, exitUsage, says)
+	}
+	for _, flag := range []string{"--journal=", "--database="} {
+		execute(flag).want(t, exitUsage, "is empty")
+	}
+	if len(srv.Sendings()) != 1 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
+	execute("--campaign", "Dec").want(t, exitDone, `"sent":1`)
+}
+
+func TestACampaignDoesNotBeginAnewInADatabase(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\njane@example.com\n")
+	execute := "sequences execute --yes " + sequence.ID + " " + file
+	command(t, execute).want(t, exitDone, `"sent":1`)
+	command(t, execute+" --database sqlite:a.db").want(t, exitUsage, "has its journal in the file", "default.journal")
+	command(t, execute+" --database sqlite:a.db --campaign other").want(t, exitDone, `"sent":1`)
+	if len(srv.Sendings()) != 2 {
+		t.Errorf("%d sendings", len(srv.Sendings()))
+	}
 }

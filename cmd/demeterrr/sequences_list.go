@@ -7,7 +7,7 @@ import (
 func (a *app) sequencesList() *cobra.Command {
 	return &cobra.Command{
 		Use:               "list",
-		Short:             "List sequences with their ids",
+		Short:             "List sequences and their ids",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.listSequences,

@@ -9,12 +9,12 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// predicted is what a run will do with the contacts.
+// predicted is the predicted outcome of a run.
 type predicted struct {
 	send, alreadySent, skipped, inDoubt, inFlight, failed int
 	first                                                 []any
 	place                                                 int
-	waiting                                               map[string]waitingContact // by key
+	waiting                                               map[string]waitingContact // by email key
 	keys                                                  []string
 }
 
@@ -23,15 +23,15 @@ type waitingContact struct {
 	contact demeterrr.ExecuteContact
 }
 
-// show shows what a run will do, and returns how many contacts it will not send
-// to for a reason that somebody should look at.
+// show shows the plan of a run. It returns the number of contacts with a
+// problem.
 func (r *executeRun) show(ctx context.Context) (problems int, err error) {
 	p := &predicted{waiting: map[string]waitingContact{}}
 	for contact, err := range r.executeContacts() {
 		if err != nil {
 			return 0, err
 		}
-		row := r.rows[p.place]
+		row := r.row(p.place)
 		p.place++
 		if err := contact.Validate(); err != nil {
 			p.failed++
@@ -52,22 +52,22 @@ func (r *executeRun) show(ctx context.Context) (problems int, err error) {
 	r.send, r.requests = p.send, (p.send+99)/100
 	now := time.Now()
 	view := &plan{
-		what:  fmt.Sprintf("Sequence %q (%s) of %s, journal %s:", visible(r.sequence.Name), r.sequence.ID, r.client.BaseURL(), r.name),
+		what:  fmt.Sprintf("Sequence %q (%s)\n  of %s\n  journal %s", visible(r.sequence.Name), r.sequence.ID, r.client.BaseURL(), r.name),
 		first: p.first, requests: r.requests, takes: estimate(r.requests, r.perMinute, r.perHour, r.client.RateLimit(), now),
 		counts: append(tallies{
-			{"send", "to send to", p.send},
+			{"send", "to send", p.send},
 			{"alreadySent", "sent before", p.alreadySent},
 			{"skipped", "skipped by the API before", p.skipped},
-			{"failed", "to fail", p.failed},
+			{"failed", "will fail", p.failed},
 			{"unknown", "in doubt", p.inDoubt},
-			{"inFlight", "being sent to by another process", p.inFlight},
+			{"inFlight", "in flight in another process", p.inFlight},
 		}, r.leftOut()...),
 	}
 	r.showPlan(r.customers, view)
 	return p.skipped + p.failed + p.inDoubt + p.inFlight, nil
 }
 
-// ask100 asks the journal about the contacts that are waiting for it.
+// ask100 looks up the collected contacts in the journal.
 func (r *executeRun) ask100(ctx context.Context, p *predicted) error {
 	if len(p.keys) == 0 {
 		return nil
@@ -87,10 +87,10 @@ func (r *executeRun) ask100(ctx context.Context, p *predicted) error {
 			r.list(w.row, skippedReason(entry.Status))
 		case entry.Live:
 			p.inFlight++
-			r.list(w.row, "in flight: another process is sending to the contact")
+			r.list(w.row, "in flight: another process is sending to this contact; run again later")
 		default:
 			p.inDoubt++
-			r.list(w.row, "unknown: it may have been messaged; look under Sendings in the dashboard, then use demeterrr journal forget")
+			r.list(w.row, "unknown: may have been messaged; look under Sendings in the dashboard, and run demeterrr journal forget if it was not")
 		}
 	}
 	p.send += len(p.waiting)

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// databases make the flag of a new database of each kind, or skip the test.
+// databases create a database of each kind and return its flag, or skip the
+// test.
 var databases = map[string]func(t *testing.T) string{
 	"SQLite": func(t *testing.T) string {
 		t.Helper()
@@ -25,12 +26,11 @@ var databases = map[string]func(t *testing.T) string{
 	"MariaDB":    func(t *testing.T) string { t.Helper(); return "--database=" + newDatabase(t, maria) },
 }
 
-// databaseServer is a server of the tests' own, on a loopback port. The first test
-// that asks for it starts it.
+// databaseServer is a server on a loopback port. Its first use starts it.
 type databaseServer struct {
 	driver, first string
-	source        func(database string) string // of the driver
-	flag          func(database string) string // of the program
+	source        func(database string) string // data source name for the driver
+	flag          func(database string) string // value of --database
 }
 
 var (
@@ -38,12 +38,12 @@ var (
 	maria    = sync.OnceValues(startMaria)
 )
 
-// errMissing tells what is not installed.
+// errMissing names a missing server.
 type errMissing string
 
 func (e errMissing) Error() string { return string(e) }
 
-var stops []func() // of the servers, which start one after the other
+var stops []func() // one per started server
 
 func stopServers() {
 	for _, stop := range stops {
@@ -53,8 +53,8 @@ func stopServers() {
 
 var databasesMade int
 
-// newDatabase makes an empty database on a server. It skips the test where the
-// server is not installed; that is a failure in CI.
+// newDatabase creates an empty database on a server. Without the server, it
+// skips the test. In CI the test fails.
 func newDatabase(t *testing.T, start func() (*databaseServer, error)) string {
 	t.Helper()
 	s, err := start()
@@ -80,8 +80,8 @@ func newDatabase(t *testing.T, start func() (*databaseServer, error)) string {
 	return s.flag(name)
 }
 
-// guard runs a server until the tests end, however they end: the shell ends it
-// when the pipe closes. Servers refuse to run as root.
+// guard runs a server until the tests end. A shell stops the server when the
+// pipe closes, even after a crash. Servers refuse to run as root.
 func guard(user, dir string, command ...string) error {
 	script := `"$@" >server.log 2>&1 & cat >/dev/null; kill -QUIT $!; wait`
 	cmd := as(user, dir, append([]string{"sh", "-c", script, "sh"}, command...)...)
@@ -100,7 +100,7 @@ func guard(user, dir string, command ...string) error {
 	return nil
 }
 
-// as is a command of a user if the tests run as root, and of theirs else.
+// as returns a command that runs as user if the tests run as root.
 func as(user, dir string, command ...string) *exec.Cmd {
 	if os.Getuid() == 0 {
 		command = append([]string{"setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups"}, command...)
@@ -110,7 +110,7 @@ func as(user, dir string, command ...string) *exec.Cmd {
 	return cmd
 }
 
-// folder makes a folder that belongs to a user.
+// folder creates a folder owned by a user.
 func folder(user string) (string, error) {
 	dir, err := os.MkdirTemp("", "demeterrr")
 	if err == nil && os.Getuid() == 0 {
@@ -175,7 +175,7 @@ func startPostgres() (*databaseServer, error) {
 }
 
 func startMaria() (*databaseServer, error) {
-	const bin = "/usr/sbin/mariadbd" // not in everybody's PATH
+	const bin = "/usr/sbin/mariadbd" // often missing from PATH
 	if _, err := os.Stat(bin); err != nil {
 		return nil, errMissing("mariadbd is not installed (apt-get install mariadb-server)")
 	}
@@ -201,8 +201,8 @@ func startMaria() (*databaseServer, error) {
 	return (&databaseServer{"mysql", "mysql", source, flag}).ready(dir)
 }
 
-// withDatabases adds the flag of a database of each kind to a table of flags: the
-// one in which a flag says DATABASE.
+// withDatabases repeats each entry with the word DATABASE for every kind of
+// database.
 func withDatabases(flags map[string]string) map[string]string {
 	all := map[string]string{}
 	for name, line := range flags {
@@ -217,7 +217,7 @@ func withDatabases(flags map[string]string) map[string]string {
 	return all
 }
 
-// withDatabase replaces what withDatabases left by the flag of a new database.
+// withDatabase replaces the word DATABASE by the flag of a new database.
 func withDatabase(t *testing.T, line string) string {
 	t.Helper()
 	before, kind, ok := strings.Cut(line, "DATABASE ")

@@ -12,12 +12,12 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// table is what a command lists, in any of the output formats.
+// table is a list for any of the output formats.
 type table struct {
 	headers []string
-	whole   []string // headers whose cells are never cut
+	whole   []string // columns that are never cut
 	rows    [][]string
-	objects []any // what JSON has of each row; nil takes the cells
+	objects []any // the rows in JSON
 }
 
 func (t *table) add(object any, cells ...string) {
@@ -25,7 +25,7 @@ func (t *table) add(object any, cells ...string) {
 	t.objects = append(t.objects, object)
 }
 
-// print prints the table in the chosen format.
+// print prints the table in the format of --output.
 func (a *app) print(t *table) error {
 	switch a.output {
 	case "json":
@@ -58,8 +58,8 @@ func (t *table) csv(out io.Writer) error {
 	return w.Error()
 }
 
-// harmless returns a cell that a spreadsheet shows and does not compute. A
-// phone number stays as it is.
+// harmless guards a cell against evaluation as a formula. Phone numbers stay
+// unchanged.
 func harmless(cell string) string {
 	start := strings.TrimLeft(cell, " \u00a0\ufeff\u200b")
 	if start == "" || !strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(start)[0]) {
@@ -73,11 +73,11 @@ func harmless(cell string) string {
 
 const (
 	gap      = 2  // between columns
-	shortest = 12 // of a column that is cut
+	shortest = 12 // minimum width of a cut column
 )
 
-// text prints aligned columns. It cuts the widest ones to the width of the
-// terminal. If they are still too wide, it prints each row as a block of lines.
+// text prints aligned columns. It cuts the widest columns to fit the terminal.
+// If that fails, it prints each row as a block of lines.
 func (t *table) text(out io.Writer, width int) error {
 	rows := [][]string{t.headers}
 	for _, row := range t.rows {
@@ -121,7 +121,7 @@ func (t *table) blocks(out io.Writer) error {
 	return err
 }
 
-// fit returns the widths of the columns; ok is false if they are too wide.
+// fit returns the widths of the columns. ok is false if the table cannot fit.
 func (t *table) fit(rows [][]string, width int) (widths []int, ok bool) {
 	widths = make([]int, len(t.headers))
 	total := -gap
@@ -147,7 +147,7 @@ func (t *table) fit(rows [][]string, width int) (widths []int, ok bool) {
 	return widths, true
 }
 
-// cut cuts a text to a width, and shows that.
+// cut cuts a text to a width, and ends it with an ellipsis.
 func cut(s string, width int) string {
 	if uniseg.StringWidth(s) <= width {
 		return s
@@ -165,7 +165,27 @@ func cut(s string, width int) string {
 	return short + "…"
 }
 
-// visible replaces control characters, which could take over a terminal.
+// wrap breaks a list at commas to fit a terminal, and indents the other lines.
+func wrap(out io.Writer, list string) string {
+	if !isTerminal(out) {
+		return list
+	}
+	return wrapAt(list, width(out))
+}
+
+func wrapAt(list string, width int) string {
+	lines, used := "", 0
+	for i, item := range strings.SplitAfter(list, ", ") {
+		w := uniseg.StringWidth(strings.TrimSuffix(item, " "))
+		if i > 0 && used+w > width {
+			lines, used = strings.TrimSuffix(lines, " ")+"\n    ", 4
+		}
+		lines, used = lines+item, used+uniseg.StringWidth(item)
+	}
+	return lines
+}
+
+// visible replaces control characters: they could manipulate the terminal.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -40,6 +40,25 @@ func TestATableFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestAListIsBrokenAtItsCommas(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]string{
+		"Done: 12 sent, 3 failed":       "Done: 12 sent,\n    3 failed",
+		"  12 sent, 3 failed":           "  12 sent,\n    3 failed",
+		"  1 sent, 2 bad":               "  1 sent, 2 bad",
+		"exactly, 16, ok.":              "exactly, 16, ok.",
+		"exactly, 16, ok, more":         "exactly, 16, ok,\n    more",
+		"日本語の長い, 名前, x":                 "日本語の長い,\n    名前, x",
+		"  a word longer than all, 1":   "  a word longer than all,\n    1",
+		"1 2 3 4 5 6 7 8 9 10 11 12 13": "1 2 3 4 5 6 7 8 9 10 11 12 13",
+		"":                              "",
+	} {
+		if diff := cmp.Diff(want, wrapAt(list, 16)); diff != "" {
+			t.Errorf("%q: %s", list, diff)
+		}
+	}
+}
+
 func TestACellIsNoFormula(t *testing.T) {
 	t.Parallel()
 	for cell, want := range map[string]string{

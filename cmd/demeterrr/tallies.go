@@ -9,16 +9,16 @@ import (
 	"syscall"
 )
 
-// tally is a count of contacts or rows.
+// tally is a labeled count.
 type tally struct {
-	key  string // for programs
-	text string // for people
+	key  string // in JSON and CSV
+	text string // on a terminal
 	n    int
 }
 
 type tallies []tally
 
-// String names the counts that are not zero.
+// String lists the requests and the counts above zero.
 func (t tallies) String() string {
 	var all []string
 	for _, one := range t {
@@ -35,7 +35,7 @@ func (t tallies) String() string {
 	return strings.Join(all, ", ")
 }
 
-// object is what JSON has of the counts.
+// object returns the counts for JSON.
 func (t tallies) object() map[string]any {
 	all := map[string]any{}
 	for _, one := range t {
@@ -60,20 +60,20 @@ func (a *app) report(title string, t tallies) {
 		all.add(nil, cells...)
 		a.noteLoss(all.csv(a.out))
 	default:
-		_, err := fmt.Fprintf(a.out, "%s: %s\n", title, t)
+		_, err := fmt.Fprintln(a.out, wrap(a.out, title+": "+t.String()))
 		a.noteLoss(err)
 	}
 }
 
-// line prints a line of JSON. The work goes on if that fails.
+// line prints a line of JSON. A failed write is noted for the end of the run.
 func (a *app) line(object any) {
 	encoder := json.NewEncoder(a.out)
 	encoder.SetEscapeHTML(false)
 	a.noteLoss(encoder.Encode(object))
 }
 
-// noteLoss keeps the error of an output that could not be written, for the end.
-// That nobody reads it any more is none.
+// noteLoss keeps the first write error for the end of the run. A closed pipe is
+// ignored.
 func (a *app) noteLoss(err error) {
 	if err != nil && a.lost == nil && !errors.Is(err, syscall.EPIPE) {
 		a.lost = err

@@ -20,7 +20,7 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// terminal is a pseudo-terminal, and what a program has written to it.
+// terminal is a pseudo-terminal and its captured output.
 type terminal struct {
 	master, slave *os.File
 	mu            sync.Mutex
@@ -126,7 +126,7 @@ func TestAtATerminalThePlanIsConfirmedAndProgressIsShown(t *testing.T) {
 				t.Errorf("no bar:\n%q", shown)
 			}
 			for line := range strings.FieldsFuncSeq(strings.ReplaceAll(shown[before:], "\x1b[2K", ""), func(r rune) bool { return r == '\r' || r == '\n' }) {
-				if w := uniseg.StringWidth(line); w > int(columns) && !strings.HasPrefix(line, "Done") {
+				if w := uniseg.StringWidth(line); w > int(columns) {
 					t.Errorf("%d columns: %q", w, line)
 				}
 			}
@@ -134,6 +134,53 @@ func TestAtATerminalThePlanIsConfirmedAndProgressIsShown(t *testing.T) {
 				t.Errorf("the bar garbles the result: %q", last)
 			}
 		})
+	}
+}
+
+func TestCountsAreBrokenToFitTheTerminal(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email,Newsletter\na@example.com,yes\nA@example.com,yes\nb@example.com,unsubscribed\nnone,yes\n")
+	tty := newTerminal(t, 40)
+	cmd := tty.start(t, "sequences", "execute", sequence.ID, file)
+	tty.wait(t, "[y/N] ")
+	fmt.Fprintln(tty.master, "y")
+	_ = cmd.Wait()
+	tty.wait(t, "3 rows listed")
+	for _, want := range []string{
+		"Sequence \"My Survey\" (" + sequence.ID + ")\r\n  of " + srv.URL() + "\r\n  journal ",
+		"  1 to send, 1 opted out (left out),\r\n    1 duplicate, 1 invalid\r\n  1 more request, done in under a minute\r\n",
+		"Done: 1 sent, 1 request,\r\n    1 opted out (left out), 1 duplicate,\r\n    1 invalid\r\n",
+	} {
+		if !strings.Contains(tty.String(), want) {
+			t.Errorf("no %q:\n%q", want, tty)
+		}
+	}
+}
+
+// TestTheBarStandsBeforeTheFirstReply also interrupts the run. Its report does
+// not say "Done".
+func TestTheBarStandsBeforeTheFirstReply(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	var text strings.Builder
+	text.WriteString("Email\n")
+	for i := range 250 {
+		fmt.Fprintf(&text, "p%d@example.com\n", i)
+	}
+	file := writeText(t, "c.csv", text.String())
+	srv.Inject(demeterrrtest.Fault{Route: "/sequences/{id}/execute", Delay: time.Second})
+	tty := newTerminal(t, 80)
+	cmd := tty.start(t, "sequences", "execute", "--yes", sequence.ID, file)
+	tty.wait(t, "(0/250)")
+	for len(srv.Sendings()) == 0 { // the reply is held back
+		time.Sleep(time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	tty.wait(t, "Stopped early: 100 sent, ")
+	if strings.Contains(tty.String(), "Done") {
+		t.Errorf("%q", tty)
 	}
 }
 
@@ -185,5 +232,56 @@ func TestOutputThatIsLostIsAnError(t *testing.T) {
 	}
 	if _, err := os.Stat("-"); err == nil {
 		t.Error("there is a file -")
+	}
+}
+
+// many are the lines of 350 emails, more than three batches.
+func many(name string) string {
+	var text strings.Builder
+	for i := range 350 {
+		fmt.Fprintf(&text, "%s%d@example.com\n", name, i)
+	}
+	return text.String()
+}
+
+func TestANarrowTerminalStopsNothing(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\n"+many("p"))
+	tty := newTerminal(t, 1)
+	if err := tty.start(t, "sequences", "execute", "--yes", sequence.ID, file).Wait(); err != nil || len(srv.Sendings()) != 350 {
+		t.Errorf("%v, %d sendings\n%s", err, len(srv.Sendings()), tty)
+	}
+}
+
+func TestWhatIsSentIsWhatWasShown(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email\n"+many("shown"))
+	tty := newTerminal(t, 80)
+	cmd := tty.start(t, "sequences", "execute", sequence.ID, file)
+	tty.wait(t, "[y/N] ")
+	writeText(t, file, "Email\n"+many("other"))
+	fmt.Fprintln(tty.master, "y")
+	_ = cmd.Wait()
+	tty.wait(t, "the file changed while it was read")
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage || len(srv.Sendings()) > 0 {
+		t.Errorf("exit code %d, sent to %q\n%s", code, sentTo(srv), tty)
+	}
+}
+
+func TestCtrlCAtTheQuestion(t *testing.T) {
+	_, sequence := newSurvey(t)
+	file := writeText(t, "c.csv", "Email,First name\na@example.com,Ann\n")
+	for _, args := range [][]string{{"sequences", "execute", sequence.ID, file}, {"contacts", "sync", file}} {
+		tty := newTerminal(t, 80)
+		cmd := tty.start(t, args...)
+		tty.wait(t, "[y/N] ")
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		tty.wait(t, "demeterrr: nothing was sent")
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+			t.Errorf("exit code %d\n%s", code, tty)
+		}
 	}
 }

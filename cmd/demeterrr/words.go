@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// count is a number of things, with an s where there is not exactly one.
+// count formats a number with a noun, plural except for 1.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -13,7 +13,7 @@ func count(n int, thing string) string {
 	return grouped(n) + " " + thing + "s"
 }
 
-// grouped writes a number with commas, as in 12,345.
+// grouped formats a number with commas, as in 12,345.
 func grouped(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
@@ -22,7 +22,7 @@ func grouped(n int) string {
 	return digits
 }
 
-// bare is the text of an error without the name of the program, also within.
+// bare returns the text of an error without the prefix "demeterrr: ".
 func bare(err error) string {
 	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), "demeterrr: "), ": demeterrr: ", ": ")
 }

@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// consent is what a column says about writing to people.
+// consent is the rule of a column for or against messages.
 type consent int
 
 const (
 	noConsent  consent = iota
-	outIfSet           // "UNSUB_TIME": a value means no
-	inIfYes            // "Accepts Email Marketing": only a yes means yes
+	outIfSet           // "UNSUB_TIME": any value means no
+	inIfYes            // "Accepts Email Marketing": all but yes means no
 	outIfNo            // "Would you like our newsletter?": only a no means no
 	stateOfRow         // "Status": some states mean no
 )
@@ -39,6 +39,10 @@ func consentOf(header string) consent {
 	switch {
 	case words.hasPart("out if set, header contains", whole):
 		return outIfSet
+	case words.has("out if no", whole):
+		return outIfNo
+	case words.hasPart("out if no, header contains", whole) && isRefusal(header):
+		return outIfSet
 	case words.hasPart("out if no, header contains", whole) && !measures(header):
 		return outIfNo
 	case words.hasPart("status, header contains", whole):
@@ -47,15 +51,29 @@ func consentOf(header string) consent {
 	return noConsent
 }
 
-// measures reports whether a column counts or dates emails, and asks nothing.
+// measures reports whether a column counts or dates emails.
 func measures(header string) bool {
 	return slices.ContainsFunc(strings.FieldsFunc(header, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
 		return words.has("measure", word)
 	})
 }
 
-// aboutOtherChannel reports whether a column is about calls or text messages,
-// not emails.
+// isRefusal recognizes refusing headers such as "No newsletter". Questions and
+// "yes/no" are excluded.
+func isRefusal(header string) bool {
+	refusals := 0
+	for _, word := range strings.FieldsFunc(header, func(r rune) bool { return !strings.ContainsRune("'’", r) && !unicode.IsLetter(r) }) {
+		switch {
+		case words.has("yes", word):
+			refusals--
+		case words.has("refusing header", word):
+			refusals++
+		}
+	}
+	return refusals > 0 && !strings.Contains(header, "?")
+}
+
+// aboutOtherChannel reports whether a column is about calls or text messages.
 func aboutOtherChannel(header string) bool {
 	whole := plain(header)
 	return words.hasPart("other channel, header contains", whole) && !strings.Contains(whole, "mail")
@@ -64,15 +82,14 @@ func aboutOtherChannel(header string) bool {
 // checkMarks are symbols for yes.
 const checkMarks = "✓✔☑☒✅√●"
 
-// meansOut reports whether a cell of such a column means that its contact must
-// not be written to. Too many are left out rather than too few: they are
-// listed.
+// meansOut reports whether a cell opts its contact out. In doubt it does: the
+// errors file lists the contact.
 func (c consent) meansOut(cell string) bool {
 	cell = clean(cell)
 	if cell == "" {
 		return c == inIfYes
 	}
-	if plain(cell) == "" { // symbols alone
+	if plain(cell) == "" { // symbols only
 		return c == outIfSet && strings.ContainsAny(cell, checkMarks) || c == inIfYes && !strings.ContainsAny(cell, checkMarks)
 	}
 	if words.has("out", cell) {
@@ -95,8 +112,8 @@ func (c consent) meansOut(cell string) bool {
 	}
 }
 
-// isOutState reports whether a state means out, also with a remark as in
-// "Cancelled (by patient)" and within a phrase as in "Appointment cancelled".
+// isOutState reports whether a state means out. It accepts remarks, as in
+// "Cancelled (by patient)", and phrases, as in "Appointment cancelled".
 func isOutState(cell string) bool {
 	if words.has("out in a status", cell) || words.has("out", cell) {
 		return true
@@ -109,8 +126,7 @@ func isOutState(cell string) bool {
 	return len(cell) <= longestState && isOutPhrase(cell)
 }
 
-// refuses reports whether an answer is such as "No, thank you" or "I do not want
-// any".
+// refuses recognizes answers such as "No, thank you" and "I do not want any".
 func refuses(answer string) bool {
 	parts := strings.FieldsFunc(answer, func(r rune) bool { return !strings.ContainsRune("'’-", r) && !unicode.IsLetter(r) })
 	for i, word := range parts {
@@ -121,8 +137,8 @@ func refuses(answer string) bool {
 	return false
 }
 
-// isOutPhrase reports whether some words of a state mean out. "Not cancelled"
-// does not.
+// isOutPhrase reports whether a phrase within a state means out. It ignores
+// phrases such as "Not cancelled".
 func isOutPhrase(state string) bool {
 	parts := strings.FieldsFunc(state, func(r rune) bool { return r != '\'' && r != '’' && !unicode.IsLetter(r) })
 	for i := range parts {
@@ -137,11 +153,11 @@ func isOutPhrase(state string) bool {
 	return false
 }
 
-// longestState is longer than every text of the section [out].
+// longestState is the length limit for texts of the section [out].
 const longestState = 48
 
-// meansOutAnywhere reports whether a cell of any column has nothing but a word
-// such as "unsubscribed".
+// meansOutAnywhere reports whether a cell of any column consists of a word such
+// as "unsubscribed".
 func meansOutAnywhere(cell string) bool {
 	if len(cell) < 3 || len(cell) > longestState || '0' <= cell[0] && cell[0] <= '9' {
 		return false
@@ -149,7 +165,7 @@ func meansOutAnywhere(cell string) bool {
 	return words.has("out", cell)
 }
 
-// outReason says why a cell means out.
+// outReason returns the reason for the errors file.
 func (c consent) outReason(header, cell string) string {
 	cell = oneLine(clean(cell))
 	switch {

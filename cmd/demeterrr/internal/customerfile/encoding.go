@@ -15,7 +15,7 @@ import (
 	utf "golang.org/x/text/encoding/unicode"
 )
 
-// The names of the encodings that are found out.
+// The names of the detected encodings.
 const (
 	encodingUTF8    = "utf-8"
 	encodingUTF16LE = "utf-16le"
@@ -28,9 +28,9 @@ var byteOrderMarks = []struct{ mark, encoding string }{
 	{"\xef\xbb\xbf", encodingUTF8}, {"\xff\xfe", encodingUTF16LE}, {"\xfe\xff", encodingUTF16BE},
 }
 
-// findEncoding returns the encoding of a text by its byte order mark, and where
-// the text begins. Without a mark it reads the whole text. named is the user's
-// word for it.
+// findEncoding returns the encoding of a text and the start of the text after a
+// byte order mark. Without a mark it reads the whole text. named overrides the
+// detection.
 func findEncoding(in *io.SectionReader, named string) (name string, start int64, err error) {
 	head := make([]byte, 4096)
 	n, err := in.ReadAt(head, 0)
@@ -58,7 +58,7 @@ func findEncoding(in *io.SectionReader, named string) (name string, start int64,
 	return name, 0, err
 }
 
-// encodingName returns the name of an encoding as WHATWG has it.
+// encodingName returns the WHATWG name of an encoding.
 func encodingName(name string) (string, error) {
 	switch plain(name) {
 	case "macroman", "macosroman", "xmacroman":
@@ -70,7 +70,7 @@ func encodingName(name string) (string, error) {
 	}
 	e, err := htmlindex.Get(name)
 	if err != nil {
-		return "", fmt.Errorf("the encoding %q is unknown; name one such as utf-8, windows-1252, macintosh or windows-1250", name)
+		return "", fmt.Errorf("unknown encoding %q; use one such as utf-8, windows-1252, macintosh or windows-1250", name)
 	}
 	return htmlindex.Name(e)
 }
@@ -94,7 +94,7 @@ func decode(in io.Reader, name string) (io.Reader, error) {
 	return e.NewDecoder().Reader(in), nil
 }
 
-// zeroBytes recognizes UTF-16 without a mark: every other byte of ASCII text is
+// zeroBytes recognizes UTF-16 without a mark. Every other byte of ASCII text is
 // zero.
 func zeroBytes(head []byte) string {
 	var zeros [2]int
@@ -114,10 +114,10 @@ func zeroBytes(head []byte) string {
 
 var errBinary = errors.New("the file is not text; export it as CSV or XLSX")
 
-// surveyBytes reads the whole text, as its first letter with an accent can
-// stand in its last row. Charset detectors need sentences: they take two names
-// in MacRoman for Windows-1252. Words tell the two apart, as no word has a
-// symbol or a capital inside.
+// surveyBytes detects the encoding from the whole text, because the only accent
+// may be in the last row. Charset detectors need sentences: they mistake short
+// names in MacRoman for Windows-1252. Here words decide. The wrong encoding
+// puts symbols or capitals inside words.
 func surveyBytes(in io.Reader) (string, error) {
 	s := survey{windows: plausibility{runes: runesOf(charmap.Windows1252)}, mac: plausibility{runes: runesOf(charmap.Macintosh)}}
 	buffer := make([]byte, 1<<16)
@@ -136,17 +136,17 @@ func surveyBytes(in io.Reader) (string, error) {
 	}
 }
 
-// survey is what the bytes of a text show.
+// survey holds statistics about the bytes of a text.
 type survey struct {
 	size, controls int
-	valid, invalid int // letters beyond ASCII if the text is UTF-8, and bytes that are none
+	valid, invalid int // multi-byte letters of UTF-8, and invalid bytes
 	crlf, lf       bool
 	last           byte
 	windows, mac   plausibility
 }
 
-// read reads the bytes up to the end, or a little more for a letter of several
-// bytes. It returns how far it read.
+// read counts the bytes up to end, and completes the last letter. It returns
+// the number of bytes read.
 func (s *survey) read(b []byte, end int) int {
 	i := 0
 	for i < end {
@@ -180,11 +180,11 @@ func (s *survey) encoding() (string, error) {
 	switch {
 	case s.controls > 8 && s.controls > s.size/100:
 		return "", errBinary
-	case s.invalid == 0, s.valid > s.invalid: // a few rows that are something else are listed
+	case s.invalid == 0, s.valid > s.invalid: // a few invalid rows are listed
 		return encodingUTF8, nil
 	}
 	windows, mac := s.windows.score(), s.mac.score()
-	switch { // as Windows and old Macs end their lines
+	switch { // typical line ends of Windows and old Macs
 	case s.crlf:
 		windows += 2
 	case s.lf:
@@ -198,18 +198,17 @@ func (s *survey) encoding() (string, error) {
 	}
 	if mac == windows || best.bad > best.good/8 {
 		return "", errors.New("the file is not UTF-8, and its encoding is unclear; " +
-			"save it as UTF-8, or name the encoding, as in --encoding windows-1252;" +
-			" others are macintosh, windows-1250, windows-1251, shift_jis …")
+			"save it as UTF-8, or add --encoding NAME," +
+			" such as windows-1252, macintosh, windows-1250, windows-1251 or shift_jis")
 	}
 	return name, nil
 }
 
-// plausibility counts how well bytes fit the words of Western Europe in an
-// encoding.
+// plausibility scores an encoding by Western European words.
 type plausibility struct {
 	runes     [256]rune
 	good, bad int
-	capitals  int // at the beginning of a word, where small letters stand too
+	capitals  int // at the start of a word: weaker evidence
 }
 
 func (p *plausibility) score() int { return 2*p.good + p.capitals - 3*p.bad }
@@ -226,7 +225,7 @@ const (
 	outerSymbols   = "\u00a0‘’“”„‚«»‹›–—…€£°®™ºª²§©·•¿¡´`"
 )
 
-// add counts the byte b between others.
+// add scores the byte b by its neighbors.
 func (p *plausibility) add(before, b, after, afterThat byte) {
 	last, r, next, second := p.runes[before], p.runes[b], p.runes[after], p.runes[afterThat]
 	inWord := unicode.IsLetter(last) && unicode.IsLetter(next)

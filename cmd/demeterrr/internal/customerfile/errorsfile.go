@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,10 +12,10 @@ import (
 	"strings"
 )
 
-// CheckOutput returns an error if path cannot become the errors file: if it is
-// the customer file or one of the others under whatever name, or cannot be
-// written. Call it before anything is sent. The others need not exist; empty
-// ones are skipped.
+// CheckOutput fails if path cannot become the errors file. Either it is not
+// writable, or it is the same file as the customer file or one of the others.
+// Links are followed. Call CheckOutput before sending. The others may be
+// missing or empty.
 func (f *File) CheckOutput(path string, others ...string) error {
 	target, err := f.output(path, others)
 	if err != nil {
@@ -22,16 +23,16 @@ func (f *File) CheckOutput(path string, others ...string) error {
 	}
 	file, err := os.CreateTemp(filepath.Dir(target), ".demeterrr-*")
 	if err != nil {
-		return fmt.Errorf("%s: the errors file cannot be written there (%w); name another one", path, bare(err))
+		return fmt.Errorf("%s: cannot create the errors file there (%w); choose another one", path, bare(err))
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// WriteErrors writes the errors file: the rows that reasons name by their
-// numbers, each with its number, its reason and its original columns. It
-// replaces path in one step, and only its owner can read it. Texts that a
-// spreadsheet would compute are preceded by an apostrophe. Without reasons the
-// file has its header only, as the reasons of an earlier run are out of date.
+// WriteErrors writes the errors file. The keys of reasons are row numbers. Each
+// listed row has its number, its reason and its original columns. An apostrophe
+// guards cells against evaluation as formulas. Without reasons, the file has a
+// header only and so replaces the list of an earlier run. WriteErrors replaces
+// path atomically, with mode 0600.
 func (f *File) WriteErrors(path string, reasons map[int]string, others ...string) error {
 	target, err := f.output(path, others)
 	if err != nil {
@@ -56,7 +57,7 @@ func (f *File) WriteErrors(path string, reasons map[int]string, others ...string
 
 func (f *File) writeRows(file *os.File, reasons map[int]string) error {
 	w := &rowWriter{out: bufio.NewWriter(file), separator: f.layout.dialect.separator}
-	_, _ = w.out.WriteString("\ufeff") // for Excel, which takes UTF-8 for something else without it
+	_, _ = w.out.WriteString("\ufeff") // for Excel
 	header := make([]string, len(f.mapping.Columns))
 	for i, c := range f.mapping.Columns {
 		header[i] = c.Header
@@ -73,14 +74,13 @@ func (f *File) writeRows(file *os.File, reasons map[int]string) error {
 	return w.out.Flush()
 }
 
-// rowWriter writes rows with all cells in quotes, in the separator of the
-// customer file.
+// rowWriter writes quoted cells with the separator of the customer file.
 type rowWriter struct {
 	out       *bufio.Writer
 	separator byte
 }
 
-// write writes a row. Its error comes back from Flush.
+// write writes a row. Flush returns its error.
 func (w *rowWriter) write(number, reason string, cells []string) {
 	w.cell(number, false)
 	w.cell(reason, true)
@@ -97,8 +97,8 @@ func (w *rowWriter) cell(text string, separated bool) {
 	_, _ = fmt.Fprintf(w.out, `"%s"`, strings.ReplaceAll(harmless(text), `"`, `""`))
 }
 
-// harmless returns a text that a spreadsheet shows and does not compute (OWASP:
-// CSV injection). Reading the errors file again removes the apostrophe.
+// harmless guards a text against evaluation as a formula (OWASP: CSV
+// injection). Reading the errors file again removes the apostrophe.
 func harmless(text string) string {
 	if start := strings.TrimLeft(text, " \u00a0\ufeff\u200b"); start != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(start)[0]) {
 		return "'" + text
@@ -106,22 +106,23 @@ func harmless(text string) string {
 	return text
 }
 
-// output returns the file that path leads to, where it can become the errors
-// file.
+// output follows path and returns the target. It fails if the target cannot
+// become the errors file.
 func (f *File) output(path string, others []string) (string, error) {
 	target, err := follow(path)
 	if err != nil {
 		return "", err
 	}
 	info, err := os.Stat(target)
+	exists := err == nil
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return "", bare(err)
 	case os.SameFile(info, f.Info()):
-		return "", errors.New("it is the customer file itself; name another errors file")
+		return "", errors.New("it is the customer file itself; choose another errors file")
 	case !info.Mode().IsRegular():
-		return "", errors.New("it is a directory or a device; name another errors file")
+		return "", errors.New("it is a directory or a device; choose another errors file")
 	}
 	for _, other := range others {
 		if other == "" {
@@ -132,33 +133,54 @@ func (f *File) output(path string, others []string) (string, error) {
 			return "", err
 		}
 		if same {
-			return "", fmt.Errorf("it is the same file as %s; name another errors file", other)
+			return "", fmt.Errorf("it is the same file as %s; choose another errors file", other)
 		}
+	}
+	if exists && !isErrorsFile(target) {
+		return "", errors.New("the file exists and is not an errors file; move it away, or choose another errors file")
 	}
 	return target, nil
 }
 
-// follow returns where symbolic links lead, also to a file that does not exist
-// yet.
+// isErrorsFile reports whether a file is empty or from WriteErrors. Other files
+// are never replaced.
+func isErrorsFile(path string) bool {
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, len(errorsHead)+len(`?"reason"`))
+	n, err := io.ReadFull(file, head)
+	if n == 0 {
+		return errors.Is(err, io.EOF)
+	}
+	return strings.HasPrefix(string(head[:n]), errorsHead) && strings.HasSuffix(string(head[:n]), `"reason"`)
+}
+
+// errorsHead is the start of an errors file. Excel needs the mark to recognize
+// UTF-8.
+const errorsHead = "\ufeff\"row\""
+
+// follow resolves symbolic links. The final target may be missing.
 func follow(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("the name of the file is empty")
+		return "", errors.New("the file name is empty; set --errors")
 	}
 	for range 40 {
 		link, err := os.Readlink(path)
 		if err != nil {
-			return path, nil //nolint:nilerr // it is no link
+			return path, nil //nolint:nilerr // not a link
 		}
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(path), link)
 		}
 		path = link
 	}
-	return "", errors.New("its symbolic links form a circle; name another file")
+	return "", errors.New("its symbolic links form a circle; choose another file")
 }
 
-// sameFile reports whether two paths lead to one file, or would once they
-// exist.
+// sameFile reports whether two paths lead to one file, existing or future.
 func sameFile(a, b string) (bool, error) {
 	b, err := follow(b)
 	if err != nil {
@@ -175,7 +197,7 @@ func sameFile(a, b string) (bool, error) {
 	dirA, errA := os.Stat(filepath.Dir(a))
 	dirB, errB := os.Stat(filepath.Dir(b))
 	if errors.Is(errors.Join(errA, errB), fs.ErrNotExist) {
-		return false, nil // they will be in different folders, or cannot be written
+		return false, nil // different folders, or not writable
 	}
 	if err := errors.Join(errA, errB); err != nil {
 		return false, bare(err)

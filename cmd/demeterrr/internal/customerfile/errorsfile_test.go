@@ -63,7 +63,7 @@ func TestTheErrorsFileHasTheOriginalRows(t *testing.T) {
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if err := f.WriteErrors(path, nil); err != nil { // a later run
+	if err := f.WriteErrors(path, nil); err != nil { // as in a later run
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want[:1], cells(t, path, ';')); diff != "" {
@@ -97,7 +97,7 @@ func TestTheErrorsFileHasNoFormula(t *testing.T) {
 			}
 		}
 	}
-	// The file can be corrected and given back.
+	// The errors file can be corrected and opened again.
 	var got, want []string
 	for _, in := range []struct {
 		path, column string
@@ -151,7 +151,7 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 			input: "it is the customer file itself", at("sub/../in.csv"): "it is the customer file itself", at("link.csv"): "it is the customer file itself",
 			at("hard.csv"): "it is the customer file itself", at("again/in.csv"): "it is the customer file itself",
 			at("again/c.journal"): "it is the same file as " + journal, at("again/new.journal"): "it is the same file as", at("dangling.csv"): "it is the same file as",
-			at("NEW.journal"): "it is the same file as", at("circle"): "circle", dir: "it is a directory or a device", os.DevNull: "it is a directory or a device", "": "the name of the file is empty",
+			at("NEW.journal"): "it is the same file as", at("circle"): "circle", dir: "it is a directory or a device", os.DevNull: "it is a directory or a device", "": "the file name is empty; set --errors",
 			at("none/errors.csv"): missing(at("none/errors.csv")),
 		} {
 			for _, err := range []error{f.CheckOutput(path, others...), f.WriteErrors(path, nil, others...)} {
@@ -176,22 +176,23 @@ func TestTheErrorsFileIsNoOtherFile(t *testing.T) {
 	}
 }
 
-// A file of an earlier run stays whole if the new one cannot be written.
+// A failed write leaves the errors file of an earlier run intact.
 func TestTheErrorsFileIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	input := write(t, twoContacts)
 	f := open(t, input, options{})
 	path := filepath.Join(t.TempDir(), "errors.csv")
-	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+	const old = "\ufeff\"row\",\"reason\",\"old\"\r\n"
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(input, []byte("Email\nan@example.com\n"), 0o600); err != nil { // it changes
 		t.Fatal(err)
 	}
-	if err := f.WriteErrors(path, map[int]string{2: "x"}); err == nil {
-		t.Error("no error")
+	if err := f.WriteErrors(path, map[int]string{2: "x"}); err == nil || !strings.Contains(err.Error(), "changed") {
+		t.Error(err)
 	}
-	if data, err := os.ReadFile(path); err != nil || string(data) != "old" {
+	if data, err := os.ReadFile(path); err != nil || string(data) != old {
 		t.Errorf("it is %q now, %v", data, err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {

@@ -1,10 +1,9 @@
 // Package customerfile reads contacts from the files that shops, CRMs, booking
 // systems and spreadsheets export: CSV in all its dialects, and XLSX.
 //
-// Open finds out how the file is written, which column is which field, and who
-// opted out. It reads the whole file once, so a broken file is refused before
-// anything is sent. It asks for what is ambiguous with an error, and never
-// guesses:
+// Open detects the format, maps columns to fields and finds opt-outs. It reads
+// the whole file once, so a broken file fails before the first request. An
+// ambiguous file is an error with advice:
 //
 //	file, err := customerfile.Open("customers.csv", customerfile.Options{Region: "DE"})
 //	defer file.Close()
@@ -25,37 +24,35 @@ import (
 	"strings"
 )
 
-// Options say what cannot be found out. The zero value leaves all to the file.
+// Options override the detection. The zero value detects everything.
 type Options struct {
-	// Map names the columns of fields, each as "field=column" or "field=#n".
-	// The column is a header, exactly, or the number of a column, from 1. The
-	// fields are those of [demeterrr.ContactParams] in the API's spelling:
-	// email, firstName, lastName, phone, title, preferredLanguage, tags,
-	// locationId, contactOrganizationId. "fullName=column" splits names.
-	// "customFields.key=column" fills a custom field, and "customFields=column"
-	// one that is named like the column.
+	// Map maps columns to fields, each as "field=column" or "field=#n". The
+	// column is an exact header or a number, from 1. The fields have the names
+	// of the API: email, firstName, lastName, phone, title, preferredLanguage,
+	// tags, locationId, contactOrganizationId. "fullName=column" splits names.
+	// "customFields.key=column" fills a custom field. "customFields=column"
+	// uses the header as the key.
 	Map []string
-	// Ignore names columns that have no meaning, neither as a field nor for
-	// consent.
+	// Ignore excludes columns from fields and from consent.
 	Ignore []string
-	// OnlyIf and SkipIf select rows, each as "column=value". The case of the
-	// value makes no difference. Several OnlyIf of one column are alternatives.
-	// An opt-out in a row that is not selected still counts for its contact.
+	// OnlyIf and SkipIf select rows, each as "column=value". The value is
+	// case-insensitive. Several OnlyIf of one column are alternatives. An
+	// opt-out in an unselected row still counts for its contact.
 	OnlyIf, SkipIf []string
-	// Region is where phone numbers without a country code are from, such as
-	// "DE". Without it they are left out.
+	// Region is the country of phone numbers without a country code, such as
+	// "DE". By default these numbers are left out.
 	Region string
-	// LastWins lets the last of several rows with one email count. By default
-	// the first does.
+	// LastWins selects the last of several rows with the same email. By default
+	// the first row wins.
 	LastWins bool
-	// Separator, Quote and Encoding are found out if they are empty. Separator
-	// and Quote are one character of ASCII, or "tab". Encoding is a name such
-	// as "windows-1252".
+	// Separator, Quote and Encoding are detected by default. Separator and
+	// Quote are one ASCII character, or "tab". Encoding is a name such as
+	// "windows-1252".
 	Separator, Quote, Encoding string
-	// Sheet is the sheet of a workbook. By default it is the only one with
-	// something in it.
+	// Sheet is the sheet of a workbook. By default it is the only visible sheet
+	// with data.
 	Sheet string
-	// Stdin is what the path "-" means.
+	// Stdin is the file for the path "-".
 	Stdin *os.File
 }
 
@@ -69,19 +66,19 @@ type File struct {
 	people  people
 }
 
-// Mapping is what the file was found to be.
+// Mapping is the detected format and the meaning of the columns.
 type Mapping struct {
-	// Encoding is a name such as "utf-8", and Separator a character; both are
+	// Encoding is a name such as "utf-8". Separator is a character. Both are
 	// empty for a workbook.
 	Encoding, Separator string
 	// Sheet is the sheet of a workbook.
 	Sheet string
-	// HeaderRow is the row with the headers, as a spreadsheet counts; 0 if the
-	// file has none.
+	// HeaderRow is the row number of the headers, as in a spreadsheet. It is 0
+	// without headers.
 	HeaderRow int
-	// Rows is the number of rows below the header that are not blank.
+	// Rows is the number of rows with data below the header.
 	Rows int
-	// Columns are all the columns of the file.
+	// Columns are all columns of the file.
 	Columns []Column
 }
 
@@ -97,7 +94,7 @@ func (m *Mapping) Field(name string) bool {
 }
 
 // Open opens a CSV or XLSX file, or standard input for "-". Its errors begin
-// with the path, and say what to do.
+// with the path and end with advice.
 func Open(path string, options Options) (*File, error) {
 	f, err := open(path, options)
 	if err != nil {
@@ -118,10 +115,10 @@ func open(path string, options Options) (*File, error) {
 	return f, nil
 }
 
-// prepare finds out the encoding, the separator, the header, the columns and
-// the people.
+// prepare detects the encoding, the separator and the header. Then it maps the
+// columns and indexes the people.
 func (f *File) prepare(options Options) (err error) {
-	if f.source.sheet != "" { // its copy is in UTF-8, with commas
+	if f.source.sheet != "" { // the copy is UTF-8 with commas
 		options.Encoding, options.Separator, options.Quote = encodingUTF8, ",", `"`
 	}
 	if f.mapping.Encoding, f.start, err = findEncoding(f.source.text, options.Encoding); err != nil {
@@ -159,7 +156,7 @@ func (f *File) prepare(options Options) (err error) {
 
 // text returns the whole text in UTF-8, from the line after "sep=".
 func (f *File) text() (io.Reader, error) {
-	in, err := decode(io.NewSectionReader(f.source.text, f.start, f.source.text.Size()-f.start), f.encoding())
+	in, err := decode(&steadyReader{f.source, io.NewSectionReader(f.source.text, f.start, f.source.text.Size()-f.start)}, f.encoding())
 	if err != nil {
 		return nil, err
 	}
@@ -174,17 +171,16 @@ func (f *File) encoding() string {
 	return f.mapping.Encoding
 }
 
-// Mapping returns what the file was found to be, and what its columns mean.
+// Mapping returns the detected format and the meaning of the columns.
 func (f *File) Mapping() Mapping { return f.mapping }
 
-// Info returns the file for [os.SameFile]; for standard input, what is behind
-// it.
+// Info returns the file for [os.SameFile], also for standard input.
 func (f *File) Info() os.FileInfo { return f.source.input }
 
 // Close closes the file.
 func (f *File) Close() error { return f.source.close() }
 
-// records yields the rows below the header that are not blank.
+// records yields the rows with data below the header.
 func (f *File) records() iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		text, err := f.text()
@@ -197,9 +193,6 @@ func (f *File) records() iter.Seq2[record, error] {
 		for {
 			rec, err := r.next()
 			if err == io.EOF { //nolint:errorlint // as io.Reader documents it
-				if err := f.source.changed(); err != nil {
-					yield(record{}, err)
-				}
 				return
 			}
 			if err != nil {
@@ -213,9 +206,8 @@ func (f *File) records() iter.Seq2[record, error] {
 	}
 }
 
-// swallowed reports whether a row of several lines has other rows in one of its
-// cells: a line has the address of another contact where emails are, or a short
-// field has several lines.
+// swallowed reports whether a cell contains other rows. Signs are another
+// contact's address in the email column, and several lines in a short field.
 func (f *File) swallowed(lines []byte, cells []string) bool {
 	if len(cells) > len(f.layout.header) && filled(cells[len(f.layout.header):]) > 0 {
 		return true

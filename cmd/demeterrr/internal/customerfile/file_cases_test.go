@@ -10,22 +10,21 @@ import (
 
 type options = customerfile.Options
 
-// fileCase is a file as a product exports it, and what must come of it.
+// fileCase is an export of a product and the expected outcome.
 type fileCase struct {
 	name    string
-	file    string // of testdata; empty for the text
+	file    string // in testdata; empty for text
 	text    string
 	options options
 	want    outcome
 }
 
-// outcome is what becomes of a file. Rows that are ready are shown as they
-// would be sent.
+// outcome is the result of a file. Ready rows are request bodies.
 type outcome struct {
 	mapping string
 	rows    []string
-	listed  []string // rows that are invalid or duplicates, and parts that are left out
-	leftOut []string // rows of those who opted out
+	listed  []string // invalid rows, duplicates and omitted parts
+	leftOut []string // rows of opted-out contacts
 	err     string
 }
 
@@ -74,8 +73,8 @@ var fileCases = []fileCase{
 				"9|ada.okafor@example.com||Ada|Okafor|+2348011111007",
 			},
 			listed: []string{
-				"3 duplicate: the email is that of row 2, which counts",
-				"5 duplicate: the email is that of row 4, which counts",
+				"3 duplicate: row 2 has the same email and is used",
+				"5 duplicate: row 4 has the same email and is used",
 			},
 		},
 	},
@@ -96,7 +95,7 @@ var fileCases = []fileCase{
 		name: "duplicate email header",
 		file: "duplicate_email_header.csv",
 		want: outcome{
-			err: `2 columns could be email: "Email" (#2), "Email" (#3); name one with --map email=#2, or leave others out with --ignore`,
+			err: `2 columns could be email: "Email" (#2), "Email" (#3); choose one with --map email=#2, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -106,11 +105,11 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Phone=phone`,
 			rows:    []string{"2|a@example.com||Ann", "3|b@example.com||Bo", "… 7 in all", "8|g@example.com||Gus"},
 			listed: []string{
-				"2 the phone is left out: it is no phone number",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it is no phone number",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
+				"2 the phone is left out: it is not a valid number",
+				"3 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it is not a valid number",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -152,8 +151,8 @@ var fileCases = []fileCase{
 				`7|tom.baker@example.com|Dr.|Tom|Baker|+15550101005||["VIP" "Book club"]`,
 			},
 			listed: []string{
-				"3 the phone cell has several numbers: the first one counts",
-				"3 the email cell has 2 addresses: the first one counts",
+				"3 the phone cell has several numbers: the first one is used",
+				"3 the email cell has 2 addresses: the first one is used",
 			},
 		},
 	},
@@ -182,12 +181,12 @@ var fileCases = []fileCase{
 				"7|tom.baker@example.com||Tom|Baker",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"4 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it has no country code; name its region with --region",
-				"6 the phone is left out: it has no country code; name its region with --region",
-				"7 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
+				"3 the phone is left out: it has no country code; add --region",
+				"4 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it has no country code; add --region",
+				"6 the phone is left out: it has no country code; add --region",
+				"7 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -237,7 +236,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Last name=lastName, Phone=phone, Tags=tags`,
 			rows:    []string{`2|ann@example.com||Ann|Lee|+15550100001||["vip"]`, "4|cy@example.com||Cy"},
-			listed:  []string{"3 invalid: the row has 6 cells for 5 columns: put a cell with a separator in it into quotes"},
+			listed:  []string{"3 invalid: the row has 6 cells for 5 columns: quote the cells that contain a separator"},
 		},
 	},
 	{
@@ -256,12 +255,12 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ";", header 1, Namn has full names: --map fullName=Namn splits them, E-post=email, Mobil=phone`,
 			rows:    []string{"2|amelie.bouchard@example.com", "3|juergen.weiss@example.com", "… 6 in all", "7|tom.baker@example.com"},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
-				"3 the phone is left out: it has no country code; name its region with --region",
-				"4 the phone is left out: it has no country code; name its region with --region",
-				"5 the phone is left out: it has no country code; name its region with --region",
-				"6 the phone is left out: it has no country code; name its region with --region",
-				"7 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
+				"3 the phone is left out: it has no country code; add --region",
+				"4 the phone is left out: it has no country code; add --region",
+				"5 the phone is left out: it has no country code; add --region",
+				"6 the phone is left out: it has no country code; add --region",
+				"7 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -310,7 +309,7 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Last name=lastName`,
 			rows:    []string{"2|ann@example.com||Ann|Lee", "4|bo@example.com||Bo|Day", "… 5 in all", "7|ed@example.com||Ed|Gray"},
 			listed: []string{
-				"3 duplicate: the email is that of row 2, which counts",
+				"3 duplicate: row 2 has the same email and is used",
 				"8 invalid: the email holds white space or a control character; trim it",
 			},
 		},
@@ -337,10 +336,10 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Phone=phone`,
 			rows:    []string{"2|a@example.com||Ann", "3|b@example.com||Bo||+15550100002", "… 7 in all", "8|g@example.com||Gus"},
 			listed: []string{
-				"2 the phone is left out: it is no phone number",
-				"5 the phone is left out: it is no phone number",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
+				"2 the phone is left out: it is not a valid number",
+				"5 the phone is left out: it is not a valid number",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -413,7 +412,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Order Status? (1 in Order Status), First Name (Billing)=firstName, Last Name (Billing)=lastName, Email (Billing)=email, Phone (Billing)=phone`,
 			rows:    []string{"2|ann@example.com||Ann|Lee|+15550100001"},
-			listed:  []string{"4 duplicate: the email is that of row 2, which counts"},
+			listed:  []string{"4 duplicate: row 2 has the same email and is used"},
 			leftOut: []string{`3 bo@example.com: Order Status is "Cancelled"`},
 		},
 	},
@@ -441,7 +440,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ";", header 1, Anrede=title, Vorname=firstName, Nachname=lastName, E-Mail-Adresse=email, Mobiltelefon=phone, Sprache=preferredLanguage, Kategorien=tags`,
 			rows:    []string{`2|ann@example.com|Frau|Ann|Lee|+491711234567|en|["VIP"]`, `3|bo@example.com|Herr|Bo|Day|||["Freunde"]`},
-			listed:  []string{"3 the language is left out: it is neither English nor French"},
+			listed:  []string{"3 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -478,7 +477,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ";", header 1, Aanhef=title, Voornaam=firstName, Achternaam=lastName, E-mailadres=email, Mobiele telefoon=phone, Taal=preferredLanguage`,
 			rows:    []string{"2|jan@example.com|Dhr.|Jan|de Vries|+31612345678"},
-			listed:  []string{"2 the language is left out: it is neither English nor French"},
+			listed:  []string{"2 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -497,8 +496,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Salutation=title, First Name=firstName, Last Name=lastName, Email=email, Mobile=phone, Email Opt Out? (1 in Email Opt Out), Email Bounced Reason? (1 in Email Bounced Reason)`,
 			rows:    []string{"2|ann@example.com|Ms.|Ann|Lee|+15550100001"},
 			listed: []string{
-				"6 invalid: the row ends before the column Email Opt Out, which tells whether the contact may be written to",
-				"7 invalid: the row ends before the column Email Opt Out, which tells whether the contact may be written to",
+				"6 invalid: the row ends before the consent column Email Opt Out: complete the row",
+				"7 invalid: the row ends before the consent column Email Opt Out: complete the row",
 			},
 			leftOut: []string{"3 bo@example.com: Email Opt Out is set", "4 cy@example.com: Email Bounced Reason is set"},
 		},
@@ -609,7 +608,7 @@ var fileCases = []fileCase{
 		name: "Windows-1251",
 		text: encoded(charmap.Windows1251, "Email,First name\nann@example.com,Иван\nbo@example.com,Мария\n"),
 		want: outcome{
-			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or name the encoding, as in --encoding windows-1252; others are macintosh, windows-1250, windows-1251, shift_jis …",
+			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or add --encoding NAME, such as windows-1252, macintosh, windows-1250, windows-1251 or shift_jis",
 		},
 	},
 	{
@@ -625,7 +624,7 @@ var fileCases = []fileCase{
 		name: "Polish Windows-1250",
 		text: encoded(charmap.Windows1250, "Email,First name,Last name\nann@example.com,Paweł,Wałęsa\n"),
 		want: outcome{
-			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or name the encoding, as in --encoding windows-1252; others are macintosh, windows-1250, windows-1251, shift_jis …",
+			err: "the file is not UTF-8, and its encoding is unclear; save it as UTF-8, or add --encoding NAME, such as windows-1252, macintosh, windows-1250, windows-1251 or shift_jis",
 		},
 	},
 	{
@@ -634,7 +633,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Zoë", "4|cy@example.com||Jürgen"},
-			listed:  []string{"3 invalid: the row is not UTF-8 as others are: save the whole file in one encoding"},
+			listed:  []string{"3 invalid: the row is not UTF-8, unlike others: save the whole file in one encoding"},
 		},
 	},
 	{
@@ -783,7 +782,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Status? (1 in Status)`,
 			rows:    []string{"3|bo@example.com||Bo"},
-			listed:  []string{"4 duplicate: the email is that of row 2, which counts"},
+			listed:  []string{"4 duplicate: row 2 has the same email and is used"},
 			leftOut: []string{"2 ann@example.com: row 4, with the same email, opted out"},
 		},
 	},
@@ -812,8 +811,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName, Status?`,
 			rows:    []string{"2|ann@example.com||Ann"},
 			listed: []string{
-				"3 invalid: the row ends before the column Status, which tells whether the contact may be written to",
-				"4 invalid: the row ends before the column Status, which tells whether the contact may be written to",
+				"3 invalid: the row ends before the consent column Status: complete the row",
+				"4 invalid: the row ends before the consent column Status: complete the row",
 			},
 		},
 	},
@@ -824,7 +823,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"3|bo@example.com||Bo", "4|Ann@Example.com||Anna"},
-			listed:  []string{"2 duplicate: the email is that of row 4, which counts"},
+			listed:  []string{"2 duplicate: row 4 has the same email and is used"},
 		},
 	},
 	{
@@ -865,7 +864,7 @@ var fileCases = []fileCase{
 		name: "no header, nothing named",
 		text: lines("ann@example.com;Ann;+15550100001"),
 		want: outcome{
-			err: "the file has no header row; name its columns by their numbers, such as --map email=#1",
+			err: "the file has no header row; map columns by number, such as --map email=#1",
 		},
 	},
 	{
@@ -884,8 +883,8 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Ann", "3|bo@example.com||Bo", "… 6 in all", "7|fay@example.com||Fay"},
 			listed: []string{
-				"5 the email cell has 2 addresses: the first one counts",
-				"6 the email cell has 2 addresses: the first one counts",
+				"5 the email cell has 2 addresses: the first one is used",
+				"6 the email cell has 2 addresses: the first one is used",
 				"8 invalid: the email has no complete host, such as example.com",
 				"9 invalid: the email is not of the form name@host",
 				"10 invalid: the email is empty",
@@ -898,7 +897,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, Preferred Language=preferredLanguage`,
 			rows:    []string{"2|ann@example.com|||||en", "3|bo@example.com|||||fr", "… 6 in all", "7|fay@example.com"},
-			listed:  []string{"5 the language is left out: it is neither English nor French"},
+			listed:  []string{"5 the language is left out: use English or French"},
 		},
 	},
 	{
@@ -923,10 +922,10 @@ var fileCases = []fileCase{
 			rows:    []string{"2|ann@example.com||||+49301234567", "3|bo@example.com||||+442079460958", "… 8 in all", "9|hal@example.com"},
 			listed: []string{
 				"4 the extension of the phone is left out",
-				"6 the phone cell has several numbers: the first one counts",
-				"7 the phone is left out: it is no phone number",
-				"8 the phone is left out: it is no phone number",
-				"9 the phone is left out: it is no phone number",
+				"6 the phone cell has several numbers: the first one is used",
+				"7 the phone is left out: it is not a valid number",
+				"8 the phone is left out: it is not a valid number",
+				"9 the phone is left out: it is not a valid number",
 			},
 		},
 	},
@@ -951,7 +950,7 @@ var fileCases = []fileCase{
 		name: "two columns of emails",
 		text: lines("First name,Email,Billing Email", "Ann,ann@example.com,pay@example.com"),
 		want: outcome{
-			err: `2 columns could be email: "Email" (#2), "Billing Email" (#3); name one with --map email=Email, or leave others out with --ignore`,
+			err: `2 columns could be email: "Email" (#2), "Billing Email" (#3); choose one with --map email=Email, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -967,14 +966,14 @@ var fileCases = []fileCase{
 		name: "two columns of phones",
 		text: lines("Email,First name,Mobile,Handy", "ann@example.com,Ann,,"),
 		want: outcome{
-			err: `2 columns could be phone: "Mobile" (#3), "Handy" (#4); name one with --map phone=Mobile, or leave others out with --ignore`,
+			err: `2 columns could be phone: "Mobile" (#3), "Handy" (#4); choose one with --map phone=Mobile, or exclude the others with --ignore`,
 		},
 	},
 	{
 		name: "an unknown column of emails",
 		text: lines("Kontakt,Vorname", "ann@example.com,Ann"),
 		want: outcome{
-			err: `no column is known as the email; "Kontakt" (#1) has addresses: name it with --map email=Kontakt`,
+			err: `no column is known as the email; "Kontakt" (#1) contains addresses: add --map email=Kontakt`,
 		},
 	},
 	{
@@ -1042,7 +1041,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"3|bo@example.com||Bo", "4|cy@example.com||Cy"},
-			listed:  []string{"2 invalid: the row holds other rows in one cell: is a quote missing?"},
+			listed:  []string{"2 invalid: a cell contains other rows: is a quote missing?"},
 		},
 	},
 	{
@@ -1051,7 +1050,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, First name=firstName, Email=email`,
 			rows:    []string{"3|bo@example.com||Bo", "4|cy@example.com||Cy"},
-			listed:  []string{"2 invalid: the row holds other rows in one cell: is a quote missing?"},
+			listed:  []string{"2 invalid: a cell contains other rows: is a quote missing?"},
 		},
 	},
 	{
@@ -1093,7 +1092,7 @@ var fileCases = []fileCase{
 		want: outcome{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"2|ann@example.com||Ann"},
-			listed:  []string{"3 invalid: the row has 3 cells for 2 columns: put a cell with a separator in it into quotes"},
+			listed:  []string{"3 invalid: the row has 3 cells for 2 columns: quote the cells that contain a separator"},
 		},
 	},
 	{
@@ -1168,7 +1167,7 @@ var fileCases = []fileCase{
 		name: "HTML named .csv",
 		text: lines("<html><table><tr><td>Email</td></tr></table></html>"),
 		want: outcome{
-			err: "it is HTML or XML, whatever its name says; open it in a spreadsheet, and save it as CSV or XLSX",
+			err: "it is HTML or XML; open it in a spreadsheet, and save it as CSV or XLSX",
 		},
 	},
 	{
@@ -1183,7 +1182,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Map: []string{"firstName=first name"}},
 		want: outcome{
-			err: `--map firstName=first name: there is no column "first name"; there is "First name" (#2)`,
+			err: `--map firstName=first name: no column "first name"; did you mean "First name" (#2)?`,
 		},
 	},
 	{
@@ -1191,7 +1190,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Map: []string{"mail=Email"}},
 		want: outcome{
-			err: "--map mail=Email: write field=column or field=#n, with one of the fields email, firstName, lastName, fullName, phone, title, preferredLanguage, tags, locationId, contactOrganizationId, customFields, customFields.KEY",
+			err: "--map mail=Email: write field=column or field=#n; the fields are email, firstName, lastName, fullName, phone, title, preferredLanguage, tags, locationId, contactOrganizationId, customFields, customFields.KEY",
 		},
 	},
 	{
@@ -1199,7 +1198,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Region: "Germany"},
 		want: outcome{
-			err: `--region: the region "Germany" is unknown; give its two letters, such as DE or US`,
+			err: `--region: unknown region "Germany"; use two letters, such as DE or US`,
 		},
 	},
 	{
@@ -1207,7 +1206,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,First name", "ann@example.com,Ann"),
 		options: options{Encoding: "klingon"},
 		want: outcome{
-			err: `the encoding "klingon" is unknown; name one such as utf-8, windows-1252, macintosh or windows-1250`,
+			err: `unknown encoding "klingon"; use one such as utf-8, windows-1252, macintosh or windows-1250`,
 		},
 	},
 	{
@@ -1233,7 +1232,7 @@ var fileCases = []fileCase{
 			mapping: `utf-8 ",", header 1, Email=email, First name=firstName`,
 			rows:    []string{"4|cy@example.com||Cy"},
 			listed: []string{
-				"2 invalid: the row holds other rows in one cell: is a quote missing?",
+				"2 invalid: a cell contains other rows: is a quote missing?",
 				"3 invalid: the email is not of the form name@host",
 			},
 		},
@@ -1243,7 +1242,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A", "phone=B"}},
 		want: outcome{
-			err: "--map phone=B: phone is mapped twice",
+			err: "--map phone=B: phone is mapped twice; keep one --map",
 		},
 	},
 	{
@@ -1251,7 +1250,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A", "title=A"}},
 		want: outcome{
-			err: `--map title=A: the column "A" (#2) is mapped to phone already`,
+			err: `--map title=A: column "A" (#2) is already mapped to phone`,
 		},
 	},
 	{
@@ -1259,7 +1258,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"phone=A"}, Ignore: []string{"A"}},
 		want: outcome{
-			err: `--map phone=A: the column "A" (#2) is ignored`,
+			err: `--map phone=A: column "A" (#2) is ignored; remove its --ignore`,
 		},
 	},
 	{
@@ -1267,7 +1266,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A,B", "ann@example.com,x,y"),
 		options: options{Map: []string{"fullName=A", "firstName=B"}},
 		want: outcome{
-			err: "fullName is split into firstName and lastName; map it, or these, not both",
+			err: "fullName is split into firstName and lastName; map either fullName or these",
 		},
 	},
 	{
@@ -1275,7 +1274,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{Ignore: []string{"#3"}},
 		want: outcome{
-			err: "--ignore: there is no column #3; the file has 2",
+			err: "--ignore: no column #3; the file has 2 columns",
 		},
 	},
 	{
@@ -1283,7 +1282,7 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{OnlyIf: []string{"City=Lyon"}},
 		want: outcome{
-			err: `--only-if City=Lyon: there is no column "City"; there are "Email" (#1), "A" (#2)`,
+			err: `--only-if City=Lyon: no column "City"; the file has "Email" (#1), "A" (#2)`,
 		},
 	},
 	{
@@ -1299,14 +1298,14 @@ var fileCases = []fileCase{
 		text:    lines("Email,A", "ann@example.com,x"),
 		options: options{Separator: "ab"},
 		want: outcome{
-			err: `the separator "ab" is not one ASCII character; give one such as ; or tab`,
+			err: `the separator "ab" is not one ASCII character; use one such as ; or tab`,
 		},
 	},
 	{
 		name: "headers that name one column in many ways",
 		text: lines("Email,Given name,Surname,Phone (home),Phone (work)", "ann@example.com,Ann,Lee,,"),
 		want: outcome{
-			err: `2 columns could be phone: "Phone (home)" (#4), "Phone (work)" (#5); name one with --map phone="Phone (home)", or leave others out with --ignore`,
+			err: `2 columns could be phone: "Phone (home)" (#4), "Phone (work)" (#5); choose one with --map phone="Phone (home)", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -1321,7 +1320,7 @@ var fileCases = []fileCase{
 		name: "an unknown header above answers that look like one",
 		text: lines("Kontakt;Vorname;Kontaktweg", "ann@example.com;Ann;Telefon", ";Bo;Email", "cy@example.com;Cy;Email"),
 		want: outcome{
-			err: `no column is known as the email; "Kontakt" (#1) has addresses: name it with --map email=Kontakt`,
+			err: `no column is known as the email; "Kontakt" (#1) contains addresses: add --map email=Kontakt`,
 		},
 	},
 }

@@ -59,7 +59,7 @@ var productCases = []fileCase{
 			"Bo,Acme,bo@example.com,,,,,Unsubscribed",
 		),
 		want: outcome{
-			err: `2 columns could be email: "Email - Work" (#3), "Email - Home" (#4); name one with --map email="Email - Work", or leave others out with --ignore`,
+			err: `2 columns could be email: "Email - Work" (#3), "Email - Home" (#4); choose one with --map email="Email - Work", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -87,7 +87,7 @@ var productCases = []fileCase{
 				"2|ann@example.com||Ann|Lee",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -104,7 +104,7 @@ var productCases = []fileCase{
 				"2|ann@example.com||Ann|Lee",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 			leftOut: []string{
 				"3 bo@example.com: EMAIL_BLACKLISTED is set",
@@ -151,7 +151,7 @@ var productCases = []fileCase{
 				"2|ann@example.com",
 			},
 			listed: []string{
-				"4 duplicate: the email is that of row 3, which counts",
+				"4 duplicate: row 3 has the same email and is used",
 			},
 			leftOut: []string{
 				"3 bo@example.com: Cancelled at is set",
@@ -165,7 +165,7 @@ var productCases = []fileCase{
 			"1,Ann,Lee,ann,Ann Lee,ann@example.com,2024,+15550100002,ann@example.com",
 		),
 		want: outcome{
-			err: `2 columns could be email: "email" (#6), "billing_email" (#9); name one with --map email=email, or leave others out with --ignore`,
+			err: `2 columns could be email: "email" (#6), "billing_email" (#9); choose one with --map email=email, or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -230,7 +230,7 @@ var productCases = []fileCase{
 				"2|ann@example.com|Mme|Ann|LEE",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 			leftOut: []string{
 				`3 bo@example.com: Statut du RDV is "Absent non excusé"`,
@@ -249,7 +249,7 @@ var productCases = []fileCase{
 				"2|ann@example.com",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},
@@ -302,7 +302,7 @@ var productCases = []fileCase{
 				"2|ann@example.com||Ann|Lee",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 			leftOut: []string{
 				`3 bo@example.com: Email Opt-in is "No"`,
@@ -386,7 +386,7 @@ var productCases = []fileCase{
 				"2|ann@example.com|Frau|Ann|Lee|+4917012345678",
 			},
 			listed: []string{
-				"2 the language is left out: it is neither English nor French",
+				"2 the language is left out: use English or French",
 			},
 		},
 	},
@@ -559,7 +559,7 @@ var productCases = []fileCase{
 				"2|a@example.com||A",
 			},
 			listed: []string{
-				"3 invalid: the row has 3 cells for 2 columns: put a cell with a separator in it into quotes",
+				"3 invalid: the row has 3 cells for 2 columns: quote the cells that contain a separator",
 			},
 		},
 	},
@@ -612,14 +612,14 @@ var productCases = []fileCase{
 				"23|va@münchen.de||X",
 			},
 			listed: []string{
-				"7 the email cell has 2 addresses: the first one counts",
-				"9 the email cell has 2 addresses: the first one counts",
+				"7 the email cell has 2 addresses: the first one is used",
+				"9 the email cell has 2 addresses: the first one is used",
 				"12 invalid: the email is not of the form name@host",
 				"13 invalid: the email holds white space or a control character; trim it",
 				"14 invalid: the email has no complete host, such as example.com",
-				"15 the email cell has 2 addresses: the first one counts",
+				"15 the email cell has 2 addresses: the first one is used",
 				"16 invalid: the email is not of the form name@host",
-				"19 invalid: the row has 3 cells for 2 columns: put a cell with a separator in it into quotes",
+				"19 invalid: the row has 3 cells for 2 columns: quote the cells that contain a separator",
 				"20 invalid: the email is not of the form name@host",
 				"21 invalid: the email is not of the form name@host",
 				"22 invalid: the email is not of the form name@host",
@@ -781,7 +781,7 @@ var productCases = []fileCase{
 				"2|ann@example.com",
 			},
 			listed: []string{
-				"2 the phone is left out: it has no country code; name its region with --region",
+				"2 the phone is left out: it has no country code; add --region",
 			},
 			leftOut: []string{
 				`3 bo@example.com: Appointment Status is "No Show"`,
@@ -984,7 +984,7 @@ var productCases = []fileCase{
 			"Ann;Lee;ann@example.com;;+15550100002",
 		),
 		want: outcome{
-			err: `2 columns could be email: "E-mail (Home)" (#3), "E-mail (Work)" (#4); name one with --map email="E-mail (Home)", or leave others out with --ignore`,
+			err: `2 columns could be email: "E-mail (Home)" (#3), "E-mail (Work)" (#4); choose one with --map email="E-mail (Home)", or exclude the others with --ignore`,
 		},
 	},
 	{
@@ -1040,7 +1040,7 @@ var productCases = []fileCase{
 			`"ann@example.com,Ann"`,
 		),
 		want: outcome{
-			err: `no column is known as the email; "Email,First name" (#1) has addresses: name it with --map email="Email,First name"`,
+			err: `no column is known as the email; "Email,First name" (#1) contains addresses: add --map email="Email,First name"`,
 		},
 	},
 	{
@@ -1085,7 +1085,7 @@ var productCases = []fileCase{
 				"3|c@example.com||C",
 			},
 			listed: []string{
-				"2 invalid: the row has 3 cells for 2 columns: put a cell with a separator in it into quotes",
+				"2 invalid: the row has 3 cells for 2 columns: quote the cells that contain a separator",
 			},
 		},
 	},
@@ -1165,17 +1165,17 @@ var productCases = []fileCase{
 			},
 			listed: []string{
 				"2 the extension of the phone is left out",
-				"4 the phone is left out: it is no phone number",
-				"7 the phone cell has several numbers: the first one counts",
-				"8 the phone cell has several numbers: the first one counts",
-				"9 the phone is left out: it has no country code; name its region with --region",
-				"14 the phone is left out: it has no country code; name its region with --region",
+				"4 the phone is left out: it is not a valid number",
+				"7 the phone cell has several numbers: the first one is used",
+				"8 the phone cell has several numbers: the first one is used",
+				"9 the phone is left out: it has no country code; add --region",
+				"14 the phone is left out: it has no country code; add --region",
 				"15 the extension of the phone is left out",
-				"16 the phone is left out: it is no phone number",
-				"20 the phone is left out: it is no phone number",
-				"21 the phone is left out: it is no phone number",
-				"22 the phone is left out: it has no country code; name its region with --region",
-				"23 the phone is left out: it has no country code; name its region with --region",
+				"16 the phone is left out: it is not a valid number",
+				"20 the phone is left out: it is not a valid number",
+				"21 the phone is left out: it is not a valid number",
+				"22 the phone is left out: it has no country code; add --region",
+				"23 the phone is left out: it has no country code; add --region",
 			},
 		},
 	},

@@ -111,13 +111,13 @@ func read(t testing.TB, f *customerfile.File) outcome {
 	if rows != m.Rows {
 		t.Errorf("%d rows, and the mapping says %d", rows, m.Rows)
 	}
-	if n := len(got.rows); n > 4 { // the others are alike
+	if n := len(got.rows); n > 4 { // the others are similar
 		got.rows = append(got.rows[:2:2], fmt.Sprintf("… %d in all", n), got.rows[n-1])
 	}
 	return got
 }
 
-// show shows a row as it would be sent.
+// show formats a row as its request body.
 func show(row customerfile.Row) string {
 	p := row.Params
 	parts := []string{fmt.Sprint(row.Number), p.Email, p.Title, p.FirstName, p.LastName, p.Phone, string(p.PreferredLanguage)}
@@ -148,7 +148,7 @@ func encoded(e encoding.Encoding, text string) string {
 	return out
 }
 
-// utf16 returns the text after a byte order mark; an empty mark is little
+// utf16 encodes the text after a byte order mark. Without a mark it is little
 // endian.
 func utf16(mark, text string) string {
 	order := unicode.LittleEndian

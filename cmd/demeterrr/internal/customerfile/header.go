@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	sampleSize   = 1 << 20 // the part of a file that shows its separator and its header
-	sampleRows   = 60      // the rows in which the header is looked for
+	sampleSize   = 1 << 20 // bytes read to detect the separator and the header
+	sampleRows   = 60      // rows searched for the header
 	noHeader     = 0
 	separatorSet = ",;\t|"
 )
 
-// layout is where the cells of a file are, and what its columns are called.
+// layout is the format of a file and its header.
 type layout struct {
 	dialect   dialect
-	skip      int64    // bytes before the first row, as a spreadsheet hides the line "sep=;"
-	row       int      // of the header; 0 if the file has none
-	header    []string // if the file has none, its first row
-	addresses int      // the number of the first column with addresses; 0 for none
+	skip      int64    // length of a first line such as "sep=;"
+	row       int      // row number of the header; 0 without a header
+	header    []string // the first row if the file has no header
+	addresses int      // number of the first column with addresses; 0 for none
 }
 
-// findLayout finds the separator and the header row: the row above the first
-// address that has the most known headers, one of the email among them.
+// findLayout detects the separator and the header row. The header is the row
+// above the first address with the most known headers, including the email.
 func findLayout(sample []byte, options Options) (layout, error) {
 	skip, hint := separatorHint(sample)
 	sample = sample[skip:]
@@ -65,8 +65,7 @@ func findLayout(sample []byte, options Options) (layout, error) {
 	return best, nil
 }
 
-// separatorHint reads a first line such as "sep=;", which Excel writes and
-// hides.
+// separatorHint reads a first line such as "sep=;". Excel writes and hides it.
 func separatorHint(sample []byte) (skip int, separator byte) {
 	line := sample
 	if i := bytes.IndexAny(sample, "\r\n"); i >= 0 {
@@ -86,7 +85,7 @@ func separatorHint(sample []byte) (skip int, separator byte) {
 	return skip, hint[0]
 }
 
-// oneByte reads an option that is one character of ASCII. Zero is the default.
+// oneByte reads an option of one ASCII character. Zero is the default.
 func oneByte(name, value string) (byte, error) {
 	switch strings.ToLower(value) {
 	case "":
@@ -101,13 +100,13 @@ func oneByte(name, value string) (byte, error) {
 		return '|', nil
 	}
 	if len(value) != 1 || value[0] >= 0x80 || strings.ContainsAny(value, "\r\n") {
-		return 0, fmt.Errorf("the %s %q is not one ASCII character; give one such as ; or tab", name, value)
+		return 0, fmt.Errorf("the %s %q is not one ASCII character; use one such as ; or tab", name, value)
 	}
 	return value[0], nil
 }
 
-// endsInCarriageReturns reports whether the first row ends with CR alone, as
-// old Macs write it.
+// endsInCarriageReturns reports whether the first row ends with a lone CR, the
+// line end of old Macs.
 func endsInCarriageReturns(sample []byte) bool {
 	quoted := false
 	for i, c := range sample {
@@ -127,7 +126,7 @@ func endsInCarriageReturns(sample []byte) bool {
 	return bytes.IndexByte(sample, '\n') < 0 && bytes.IndexByte(sample, '\r') >= 0
 }
 
-// inApostrophes reports whether a header has its cells in apostrophes.
+// inApostrophes reports whether all headers are in apostrophes.
 func inApostrophes(header []string) bool {
 	for _, cell := range header {
 		if len(cell) < 2 || cell[0] != '\'' || cell[len(cell)-1] != '\'' {
@@ -137,10 +136,10 @@ func inApostrophes(header []string) bool {
 	return len(header) > 0
 }
 
-// findHeader finds the header in the sample, and returns how sure that is.
-// Without a known header, the fullest row above the first address counts as
-// one. A title line can have an address too, so a row below one is a header if
-// two of its cells are known.
+// findHeader finds the header in the sample, and returns a score. Without known
+// headers, the fullest row above the first address is the header. A title line
+// may contain an address, so a row below it with two known cells is a header,
+// too.
 func (l *layout) findHeader(sample []byte, options Options) int {
 	r := newRecordReader(bytes.NewReader(sample), l.dialect)
 	l.row, l.header = noHeader, nil
@@ -161,7 +160,7 @@ func (l *layout) findHeader(sample []byte, options Options) int {
 			if l.addresses == 0 || full > 1 && width < 2 {
 				l.addresses = i + 1
 			}
-			if width < min(full, 2) { // the file begins with its first contact
+			if width < min(full, 2) { // the file starts with its first contact
 				l.row, l.header, width = noHeader, cleanAll(rec.cells), full
 			}
 			continue
@@ -192,15 +191,15 @@ func cleanAll(cells []string) []string {
 	return out
 }
 
-// looksLikeAddress reports whether a cell has an email: rows of contacts have
-// one, and headers have none.
+// looksLikeAddress reports whether a cell contains an email. It tells rows of
+// contacts from headers.
 func looksLikeAddress(cell string) bool {
 	at := strings.IndexByte(cell, '@')
 	return at > 0 && strings.IndexByte(cell[at:], '.') > 1
 }
 
-// knownHeaders counts the headers of a row that the table or the user knows. It
-// is 0 without one for the email.
+// knownHeaders counts the headers known to the table or mapped by the user. It
+// is 0 without an email header.
 func knownHeaders(cells []string, options Options) int {
 	known, email := 0, false
 	for _, cell := range cells {
@@ -236,7 +235,7 @@ func hasHeader(headers map[string]bool, cell string) bool {
 	return false
 }
 
-// readSample returns the beginning of the text, in UTF-8.
+// readSample returns the start of the text, in UTF-8.
 func readSample(in io.Reader) ([]byte, error) {
 	sample := make([]byte, sampleSize)
 	n, err := io.ReadFull(in, sample)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The fields of a contact, as the API names them. A column of full names is
+// The fields of a contact, with the names of the API. A column of full names is
 // split.
 const (
 	fieldEmail        = "email"
@@ -29,7 +29,7 @@ var fieldNames = []string{
 	fieldLocation, fieldOrganization, fieldCustom,
 }
 
-// fieldName returns the field that a user names, or "".
+// fieldName normalizes the name of a field. It returns "" for unknown names.
 func fieldName(name string) string {
 	name, key, custom := strings.Cut(trim(name), ".")
 	switch form := plain(name); form {
@@ -49,27 +49,26 @@ func fieldName(name string) string {
 	}
 }
 
-// Column is a column of the file, and what becomes of it.
+// Column is a column of the file and its use.
 type Column struct {
 	// Number counts from 1. Header is empty in a file without a header row.
 	Number int
 	Header string
-	// Field is the field of the contact that the column fills, as the API names
-	// it, "customFields.x" and "fullName" included. It is empty for other
-	// columns.
+	// Field is the contact field of the column, with the name of the API. It
+	// can be "customFields.x" or "fullName". It is empty for other columns.
 	Field string
-	// Consent is true for a column that says whether people may be written to.
+	// Consent is true for a column of opt-ins or opt-outs.
 	Consent bool
-	// Ignored is true for a column that Options.Ignore names.
+	// Ignored is true for a column in Options.Ignore.
 	Ignored bool
-	// OptedOut is the number of rows in which the column means that the contact
-	// opted out. Any column can have them.
+	// OptedOut is the number of rows with an opt-out in this column. Any column
+	// can have them.
 	OptedOut int
-	// Hint says what the user can do with the column; usually empty.
+	// Hint is advice about the column; usually empty.
 	Hint string
 }
 
-// name is what errors call the column.
+// name returns the name of the column for errors.
 func (c *Column) name() string {
 	if c.Header == "" {
 		return fmt.Sprintf("#%d", c.Number)
@@ -77,14 +76,14 @@ func (c *Column) name() string {
 	return fmt.Sprintf("%q (#%d)", c.Header, c.Number)
 }
 
-// columnSet are the columns while they get their fields.
+// columnSet maps columns to fields.
 type columnSet struct {
 	columns []Column
 	headed  bool
 }
 
-// mapColumns gives columns their fields: first the user's, then those of the
-// table.
+// mapColumns maps columns to fields. The options come first, then the table of
+// known headers.
 func mapColumns(l layout, options Options) ([]Column, error) {
 	s := columnSet{columns: make([]Column, len(l.header)), headed: l.row != noHeader}
 	for i := range s.columns {
@@ -122,7 +121,7 @@ func mapColumns(l layout, options Options) ([]Column, error) {
 	return s.columns, nil
 }
 
-// find returns the column with exactly this header, or the n-th one for "#n".
+// find returns the column with exactly this header, or column n for "#n".
 func (s *columnSet) find(name string) (*Column, error) {
 	name = trim(name)
 	var found, alike []*Column
@@ -141,15 +140,15 @@ func (s *columnSet) find(name string) (*Column, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("%d columns have the header %q; name one by its number: %s", len(found), name, list(found))
+		return nil, fmt.Errorf("%d columns have the header %q; use a number: %s", len(found), name, list(found))
 	case isNumber && err == nil && n >= 1 && n <= len(s.columns):
 		return &s.columns[n-1], nil
 	case isNumber && err == nil:
-		return nil, fmt.Errorf("there is no column %s; the file has %d", name, len(s.columns))
+		return nil, fmt.Errorf("no column %s; the file has %d columns", name, len(s.columns))
 	case len(alike) > 0:
-		return nil, fmt.Errorf("there is no column %q; there is %s", name, alike[0].name())
+		return nil, fmt.Errorf("no column %q; did you mean %s?", name, alike[0].name())
 	}
-	return nil, fmt.Errorf("there is no column %q; there are %s", name, list(s.all()))
+	return nil, fmt.Errorf("no column %q; the file has %s", name, list(s.all()))
 }
 
 func (s *columnSet) all() []*Column {
@@ -165,7 +164,7 @@ func (s *columnSet) assign(pair string) error {
 	name, column, ok := strings.Cut(pair, "=")
 	field := fieldName(name)
 	if !ok || field == "" {
-		return fmt.Errorf("write field=column or field=#n, with one of the fields %s, %s.KEY", strings.Join(fieldNames, ", "), fieldCustom)
+		return fmt.Errorf("write field=column or field=#n; the fields are %s, %s.KEY", strings.Join(fieldNames, ", "), fieldCustom)
 	}
 	c, err := s.find(column)
 	if err != nil {
@@ -176,13 +175,13 @@ func (s *columnSet) assign(pair string) error {
 	}
 	switch {
 	case c.Ignored:
-		return fmt.Errorf("the column %s is ignored", c.name())
+		return fmt.Errorf("column %s is ignored; remove its --ignore", c.name())
 	case c.Field != "":
-		return fmt.Errorf("the column %s is mapped to %s already", c.name(), c.Field)
+		return fmt.Errorf("column %s is already mapped to %s", c.name(), c.Field)
 	case field == fieldCustom+".":
 		return errors.New("the custom field has no name; write customFields.KEY=column")
 	case s.has(field):
-		return fmt.Errorf("%s is mapped twice", field)
+		return fmt.Errorf("%s is mapped twice; keep one --map", field)
 	}
 	c.Field = field
 	return nil
@@ -192,16 +191,16 @@ func (s *columnSet) has(field string) bool {
 	return slices.ContainsFunc(s.columns, func(c Column) bool { return c.Field == field })
 }
 
-// guard refuses full names beside first and last ones.
+// guard rejects fullName together with firstName or lastName.
 func (s *columnSet) guard() error {
 	if s.has(fieldFullName) && (s.has(fieldFirstName) || s.has(fieldLastName)) {
-		return errors.New("fullName is split into firstName and lastName; map it, or these, not both")
+		return errors.New("fullName is split into firstName and lastName; map either fullName or these")
 	}
 	return nil
 }
 
-// recognize gives fields to the columns whose headers the table has. Sections
-// with a condition come second, as they ask for the fields of the others.
+// recognize maps columns with known headers. Sections with a condition come
+// second, because they depend on the fields of the others.
 func (s *columnSet) recognize() error {
 	split := s.has(fieldFullName)
 	for _, conditional := range []bool{false, true} {
@@ -212,7 +211,7 @@ func (s *columnSet) recognize() error {
 			}
 			found := s.matching(w)
 			if len(found) > 1 {
-				return fmt.Errorf("%d columns could be %s: %s; name one with --map %s=%s, or leave others out with --ignore",
+				return fmt.Errorf("%d columns could be %s: %s; choose one with --map %s=%s, or exclude the others with --ignore",
 					len(found), w.field, list(found), w.field, s.reference(found[0]))
 			}
 			if len(found) == 1 {
@@ -234,7 +233,7 @@ func (s *columnSet) recognize() error {
 	return nil
 }
 
-// reference is how a user names the column.
+// reference returns the name of the column for use in a flag.
 func (s *columnSet) reference(c *Column) string {
 	if _, err := s.find(c.Header); err != nil {
 		return fmt.Sprintf("#%d", c.Number)
@@ -258,15 +257,15 @@ func list(columns []*Column) string {
 	return strings.Join(all, ", ")
 }
 
-// meets reports whether the file has the field or the header of a condition.
+// meets reports whether the file has the field or header of a condition.
 func (s *columnSet) meets(condition string) bool {
 	return condition == "" || slices.ContainsFunc(s.columns, func(c Column) bool {
 		return !c.Ignored && (c.Field == condition || plain(c.Header) == plain(condition))
 	})
 }
 
-// matching returns the columns without a field whose header is one of the
-// words. A header with a remark in brackets counts if no other one does.
+// matching returns the unmapped columns with one of the headers. Headers with a
+// remark in brackets count as a last resort.
 func (s *columnSet) matching(w headerWords) (found []*Column) {
 	var remarked []*Column
 	for i := range s.columns {
@@ -286,15 +285,15 @@ func (s *columnSet) matching(w headerWords) (found []*Column) {
 	return found
 }
 
-// noEmail says how to name the column of the emails; addresses is the one that
-// has some.
+// noEmail returns the error of a file without an email column. addresses is the
+// number of the first column with addresses, or 0.
 func (s *columnSet) noEmail(addresses int) error {
 	if !s.headed {
-		return fmt.Errorf("the file has no header row; name its columns by their numbers, such as --map email=#%d", max(1, addresses))
+		return fmt.Errorf("the file has no header row; map columns by number, such as --map email=#%d", max(1, addresses))
 	}
 	if addresses > 0 && addresses <= len(s.columns) {
 		c := &s.columns[addresses-1]
-		return fmt.Errorf("no column is known as the email; %s has addresses: name it with --map email=%s", c.name(), s.reference(c))
+		return fmt.Errorf("no column is known as the email; %s contains addresses: add --map email=%s", c.name(), s.reference(c))
 	}
-	return fmt.Errorf("no column is known as the email; name it with --map email=column; there are %s", list(s.all()))
+	return fmt.Errorf("no column is known as the email; add --map email=COLUMN, with one of %s", list(s.all()))
 }

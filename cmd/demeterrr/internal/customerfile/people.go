@@ -7,19 +7,18 @@ import (
 	"github.com/demeterrr/demeterrr-go/bulk"
 )
 
-// people knows the contacts who stand in several rows, and the rows that are
-// not simply ready.
+// people indexes contacts with several rows, and rows with special treatment.
 type people struct {
 	shared  map[personKey]person
-	special []uint64 // a bit for each row: opted out, or one of several
+	special []uint64 // one bit per row: opted out, or one of several
 }
 
 type personKey [2]uint64
 
 type person struct {
-	row  int // that counts
-	out  int // that means opted out; 0 for none
-	last int // in which the email was seen
+	row  int // the selected row
+	out  int // the row with an opt-out; 0 for none
+	last int // the last row with the email
 	many bool
 }
 
@@ -41,8 +40,8 @@ func (p *people) isSpecial(row int) bool {
 	return row/64 < len(p.special) && p.special[row/64]&(1<<(row%64)) != 0
 }
 
-// index reads the whole file, and learns who stands in several rows and who
-// opted out.
+// index reads the whole file. It finds contacts with several rows and
+// opt-outs.
 func (f *File) index(lastWins bool) error {
 	all := map[personKey]person{}
 	for rec, err := range f.records() {
@@ -81,11 +80,11 @@ func (f *File) index(lastWins bool) error {
 	return nil
 }
 
-// classify finds out whether another row counts, or the contact opted out.
+// classify marks a row as a duplicate or an opt-out.
 func (f *File) classify(row *Row, email string) {
 	p := f.people.shared[keyOf(email)]
 	if p.row != 0 && p.row != row.Number {
-		row.Status, row.Reason = Duplicate, fmt.Sprintf("the email is that of row %d, which counts", p.row)
+		row.Status, row.Reason = Duplicate, fmt.Sprintf("row %d has the same email and is used", p.row)
 		return
 	}
 	if column, reason := f.reader.optedOut(row.Cells); column >= 0 {

@@ -9,15 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord is the longest row, in bytes. No spreadsheet has a longer cell than
-// 32 KiB.
+// maxRecord is the maximum size of a row, in bytes. Cells of spreadsheets are
+// limited to 32 KiB.
 const maxRecord = 1 << 20
 
-// record is one row of the file: what a spreadsheet shows as a row.
+// record is one row of the file, as in a spreadsheet.
 type record struct {
-	number int      // as a spreadsheet counts, from 1
+	number int      // row number of a spreadsheet, from 1
 	cells  []string // valid until the next record
-	err    error    // the row cannot be read; cells are then a rough split of its first line
+	err    error    // the row is unreadable; cells is a rough split of its first line
 }
 
 func (r *record) blank() bool {
@@ -29,28 +29,28 @@ func (r *record) blank() bool {
 	return true
 }
 
-// dialect is how a file separates and quotes its cells.
+// dialect is the format of rows and cells.
 type dialect struct {
 	separator, quote byte
 	carriage         bool // rows end with CR alone
 }
 
-// recordReader reads rows. encoding/csv stops at a stray quote, does not count
-// blank lines, and takes CR for text; this reader lists such a row and goes on
-// with the next line.
+// recordReader reads rows. After a stray quote it continues with the next line.
+// It counts blank lines and supports lone CRs as line ends. encoding/csv does
+// none of this.
 type recordReader struct {
 	in      io.Reader
 	dialect dialect
-	// suspicious reports whether a row of several lines has swallowed others,
-	// because a quote is missing. Nil for none.
+	// suspicious reports whether a row of several lines contains other rows,
+	// because of a missing quote. It may be nil.
 	suspicious func(lines []byte, cells []string) bool
 
-	buffer     []byte // the part from start to end is not read yet
+	buffer     []byte // unread bytes are at start to end
 	start, end int
-	err        error // of in
+	err        error // read error
 	number     int
 	cells      []string
-	ends       []int // of the cells in text
+	ends       []int // ends of the cells in text
 	text       []byte
 }
 
@@ -59,11 +59,11 @@ func newRecordReader(in io.Reader, d dialect) *recordReader {
 }
 
 var (
-	errMore      = errors.New("the row goes on")
+	errMore      = errors.New("the row continues")
 	errQuote     = errors.New("the row has a stray quote: double the quotes inside a cell, and close the last one")
 	errTooLong   = fmt.Errorf("the row is longer than %d bytes: is a quote missing?", maxRecord)
-	errNotUTF8   = errors.New("the row is not UTF-8 as others are: save the whole file in one encoding")
-	errSwallowed = errors.New("the row holds other rows in one cell: is a quote missing?")
+	errNotUTF8   = errors.New("the row is not UTF-8, unlike others: save the whole file in one encoding")
+	errSwallowed = errors.New("a cell contains other rows: is a quote missing?")
 )
 
 // next returns the next row, or io.EOF.
@@ -96,8 +96,8 @@ func (r *recordReader) next() (record, error) {
 	return rec, nil
 }
 
-// line returns the bytes up to the end of the line, without reading past them.
-// A line that is too long is returned as far as it was read.
+// line returns the current line without consuming it. It returns the read part
+// of an overlong line.
 func (r *recordReader) line() ([]byte, error) {
 	from := 0
 	for {
@@ -108,9 +108,9 @@ func (r *recordReader) line() ([]byte, error) {
 		if len(have) > maxRecord {
 			return have, nil
 		}
-		from = max(0, len(have)-1) // a CR may stand there
+		from = max(0, len(have)-1) // the last byte may be a CR
 		if !r.fill() {
-			have = r.buffer[r.start:r.end]        // fill moved it
+			have = r.buffer[r.start:r.end]        // moved by fill
 			if len(have) > 0 && r.err == io.EOF { //nolint:errorlint // as io.Reader documents it
 				return have, nil
 			}
@@ -119,7 +119,7 @@ func (r *recordReader) line() ([]byte, error) {
 	}
 }
 
-// lineEnd returns where the line ends: at LF, or also at CR in a file of CRs.
+// lineEnd returns the index of the line end, or -1.
 func (r *recordReader) lineEnd(b []byte) int {
 	if r.dialect.carriage {
 		return bytes.IndexAny(b, "\r\n")
@@ -140,7 +140,7 @@ func (r *recordReader) skipLineEnd() {
 	}
 }
 
-// skipLine skips to the end of a line that is too long.
+// skipLine skips the rest of an overlong line.
 func (r *recordReader) skipLine() {
 	for {
 		if i := r.lineEnd(r.buffer[r.start:r.end]); i >= 0 {
@@ -155,7 +155,7 @@ func (r *recordReader) skipLine() {
 	}
 }
 
-// fill reads until the buffer is full, and reports whether there was more.
+// fill fills the buffer, and reports whether it read something.
 func (r *recordReader) fill() bool {
 	have := r.end - r.start
 	copy(r.buffer, r.buffer[r.start:r.end])
@@ -171,7 +171,7 @@ func (r *recordReader) fill() bool {
 	return r.end > have
 }
 
-// split cuts a line at the separators.
+// split splits a line at the separators.
 func (r *recordReader) split(line []byte) []string {
 	r.cells = r.cells[:0]
 	for text := string(line); ; {
@@ -185,8 +185,8 @@ func (r *recordReader) split(line []byte) []string {
 	}
 }
 
-// parse reads a row with quotes, and returns its length. first is the length of
-// its first line.
+// parse parses a row with quotes, and returns its length. first is the length
+// of its first line.
 func (r *recordReader) parse(first int) (cells []string, n int, err error) {
 	for {
 		n, err = r.parseBuffered()
@@ -215,7 +215,7 @@ func (r *recordReader) parse(first int) (cells []string, n int, err error) {
 	return r.cells, n, nil
 }
 
-// parseEnd parses the last row of a file, which may lack its line end.
+// parseEnd parses the last row of a file, with or without a line end.
 func (r *recordReader) parseEnd() (int, error) {
 	if r.end-r.start > maxRecord {
 		return 0, errTooLong
@@ -280,8 +280,8 @@ func (r *recordReader) endsAt(b []byte, i int) bool {
 	return false
 }
 
-// quoted reads a cell from after its opening quote, and returns where the next
-// separator or line end is.
+// quoted parses a cell after its opening quote. It returns the index of the
+// next separator or line end.
 func (r *recordReader) quoted(b []byte, i int) (int, error) {
 	for {
 		n := bytes.IndexByte(b[i:], r.dialect.quote)

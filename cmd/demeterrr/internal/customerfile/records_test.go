@@ -14,7 +14,7 @@ import (
 
 var commas = dialect{separator: ',', quote: '"'}
 
-// readAll reads all rows; one that cannot be read is its error.
+// readAll reads all rows. An unreadable row becomes its error.
 func readAll(t testing.TB, in io.Reader, d dialect) (rows [][]string) {
 	t.Helper()
 	r := newRecordReader(in, d)
@@ -74,7 +74,7 @@ func TestRecords(t *testing.T) {
 			t.Parallel()
 			for _, in := range []io.Reader{strings.NewReader(c.text), iotest.HalfReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text))} {
 				got := readAll(t, in, commas)
-				if c.want == nil && c.text != "" { // each of its lines is a row then
+				if c.want == nil && c.text != "" { // each line becomes a row
 					if n := strings.Count(c.text, "\n") + 1; len(got) != n || got[0][0] != "error" {
 						t.Errorf("%d rows, want %d, the first one an error", len(got), n)
 					}
@@ -113,8 +113,7 @@ func TestAFailingReaderIsAnError(t *testing.T) {
 	}
 }
 
-// FuzzRecords compares the reader with encoding/csv on the texts that both
-// take.
+// FuzzRecords compares the reader with encoding/csv on texts valid for both.
 func FuzzRecords(f *testing.F) {
 	for _, seed := range []string{"a,b\nc,d\n", "\"a\"\"b\",\"c\nd\"\n", "a,\"b\n", "\"a\"b\n", "a;\"b;c\"\r\n", "\r\r", "\"\"\n\"", " \"a\" ,b", "\"a\n\"b\"\n\"c\"", "\xff,\"\xff"} {
 		f.Add(seed, false)

@@ -9,50 +9,49 @@ import (
 	"github.com/demeterrr/demeterrr-go"
 )
 
-// Status says whether a row can be sent.
+// Status classifies a row.
 type Status int
 
-// The statuses of a row. All but Ready come with a Reason.
+// The statuses of a row. All except Ready have a Reason.
 const (
-	// Ready rows have a usable contact who did not opt out.
+	// Ready rows have a valid contact without an opt-out.
 	Ready Status = iota
-	// OptedOut rows have a usable contact who must not be written to: opted
-	// out, bounced, blacklisted, declined, cancelled or absent. The person
-	// counts, in whichever row it stands.
+	// OptedOut rows have a valid contact with an opt-out: opted out, bounced,
+	// blacklisted, declined, cancelled or absent. An opt-out in any row of the
+	// contact counts.
 	OptedOut
-	// Duplicate rows have the email of another row, which counts.
+	// Duplicate rows have the same email as the selected row.
 	Duplicate
-	// Filtered rows were not selected with OnlyIf and SkipIf.
+	// Filtered rows are excluded by OnlyIf or SkipIf.
 	Filtered
-	// Invalid rows have no usable email, or cannot be read.
+	// Invalid rows are unreadable or lack a valid email.
 	Invalid
 )
 
 var statusNames = [...]string{"ready", "opted out", "duplicate", "filtered", "invalid"}
 
-// String returns a word for the status, such as "opted out".
+// String returns the name of the status, such as "opted out".
 func (s Status) String() string { return statusNames[s] }
 
 // Row is one row of the file.
 type Row struct {
-	// Number is the row as a spreadsheet counts it: the first one is 1, blank
-	// rows count, and line breaks inside cells do not.
+	// Number is the row number of a spreadsheet. The first row is 1. Blank rows
+	// count, line breaks inside cells do not.
 	Number int
-	// Params is the contact of a Ready or OptedOut row. It can lack a first
-	// name, which Create demands.
+	// Params is the contact of a Ready or OptedOut row. Create requires a first
+	// name, but Params can lack it.
 	Params demeterrr.ContactParams
 	// Cells are the original columns. They are valid until the next row.
 	Cells  []string
 	Status Status
-	// Reason says why the row is not Ready.
+	// Reason explains a status other than Ready.
 	Reason string
-	// Notes name the parts of the contact that were left out, such as a phone
-	// number that is none. They belong into the errors file, although the row
-	// counts.
+	// Notes list omitted parts of the contact, such as an invalid phone number.
+	// They belong in the errors file, even for a Ready row.
 	Notes []string
 }
 
-// rowReader turns records into rows.
+// rowReader converts records to rows.
 type rowReader struct {
 	width   int
 	email   int // the index of the column
@@ -62,14 +61,14 @@ type rowReader struct {
 	skipIf  []filter
 }
 
-// columnUse is what to do with a column.
+// columnUse is the use of a column.
 type columnUse struct {
 	index   int
 	header  string // for reasons
 	field   string
 	key     string // of a custom field
 	consent consent
-	scan    bool // for a word that means out anywhere
+	scan    bool // search for words such as "unsubscribed"
 }
 
 type filter struct {
@@ -111,7 +110,7 @@ func newRowReader(columns []Column, options Options) (rowReader, error) {
 	return r, nil
 }
 
-// filters reads "column=value". A header may have = in it.
+// filters parses pairs of "column=value". A header may contain "=".
 func filters(set *columnSet, pairs []string) (all []filter, err error) {
 	for _, pair := range pairs {
 		var c *Column
@@ -146,7 +145,7 @@ func filters(set *columnSet, pairs []string) (all []filter, err error) {
 	return all, nil
 }
 
-// matches returns the option that the row meets, or "".
+// matches returns the matching option, or "".
 func (f *filter) matches(cells []string) string {
 	cell := cellAt(cells, f.index)
 	for i, value := range f.value {
@@ -164,7 +163,7 @@ func cellAt(cells []string, i int) string {
 	return cells[i]
 }
 
-// filtered returns why a row is not selected, or "".
+// filtered returns the reason to exclude a row, or "".
 func (r *rowReader) filtered(cells []string) string {
 	for i := range r.onlyIf {
 		if f := &r.onlyIf[i]; f.matches(cells) == "" {
@@ -179,18 +178,18 @@ func (r *rowReader) filtered(cells []string) string {
 	return ""
 }
 
-// invalid returns why a row cannot be used, and its email.
+// invalid returns the email of a row and the reason why it is invalid, or "".
 func (r *rowReader) invalid(rec record) (email string, several int, reason string) {
 	if rec.err != nil {
 		return "", 0, rec.err.Error()
 	}
 	if len(rec.cells) > r.width && filled(rec.cells[r.width:]) > 0 {
-		return "", 0, fmt.Sprintf("the row has %d cells for %d columns: put a cell with a separator in it into quotes", len(rec.cells), r.width)
+		return "", 0, fmt.Sprintf("the row has %d cells for %d columns: quote the cells that contain a separator", len(rec.cells), r.width)
 	}
 	if len(rec.cells) < r.width {
 		for _, c := range r.columns[len(rec.cells):] {
 			if c.consent != noConsent {
-				return "", 0, fmt.Sprintf("the row ends before the column %s, which tells whether the contact may be written to", c.header)
+				return "", 0, fmt.Sprintf("the row ends before the consent column %s: complete the row", c.header)
 			}
 		}
 	}
@@ -204,8 +203,8 @@ func (r *rowReader) invalid(rec record) (email string, several int, reason strin
 	return email, several, wholeAddress(email)
 }
 
-// optedOut returns the column that means that the contact opted out, and why;
-// -1 for none.
+// optedOut returns the column with the contact's opt-out and the reason. column
+// is -1 without an opt-out.
 func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 	for i := range r.columns {
 		c := &r.columns[i]
@@ -219,7 +218,7 @@ func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 			return i, noConsent.outReason(c.header, cell)
 		case c.field == fieldTags && cell != "":
 			for _, tag := range tags(cell) {
-				if meansOutAnywhere(tag) {
+				if meansOutAnywhere(tag[strings.LastIndexByte(tag, ':')+1:]) {
 					return i, fmt.Sprintf("the tag %q", tag)
 				}
 			}
@@ -228,9 +227,8 @@ func (r *rowReader) optedOut(cells []string) (column int, reason string) {
 	return -1, ""
 }
 
-// Rows yields the rows below the header, as often as it is called. Blank rows
-// are left out. An error ends it; it means that the file could not be read
-// again.
+// Rows yields the rows below the header, without blank rows. It can be called
+// several times. A read error ends the iteration.
 func (f *File) Rows() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for rec, err := range f.records() {
@@ -258,14 +256,14 @@ func (f *File) row(rec record) Row {
 	if row.Status == Ready || row.Status == OptedOut {
 		f.reader.fill(&row, email)
 		if several > 1 {
-			row.Notes = append(row.Notes, fmt.Sprintf("the email cell has %d addresses: the first one counts", several))
+			row.Notes = append(row.Notes, fmt.Sprintf("the email cell has %d addresses: the first one is used", several))
 		}
 	}
 	return row
 }
 
-// fill sets the fields of the contact. It copies them, so that a contact does
-// not keep its whole row.
+// fill sets the fields of the contact. It copies them, so a contact does not
+// retain its whole row.
 func (r *rowReader) fill(row *Row, email string) {
 	p := &row.Params
 	p.Email = strings.Clone(email)
@@ -301,7 +299,7 @@ func (r *rowReader) fill(row *Row, email string) {
 			}
 		case fieldLanguage:
 			if p.PreferredLanguage = language(cell); p.PreferredLanguage == "" && clean(cell) != "" {
-				row.Notes = append(row.Notes, "the language is left out: it is neither English nor French")
+				row.Notes = append(row.Notes, "the language is left out: use English or French")
 			}
 		case fieldCustom:
 			if value := clean(cell); value != "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/demeterrr/demeterrr-go/cmd/demeterrr/internal/customerfile"
 )
 
-// BenchmarkHalfAMillionRows opens a file, which reads it once, and reads its
-// rows.
+// BenchmarkHalfAMillionRows opens a file and reads its rows. That is two passes
+// over the file.
 func BenchmarkHalfAMillionRows(b *testing.B) {
 	const rows = 500_000
 	path := filepath.Join(b.TempDir(), "customers.csv")

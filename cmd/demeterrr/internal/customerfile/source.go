@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// source is a text that can be read several times.
+// source is a rereadable text.
 type source struct {
 	file  *os.File
 	text  *io.SectionReader
 	sheet string      // of a workbook
-	input fs.FileInfo // the file that the user named
-	read  fs.FileInfo // the file that is read
-	own   bool        // close it
-	spool bool        // it is a temporary copy
+	input fs.FileInfo // the user's file
+	read  fs.FileInfo // the file in use: the same or a copy
+	own   bool        // close closes it
+	spool bool        // a temporary copy
 }
 
-// openSource opens the file, or standard input for "-". A workbook and a pipe
-// become a temporary file that only its owner can read.
+// openSource opens the file, or standard input for "-". It copies a workbook or
+// a pipe to a temporary file with mode 0600.
 func openSource(path string, options Options) (*source, error) {
 	file, err := openFile(path, options.Stdin)
 	if err != nil {
@@ -47,17 +47,17 @@ func openFile(path string, stdin *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
-	switch { // to open a pipe would wait for its other end
+	switch { // opening a pipe would block
 	case info.IsDir():
 		return nil, errors.New("it is a directory; name a CSV or XLSX file in it")
 	case !info.Mode().IsRegular():
-		return nil, errors.New(`it is a pipe or a device, not a file; save its contents as a file, or pass them on standard input with the name "-"`)
+		return nil, errors.New(`it is a pipe or a device; save its contents as a file, or pass them on standard input with the file name "-"`)
 	}
 	file, err := os.Open(path) //nolint:gosec // the user names it
 	return file, bare(err)
 }
 
-// bare returns the error without the path, as callers name it.
+// bare returns the error without the path. Callers add it.
 func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -95,7 +95,7 @@ func (s *source) prepare(sheet string) (err error) {
 	return s.cutEnd()
 }
 
-// cutEnd leaves out the byte with which DOS ends a file.
+// cutEnd drops the end-of-file byte of DOS.
 func (s *source) cutEnd() error {
 	var last [1]byte
 	if _, err := s.text.ReadAt(last[:], s.text.Size()-1); err != nil {
@@ -108,14 +108,14 @@ func (s *source) cutEnd() error {
 	return nil
 }
 
-// spoolFrom writes a temporary file, and reads that from now on.
+// spoolFrom writes a temporary file and switches to it.
 func (s *source) spoolFrom(write func(io.Writer) error) error {
 	file, err := os.CreateTemp("", "demeterrr-*.csv")
 	if err != nil {
 		return fmt.Errorf("no temporary file: %w", err)
 	}
 	copied := &source{file: file, own: true, spool: true}
-	_ = os.Remove(file.Name()) // close removes it where an open file cannot be removed
+	_ = os.Remove(file.Name()) // on Windows, close removes it
 	if err := write(file); err != nil {
 		return errors.Join(err, copied.close())
 	}
@@ -139,19 +139,34 @@ func (s *source) close() error {
 	return err
 }
 
-// changed returns an error if the file is not as it was when it was opened.
+// changed fails if the file has changed since it was opened.
 func (s *source) changed() error {
 	now, err := s.file.Stat()
 	if err != nil {
 		return bare(err)
 	}
 	if now.Size() != s.read.Size() || !now.ModTime().Equal(s.read.ModTime()) {
-		return errors.New("the file changed while it was read; run again when nothing writes to it")
+		return errors.New("the file changed while it was read; close other programs that use it, and run again")
 	}
 	return nil
 }
 
-// magic is how files begin that are neither CSV nor XLSX.
+// steadyReader reads from a source. It fails once the file has changed, so the
+// contacts sent are the contacts shown.
+type steadyReader struct {
+	source *source
+	in     io.Reader
+}
+
+func (r *steadyReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	if changed := r.source.changed(); changed != nil {
+		return 0, changed
+	}
+	return n, err
+}
+
+// magic lists the prefixes of unsupported files.
 var magic = []struct{ prefix, advice string }{
 	{"%PDF", "it is a PDF; export the contacts as CSV or XLSX"},
 	{"\x1f\x8b", "it is compressed with gzip; unpack it first"},
@@ -159,14 +174,14 @@ var magic = []struct{ prefix, advice string }{
 	{"7z\xbc\xaf", "it is an archive; unpack it first"},
 	{"BEGIN:VCARD", "it is a vCard file; import it into your address book, and export it as CSV"},
 	{"BEGIN:VCALENDAR", "it is a calendar; export the contacts as CSV or XLSX"},
-	{"<", "it is HTML or XML, whatever its name says; open it in a spreadsheet, and save it as CSV or XLSX"},
+	{"<", "it is HTML or XML; open it in a spreadsheet, and save it as CSV or XLSX"},
 	{"{", "it is JSON; export the contacts as CSV or XLSX"},
 	{"[{", "it is JSON; export the contacts as CSV or XLSX"},
 	{"SQLite format 3", "it is a database; export the contacts as CSV or XLSX"},
 }
 
-// kindOf reports whether the file is a workbook. It returns an error if the
-// file is neither that nor text.
+// kindOf reports whether the file is a workbook. It fails if the file is
+// neither a workbook nor text.
 func kindOf(in *io.SectionReader) (workbook bool, err error) {
 	if in.Size() == 0 {
 		return false, errEmpty
@@ -194,7 +209,7 @@ func kindOf(in *io.SectionReader) (workbook bool, err error) {
 
 var errEmpty = errors.New("the file is empty; its first row must name the columns")
 
-// checkZip returns an error if the archive is not an XLSX workbook.
+// checkZip fails if the archive is not an XLSX workbook.
 func checkZip(in *io.SectionReader) error {
 	archive, err := zip.NewReader(in, in.Size())
 	if err != nil {
@@ -218,8 +233,8 @@ func checkZip(in *io.SectionReader) error {
 	return errors.New("it is a ZIP archive; unpack it first")
 }
 
-// oldOffice tells a workbook with a password from one of Excel 97: both are in
-// the same container.
+// oldOffice returns the error for an encrypted workbook or an Excel 97 file.
+// Both use the same container.
 func oldOffice(in *io.SectionReader) error {
 	const name = "E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00"
 	head, err := io.ReadAll(io.NewSectionReader(in, 0, min(in.Size(), 1<<25)))

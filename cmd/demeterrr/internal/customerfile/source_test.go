@@ -45,7 +45,7 @@ func TestFilesThatAreSomethingElse(t *testing.T) {
 		"an empty archive":  {zipOf(t), "it is a ZIP archive; unpack it first"},
 		"PDF":               {"%PDF-1.7\n", "it is a PDF; export the contacts as CSV or XLSX"},
 		"gzip":              {"\x1f\x8b\x08\x00", "it is compressed with gzip; unpack it first"},
-		"XML of Excel 2003": {"\ufeff  <?xml version=\"1.0\"?><Workbook>", "it is HTML or XML, whatever its name says; open it in a spreadsheet, and save it as CSV or XLSX"},
+		"XML of Excel 2003": {"\ufeff  <?xml version=\"1.0\"?><Workbook>", "it is HTML or XML; open it in a spreadsheet, and save it as CSV or XLSX"},
 		"a list of JSON":    {"[{\"email\": 1}]", "it is JSON; export the contacts as CSV or XLSX"},
 	} {
 		if diff := cmp.Diff(outcome{err: c.want}, outcomeOf(t, write(t, c.text), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
@@ -153,13 +153,12 @@ func TestAFileThatChangesIsAnError(t *testing.T) {
 			rows++
 		}
 	}
-	if rows != 2 || err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
+	if rows != 0 || err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 }
 
-// FuzzOpen opens anything: it is an error that says something, or rows that can
-// be sent.
+// FuzzOpen opens random files. Each is a meaningful error or has valid rows.
 func FuzzOpen(f *testing.F) {
 	for _, c := range fileCases {
 		if len(c.text) < 4096 {

@@ -12,8 +12,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// trim returns the text without the spaces and the invisible characters around
-// it.
+// trim trims spaces and invisible characters.
 func trim(s string) string {
 	if s == "" || s[0] > ' ' && s[0] < utf8.RuneSelf && s[len(s)-1] > ' ' && s[len(s)-1] < utf8.RuneSelf {
 		return s
@@ -21,14 +20,14 @@ func trim(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || invisible(r) })
 }
 
-// invisible reports whether a character shows nothing: a byte order mark, a
-// zero-width space, a soft hyphen, a mark of direction.
+// invisible reports whether a character is invisible. Examples are a byte order
+// mark, a zero-width space, a soft hyphen and a direction mark.
 func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// clean returns a cell as a value: trimmed, and without what spreadsheets put
-// around texts so that they stay texts, as in ="007" and '+1555.
+// clean trims a cell and removes the text markers of spreadsheets, as in ="007"
+// and '+1555.
 func clean(s string) string {
 	s = trim(s)
 	if len(s) < 2 {
@@ -47,8 +46,7 @@ func allDigits(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// oneLine returns a text with single spaces in place of line breaks, tabs and
-// runs of spaces.
+// oneLine replaces line breaks, tabs and runs of spaces by single spaces.
 func oneLine(s string) string {
 	if strings.IndexFunc(s, unicode.IsControl) < 0 && !strings.Contains(s, "  ") {
 		return s
@@ -56,11 +54,11 @@ func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
-// address returns the first email of a cell, and how many it has. Exports hold
-// one, or several, or one with a name around it.
+// address returns the first email of a cell and the number of emails. It also
+// finds an email next to a name.
 func address(cell string) (email string, count int) {
 	cell = clean(cell)
-	if !strings.ContainsAny(cell, " ,;<>:'\"|/\n") && isGraphicASCII(cell) && cell[max(0, len(cell)-1):] != "." { // nearly all
+	if !strings.ContainsAny(cell, " ,;<>:'\"|/\n") && isGraphicASCII(cell) && cell[max(0, len(cell)-1):] != "." { // fast path
 		return cell, min(1, len(cell))
 	}
 	cell = strings.Map(func(r rune) rune {
@@ -87,8 +85,8 @@ func address(cell string) (email string, count int) {
 	return email, count
 }
 
-// amongWords returns the first address of a text such as "jane@example.com
-// (work)" or "a@example.com / b@example.com".
+// amongWords finds the first address of a text. Examples are "jane@example.com
+// (work)" and "a@example.com / b@example.com".
 func amongWords(text string, before int) (email string, count int) {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsSpace(r) || r == '/' }) {
 		if word = bareAddress(word); wholeAddress(word) == "" {
@@ -103,8 +101,7 @@ func amongWords(text string, before int) (email string, count int) {
 	return email, count + before - 1
 }
 
-// wholeAddress returns what is wrong with an address that nobody could have, or
-// "".
+// wholeAddress returns the problem of an impossible address, or "".
 func wholeAddress(email string) string {
 	name, host, _ := strings.Cut(email, "@")
 	switch {
@@ -120,7 +117,7 @@ func isGraphicASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
 }
 
-// bareAddress returns the address of "Jane <jane@example.com>" and
+// bareAddress extracts the address of "Jane <jane@example.com>" and
 // "mailto:jane@example.com".
 func bareAddress(s string) string {
 	if i := strings.LastIndexByte(s, '<'); i >= 0 {
@@ -133,11 +130,11 @@ func bareAddress(s string) string {
 	return strings.TrimSuffix(trim(s), ".")
 }
 
-// phone returns the first number of a cell in E.164. problem says why the cell,
-// or a part of it, is left out.
+// phone returns the first number of a cell in E.164. problem describes an
+// omitted cell or part of a cell.
 func phone(cell, region string) (number, problem string) {
 	cell = strings.TrimPrefix(clean(cell), "tel:")
-	if strings.HasPrefix(cell, "=+") { // a spreadsheet takes +1555 for a formula
+	if strings.HasPrefix(cell, "=+") { // +1555 read as a formula
 		cell = cell[1:]
 	}
 	if cell == "" {
@@ -156,7 +153,7 @@ func phone(cell, region string) (number, problem string) {
 		if number, problem = onePhone(parts[0], region); number == "" {
 			return "", problem
 		}
-		return number, "the phone cell has several numbers: the first one counts"
+		return number, "the phone cell has several numbers: the first one is used"
 	}
 	return onePhone(cell, region)
 }
@@ -172,38 +169,38 @@ func tooShort(text string) bool {
 	return digits < 7
 }
 
-// phoneRemark is such as " (mobile)" after a number.
+// phoneRemark matches a remark such as " (mobile)" after a number.
 var phoneRemark = regexp.MustCompile(`\s*[(\[][^)\]\d]*[)\]]\s*$`)
 
 func onePhone(text, region string) (number, problem string) {
-	const unusable = "the phone is left out: it is no phone number"
+	const unusable = "the phone is left out: it is not a valid number"
 	text = strings.Map(func(r rune) rune {
 		if invisible(r) {
 			return -1
 		}
 		return r
 	}, text)
-	digits := phoneRemark.ReplaceAllString(strings.TrimSuffix(text, ".0"), "") // a number that was a number in a spreadsheet
+	digits := phoneRemark.ReplaceAllString(strings.TrimSuffix(text, ".0"), "") // a decimal in a spreadsheet
 	if rest, ok := strings.CutPrefix(trim(digits), "00"); ok && rest != "" && rest[0] != '0' {
-		digits = "+" + rest // the prefix of international calls in most of the world
+		digits = "+" + rest // the usual international prefix
 	}
 	if strings.ContainsFunc(digits, func(r rune) bool { return unicode.IsLetter(r) && !strings.ContainsRune("extEXT", r) }) || strings.ContainsAny(digits, "#@!=") || strings.Trim(digits, "0 -+()./") == "" {
 		return "", unusable
 	}
 	n, err := phonenumbers.Parse(digits, region)
-	if err == nil && !strings.Contains(digits, "+") { // a spreadsheet takes the plus from +49170…
+	if err == nil && !strings.Contains(digits, "+") { // a spreadsheet may have removed the plus
 		m, err := phonenumbers.Parse("+"+digits, "")
 		switch {
 		case err != nil || !phonenumbers.IsValidNumberForRegion(m, region):
 		case !phonenumbers.IsValidNumber(n):
 			n = m
 		case phonenumbers.Format(n, phonenumbers.E164) != phonenumbers.Format(m, phonenumbers.E164):
-			return "", "the phone is left out: it is unclear whether it begins with its country code; write it with +"
+			return "", "the phone is left out: it may start with a country code; write country codes with +"
 		}
 	}
 	switch {
 	case err != nil && region == "" && strings.IndexFunc(digits, unicode.IsDigit) >= 0 && !strings.Contains(digits, "+") && !strings.ContainsAny(digits, "eE"):
-		return "", "the phone is left out: it has no country code; name its region with --region"
+		return "", "the phone is left out: it has no country code; add --region"
 	case err != nil, phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE:
 		return "", unusable
 	}
@@ -213,16 +210,15 @@ func onePhone(text, region string) (number, problem string) {
 	return phonenumbers.Format(n, phonenumbers.E164), problem
 }
 
-// commonNumbers are the country codes whose numbers have one length and no zero
-// in front.
+// commonNumbers lists country codes with a fixed number length and no leading
+// zeros.
 var commonNumbers = []struct {
 	code   string
 	digits int
 }{{"1", 10}, {"33", 9}, {"44", 10}, {"34", 9}, {"31", 9}, {"41", 9}}
 
-// commonNumber returns the E.164 form of the numbers that are most frequent,
-// and "" for others. It gives what package phonenumbers gives, fifty times
-// faster.
+// commonNumber returns the E.164 form of common numbers, or "". It agrees with
+// package phonenumbers and is fifty times faster.
 func commonNumber(cell string) string {
 	if cell[0] != '+' || len(cell) > 24 {
 		return ""
@@ -249,16 +245,16 @@ func commonNumber(cell string) string {
 	return ""
 }
 
-// region returns the code of a region for phone numbers.
+// regionCode normalizes and checks the code of a region.
 func regionCode(name string) (string, error) {
 	code := strings.ToUpper(trim(name))
 	if code != "" && !phonenumbers.GetSupportedRegions()[code] {
-		return "", fmt.Errorf("the region %q is unknown; give its two letters, such as DE or US", name)
+		return "", fmt.Errorf("unknown region %q; use two letters, such as DE or US", name)
 	}
 	return code, nil
 }
 
-// language returns the language of a name or a code; unknown ones are "".
+// language returns the language for a name or a code. Unknown languages are "".
 func language(cell string) demeterrr.Language {
 	short, _, _ := strings.Cut(strings.ReplaceAll(clean(cell), "_", "-"), "-")
 	for _, form := range append(spellings(cell), plain(short)) {
@@ -272,7 +268,7 @@ func language(cell string) demeterrr.Language {
 	return ""
 }
 
-// tags returns the tags of a cell. Quotes keep a separator inside a tag.
+// tags returns the tags of a cell. A quoted tag may contain separators.
 func tags(cell string) []string {
 	cell = trim(cell)
 	if cell == "" {
@@ -283,7 +279,7 @@ func tags(cell string) []string {
 	}
 	var all []string
 	for _, tag := range splitTags(cell) {
-		if tag = clean(oneLine(tag)); strings.HasPrefix(tag, "* ") { // a group of Google's
+		if tag = clean(oneLine(tag)); strings.HasPrefix(tag, "* ") { // a Google group
 			if tag = trim(tag[2:]); words.has("own label", plain(tag)) {
 				continue
 			}
@@ -320,7 +316,7 @@ func splitTags(cell string) []string {
 		}
 	}
 	if rest := strings.TrimSuffix(part.String(), ","); quoted {
-		parts = append(parts, rest) // an open quote ends with the cell
+		parts = append(parts, rest) // an unclosed quote ends with the cell
 	}
 	return parts
 }

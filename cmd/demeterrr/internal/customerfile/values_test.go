@@ -8,7 +8,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// The fast way must say what package phonenumbers says.
+// The fast path must agree with package phonenumbers.
 func TestCommonNumbersAreThoseOfThePackage(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -63,12 +63,12 @@ func TestPhonesAreReadOrLeftOut(t *testing.T) {
 		{"0049 170 1234567", "FR", "+491701234567"},
 		{"011 49 170 1234567", "US", "+491701234567"},
 		{"0170 1234567", "DE", "+491701234567"},
-		{"1701234567", "DE", "+491701234567"},   // without the zero, as Excel has it
-		{"491701234567", "DE", ""},              // 0491 701234567 is a number too
+		{"1701234567", "DE", "+491701234567"},   // Excel dropped the leading zero
+		{"491701234567", "DE", ""},              // 0491 701234567 is valid, too
 		{"33612345678", "FR", "+33612345678"},   // no French number has 11 digits
-		{"33612345678.0", "FR", "+33612345678"}, // of a table of floats
+		{"33612345678.0", "FR", "+33612345678"}, // from a table of floats
 		{"15550100002", "US", "+15550100002"},   //
-		{"=+15550100002", "", "+15550100002"},   // what a spreadsheet makes of +1555
+		{"=+15550100002", "", "+15550100002"},   // a spreadsheet's form of +1555
 		{`="+15550100002"`, "", "+15550100002"}, //
 		{"'+15550100002", "", "+15550100002"},   //
 		{"+15550100002 (mobile)", "", "+15550100002"},

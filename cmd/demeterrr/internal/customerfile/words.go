@@ -14,19 +14,19 @@ import (
 //go:embed words.txt
 var wordsText string
 
-// words is the table of words.txt. A set maps a word to true.
+// words is the parsed table of words.txt.
 var words = parseWords(wordsText)
 
 type wordTable struct {
 	fields []headerWords              // in the order of the file
-	sets   map[string]map[string]bool // the other sections, by name
-	lists  map[string][]string        // the same words in order, for sections of fragments
+	sets   map[string]map[string]bool // other sections by name
+	lists  map[string][]string        // the same words in order
 }
 
 // headerWords are the headers of a field.
 type headerWords struct {
 	field     string
-	condition string // a field or a header that must be there too; empty for none
+	condition string // another required field or header; may be empty
 	headers   map[string]bool
 }
 
@@ -52,7 +52,7 @@ func parseWords(text string) wordTable {
 	return t
 }
 
-// section begins a section and returns what adds a word to it.
+// section starts a section and returns a function to add words.
 func (t *wordTable) section(name string) func(word string) {
 	field, condition, _ := strings.Cut(name, " if ")
 	if slices.Contains(fieldNames, field) {
@@ -69,7 +69,7 @@ func (t *wordTable) section(name string) func(word string) {
 	}
 }
 
-// has reports whether a section has the text, whatever its case, accents and
+// has reports whether a section contains the text. It ignores case, accents and
 // punctuation.
 func (t *wordTable) has(section, text string) bool {
 	var buffer [64]byte
@@ -79,13 +79,13 @@ func (t *wordTable) has(section, text string) bool {
 	return t.sets[section][plainUnicode(text)]
 }
 
-// hasPart reports whether a word of the section is part of a plain header.
+// hasPart reports whether a plain header contains a word of the section.
 func (t *wordTable) hasPart(section, header string) bool {
 	return slices.ContainsFunc(t.lists[section], func(part string) bool { return strings.Contains(header, part) })
 }
 
-// plain returns a text without the differences that people make: case, accents,
-// spaces and punctuation.
+// plain normalizes a text: lower case, without accents, spaces and
+// punctuation.
 func plain(text string) string {
 	var buffer [64]byte
 	if n, ok := plainASCII(text, &buffer); ok {
@@ -94,8 +94,8 @@ func plain(text string) string {
 	return plainUnicode(text)
 }
 
-// plainASCII writes the plain form of a short ASCII text, and returns its
-// length.
+// plainASCII writes the plain form of a short ASCII text to a buffer, and
+// returns its length.
 func plainASCII(text string, to *[64]byte) (n int, ok bool) {
 	for i := range len(text) {
 		c := text[i]
@@ -127,8 +127,8 @@ func plainUnicode(text string) string {
 
 var inBrackets = regexp.MustCompile(`\s*[(\[][^)\]]*[)\]]\s*$`)
 
-// spellings returns the plain forms of a header: the whole one, and the one
-// without a remark in brackets at its end, such as "Email Address [Required]".
+// spellings returns the plain forms of a header: with and without a final
+// remark in brackets, as in "Email Address [Required]".
 func spellings(header string) []string {
 	whole := plain(header)
 	if short := plain(inBrackets.ReplaceAllString(header, "")); short != whole && short != "" {

@@ -12,8 +12,8 @@ func TestSectionsAreThoseThatTheCodeAsksFor(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"don't", "english", "french", "in if yes", "in order", "measure", "no", "not", "not yet", "nothing", "other channel, header contains", "out",
-		"out if no, header contains", "out if set", "out if set, header contains", "out in a status", "out within a status", "own label",
-		"salutation", "status", "status, header contains",
+		"out if no", "out if no, header contains", "out if set", "out if set, header contains", "out in a status", "out within a status", "own label",
+		"refusing header", "salutation", "status", "status, header contains", "yes",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(words.sets))); diff != "" {
 		t.Errorf("want -, got +\n%s", diff)
@@ -25,7 +25,7 @@ func TestAHeaderMeansOneThing(t *testing.T) {
 	meaning := map[string]string{}
 	for _, w := range words.fields {
 		for header := range w.headers {
-			if w.condition != "" || w.field == fieldFullName { // these give way to the others
+			if w.condition != "" || w.field == fieldFullName { // the other sections take precedence
 				continue
 			}
 			if other, ok := meaning[header]; ok {

@@ -13,12 +13,11 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// maxWorkbook is the largest workbook, unpacked: archives can unpack to
-// terabytes.
+// maxWorkbook is the maximum unpacked size. It protects against zip bombs.
 const maxWorkbook = 4 << 30
 
-// writeWorkbook writes the rows of a sheet as CSV, blank rows too. It returns
-// the name of the sheet.
+// writeWorkbook writes all rows of a sheet as CSV, including blank rows. It
+// returns the name of the sheet.
 func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, error) {
 	book, err := excelize.OpenReader(io.NewSectionReader(in, 0, in.Size()), excelize.Options{
 		UnzipSizeLimit: maxWorkbook, ShortDatePattern: "yyyy-mm-dd", LongDatePattern: "yyyy-mm-dd",
@@ -36,14 +35,17 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 	}
 	defer func() { _ = rows.Close() }()
-	width := 0
+	width, hidden := 0, 0
 	for rows.Next() {
 		cells, err := rows.Columns()
 		if err != nil {
 			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 		}
+		if rows.GetRowOpts().Hidden && filled(cells) > 0 {
+			hidden++
+		}
 		width = max(width, len(cells))
-		if len(cells) > 0 { // excelize leaves out empty cells at the end
+		if len(cells) > 0 { // excelize drops empty cells at the end
 			cells = append(cells, make([]string, width-len(cells))...)
 		}
 		if err := out.Write(cells); err != nil {
@@ -53,6 +55,9 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	if err := rows.Error(); err != nil {
 		return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
 	}
+	if hidden > 0 { // users expect the visible rows only
+		return "", fmt.Errorf("the sheet %q has hidden rows: %d; show or delete them, or copy the visible rows to a new sheet", sheet, hidden)
+	}
 	if err := checkFormulas(in); err != nil {
 		return "", err
 	}
@@ -60,8 +65,7 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	return sheet, out.Error()
 }
 
-// chooseSheet returns the sheet that is named, or the only one with something
-// in it.
+// chooseSheet returns the named sheet, or the only visible sheet with data.
 func chooseSheet(book *excelize.File, named string) (string, error) {
 	var full []string
 	sheets := book.GetSheetList()
@@ -79,7 +83,7 @@ func chooseSheet(book *excelize.File, named string) (string, error) {
 	case len(sheets) == 0:
 		return "", errors.New("the workbook has no sheet; save it again as XLSX")
 	case len(full) == 0:
-		return "", errors.New("the workbook has nothing in its visible sheets; its first row must name the columns")
+		return "", errors.New("the visible sheets are empty; add a header row and contacts, or name another sheet with --sheet")
 	case len(full) > 1:
 		return "", fmt.Errorf("the workbook has several sheets; name one with --sheet: %q", full)
 	}
@@ -100,8 +104,8 @@ func hasRows(book *excelize.File, sheet string) bool {
 	return false
 }
 
-// checkFormulas returns an error if a formula has no value: a program wrote it,
-// and no spreadsheet has computed it. excelize shows such a cell as empty.
+// checkFormulas fails if a formula has no value. Programs write such formulas,
+// and only a spreadsheet computes them. excelize reads them as empty cells.
 func checkFormulas(in *io.SectionReader) error {
 	archive, err := zip.NewReader(in, in.Size())
 	if err != nil {
@@ -134,9 +138,19 @@ func checkFormulas(in *io.SectionReader) error {
 	return nil
 }
 
+// splitCells splits after each filled cell and at each row. A sheet can have a
+// million empty cells.
 func splitCells(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	const end = "</c>"
-	if i := bytes.Index(data, []byte(end)); i >= 0 {
+	const end, row = "</c>", "<row"
+	i := bytes.Index(data, []byte(end))
+	head := data
+	if i >= 0 {
+		head = data[:i]
+	}
+	if j := bytes.Index(head, []byte(row)); j >= 0 {
+		return j + len(row), data[:j], nil
+	}
+	if i >= 0 {
 		return i + len(end), data[:i], nil
 	}
 	if atEOF {
@@ -145,7 +159,7 @@ func splitCells(data []byte, atEOF bool) (advance int, token []byte, err error) 
 	return 0, nil, nil
 }
 
-// hasValue reports whether a formula has a value. An empty text is one.
+// hasValue reports whether a formula has a value. An empty text is a value.
 func hasValue(cell []byte) bool {
 	_, value, found := bytes.Cut(cell, []byte("<v>"))
 	return found && (!bytes.HasPrefix(value, []byte("</v>")) || bytes.Contains(cell, []byte(`t="str"`)))

@@ -3,6 +3,7 @@ package customerfile_test
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,7 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// workbook writes a workbook whose sheets build fills; it has the sheet
-// "Sheet1".
+// workbook writes a workbook. build fills its sheets, starting with "Sheet1".
 func workbook(t testing.TB, build func(f *excelize.File)) string {
 	t.Helper()
 	f := excelize.NewFile()
@@ -29,7 +29,7 @@ func workbook(t testing.TB, build func(f *excelize.File)) string {
 	return path
 }
 
-// fill writes rows of a sheet, from the row that is named.
+// fill writes rows of a sheet, from the given row.
 func fill(f *excelize.File, sheet, from string, rows ...[]any) {
 	column, row, err := excelize.CellNameToCoordinates(from)
 	for i := range rows {
@@ -51,7 +51,7 @@ func addSheet(f *excelize.File, name string) {
 
 var header, ann = []any{"Email", "First name"}, []any{"ann@example.com", "Ann"}
 
-// workbookCase is a workbook, and what must come of it.
+// workbookCase is a workbook and the expected outcome.
 type workbookCase struct {
 	build   func(f *excelize.File)
 	options options
@@ -73,7 +73,7 @@ var workbookCases = map[string]workbookCase{
 			mapping: "sheet Sheet1, header 3, Email=email, Handy=phone, Birthday=customFields.Birthday, Newsletter? (1 in Newsletter), Size=customFields.Size",
 			rows:    []string{"5|ann@example.com||||+15550100001||map[Birthday:1991-01-15 Size:4.5]"},
 			leftOut: []string{`6 bo@example.com: Newsletter is "FALSE"`},
-			listed:  []string{"6 the phone is left out: it is no phone number"}, // it is British, without its +
+			listed:  []string{"6 the phone is left out: it is not a valid number"}, // British, without +
 		},
 	},
 	"empty and hidden sheets beside it": {
@@ -120,7 +120,21 @@ var workbookCases = map[string]workbookCase{
 	},
 	"nothing in it": {
 		build: func(*excelize.File) {},
-		want:  outcome{err: "the workbook has nothing in its visible sheets; its first row must name the columns"},
+		want:  outcome{err: "the visible sheets are empty; add a header row and contacts, or name another sheet with --sheet"},
+	},
+	"hidden rows, as a filter leaves them": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann, []any{"bo@example.com"}, []any{"cy@example.com"})
+			_ = f.SetRowVisible("Sheet1", 3, false)
+		},
+		want: outcome{err: `the sheet "Sheet1" has hidden rows: 1; show or delete them, or copy the visible rows to a new sheet`},
+	},
+	"a hidden row with nothing in it": {
+		build: func(f *excelize.File) {
+			fill(f, "Sheet1", "A1", header, ann)
+			_ = f.SetRowVisible("Sheet1", 3, false)
+		},
+		want: sheet1,
 	},
 	"a formula without a value": {
 		build: func(f *excelize.File) {
@@ -155,7 +169,7 @@ func sheetXML(t testing.TB, rows string) string {
 	})
 }
 
-// rewrite changes the parts of a workbook. A part that becomes nil is left out.
+// rewrite edits the parts of a workbook. A nil part is removed.
 func rewrite(t testing.TB, path string, change func(name string, data []byte) []byte) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)
@@ -200,6 +214,19 @@ func TestFormulasHaveTheValueThatTheSpreadsheetShowed(t *testing.T) {
 		if diff := cmp.Diff(want, outcomeOf(t, sheetXML(t, strings.ReplaceAll(rows, "VALUE", value)), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
 			t.Errorf("%q: want -, got +\n%s", value, diff)
 		}
+	}
+}
+
+func TestAWorkbookWithManyEmptyCells(t *testing.T) {
+	t.Parallel()
+	var rows strings.Builder
+	rows.WriteString(`<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c></row><row r="2"><c r="A2" t="inlineStr"><is><t>ann@example.com</t></is></c></row>`)
+	for i := 3; rows.Len() < 17<<20; i++ {
+		fmt.Fprintf(&rows, `<row r="%d"><c r="A%[1]d" s="1"%s/><c r="B%[1]d" s="1"/></row>`, i, strings.Repeat(" ", 4096))
+	}
+	want := outcome{mapping: "sheet Sheet1, header 1, Email=email", rows: []string{"2|ann@example.com"}}
+	if diff := cmp.Diff(want, outcomeOf(t, sheetXML(t, rows.String()), options{}), cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Errorf("want -, got +\n%s", diff)
 	}
 }
 
