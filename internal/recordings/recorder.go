@@ -120,13 +120,16 @@ func (r *recorder) output() string {
 // A clock in the output: the fake's windows go by the time of day.
 var clock = regexp.MustCompile(`\b(until|about) \d\d:\d\d\b`)
 
+// The folder of an account, with the address and its hash.
+var folder = regexp.MustCompile(`127\.0\.0\.1_\d{4}_api_v1-[0-9a-f]{12}`)
+
 // recording returns the events with what is the same on every machine.
 func (r *recorder) recording() []event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := make([]event, len(r.events))
 	for i, e := range r.events {
-		all[i] = event{e.at, clock.ReplaceAllString(r.replace.Replace(e.text), "$1 15:00"), e.key}
+		all[i] = event{e.at, folder.ReplaceAllString(clock.ReplaceAllString(r.replace.Replace(e.text), "$1 15:00"), "127.0.0.1_8080_api_v1-4a09fc74f1fa"), e.key}
 	}
 	return all
 }

@@ -46,6 +46,7 @@ func TestARecordingIsTheSameOnEveryMachine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"journal /tmp/home1/.local/x":                  "journal ~/.local/x",
+		"127.0.0.1_8081_api_v1-7ac02194748c/x":         "127.0.0.1_8080_api_v1-4a09fc74f1fa/x",
 		"of http://127.0.0.1:8081/api/v1":              "of http://127.0.0.1:8080/api/v1",
 		"left until 09:31\r\n":                         "left until 15:00\r\n",
 		"done about 23:59, in 2 minutes, at 10:00":     "done about 15:00, in 2 minutes, at 10:00",
