@@ -58,17 +58,20 @@ func (f *campaignFlags) checkAlike(sequence, database string) error {
 	if err != nil {
 		return nil //nolint:nilerr // no folder of journals
 	}
-	if _, err := os.Stat(file); err == nil {
-		if database != "" {
-			return usagef("the campaign has its journal in the file %s; run without the database to use it, or move the file away to start over", file)
-		}
+	if _, err := os.Stat(file); err == nil && database == "" {
 		return nil
 	}
-	name := strings.TrimSuffix(filepath.Base(file), journalEnd)
+	name := namedBy(filepath.Base(file))
 	files, _ := os.ReadDir(filepath.Dir(file))
 	for _, other := range files {
-		if before, ok := strings.CutSuffix(other.Name(), journalEnd); ok && plainName(before) == plainName(name) {
-			return usagef("--campaign %s: another campaign is spelled %s; use that name, or a name that differs in more than case and spaces", namedBy(name), namedBy(before))
+		before := namedBy(other.Name())
+		switch {
+		case filepath.Ext(other.Name()) != journalEnd || plainName(before) != plainName(name):
+		case database != "":
+			file := filepath.Join(filepath.Dir(file), other.Name())
+			return usagef("the campaign has its journal in the file %s; run without the database to use it, or move the file away to start over", file)
+		default:
+			return usagef("--campaign %s: another campaign is spelled %s; use that name, or a name that differs in more than case and spaces", name, before)
 		}
 	}
 	return nil
@@ -76,6 +79,7 @@ func (f *campaignFlags) checkAlike(sequence, database string) error {
 
 // namedBy returns the campaign of a journal file.
 func namedBy(file string) string {
+	file = strings.TrimSuffix(file, journalEnd)
 	name, err := url.QueryUnescape(file)
 	if err != nil {
 		return file
@@ -83,10 +87,10 @@ func namedBy(file string) string {
 	return name
 }
 
-// plainName normalizes the name of a journal file: case, spaces and composed
+// plainName normalizes the name of a campaign: case, spaces and composed
 // letters.
-func plainName(file string) string {
-	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(namedBy(file)))), " ")
+func plainName(name string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(name))), " ")
 }
 
 const (
@@ -119,7 +123,7 @@ func (f *campaignFlags) open(ctx context.Context, path, sequence, database strin
 		}
 		return openJournal(path, sequence)
 	}
-	name := f.campaign
+	name := plainName(f.campaign) // one campaign in the database, however it is spelled
 	if name == "" {
 		name = sequence
 	}

@@ -261,7 +261,9 @@ func TestACampaignDoesNotBeginAnewInADatabase(t *testing.T) {
 	execute := "sequences execute --yes " + sequence.ID + " " + file
 	command(t, execute).want(t, exitDone, `"sent":1`)
 	command(t, execute+" --database sqlite:a.db").want(t, exitUsage, "has its journal in the file", "default.journal")
+	command(t, execute+" --database sqlite:a.db --campaign Default").want(t, exitUsage, "has its journal in the file", "default.journal")
 	command(t, execute+" --database sqlite:a.db --campaign other").want(t, exitDone, `"sent":1`)
+	command(t, execute+" --database sqlite:a.db", "--campaign", "OTHER").want(t, exitDone, `"alreadySent":1`) // any spelling
 	if len(srv.Sendings()) != 2 {
 		t.Errorf("%d sendings", len(srv.Sendings()))
 	}
