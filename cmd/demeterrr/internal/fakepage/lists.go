@@ -175,10 +175,7 @@ func (p *Page) serveSendings(w http.ResponseWriter, r *http.Request) {
 	}
 	sent, unlock := a.sendingsNow()
 	last := len(sent.all) - 1
-	twice := func(i int) bool {
-		s := sent.all[last-i]
-		return sent.times[recipient{s.ContactID, s.SequenceID}] > 1
-	}
+	twice := func(i int) bool { return sent.sentTwice(sent.all[last-i]) }
 	keep := func(i int) bool { return contains(sent.all[last-i].Email, q.search) && (!q.twice || twice(i)) }
 	out := pick(q, len(sent.all), keep, func(i int) sending {
 		s := sent.all[last-i]

@@ -95,3 +95,24 @@ func BenchmarkLargeAccount(b *testing.B) {
 		})
 	}
 }
+
+func TestAContactThatIsCreatedAgainIsMessagedTwice(t *testing.T) {
+	t.Parallel()
+	f := newPage(t, "")
+	f.execute(t, "ann@example.com")
+	id := f.server().ListContacts(&demeterrr.ContactListParams{Email: "ann@example.com"}).Items[0].ID
+	if w := f.send(t, "DELETE", "/api/v1/contacts/"+id, ""); w.Code >= 300 {
+		t.Fatal(w.Code, w.Body)
+	}
+	f.execute(t, "Ann@example.com")
+	if diff := cmp.Diff([]string{"ann@example.com"}, f.server().SentTwice()); diff != "" {
+		t.Error(diff)
+	}
+	if n := f.stateNow(t)["counts"].(map[string]any)["sentTwice"]; n != 1.0 {
+		t.Errorf("sentTwice is %v", n)
+	}
+	red := read[list[struct{ Email string }]](t, f.send(t, "GET", "/_fake/sendings?sentTwice=true", ""))
+	if len(red.Data) != 2 {
+		t.Errorf("%v is red", red.Data)
+	}
+}
