@@ -52,7 +52,7 @@ func TestListsArePagedAndSearched(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, path := range []string{"contacts", "sequences", "sendings", "requests"} {
-		for query, says := range map[string]string{"page=0": "whole number from 1", "limit=x": "whole number", "page=-1": "whole number", "page=9999999999": "whole number", "sort=1": "is not known", "sentTwice=perhaps": "sentTwice"} {
+		for query, says := range map[string]string{"page=0": "whole number from 1", "limit=x": "whole number", "page=-1": "whole number", "page=9999999999": "whole number", "sort=1": "is not known", "sentTwice=perhaps": "sentTwice", "page=%zz": "cannot be read"} {
 			if text := body(t, f.send(t, "GET", "/_fake/"+path+"?"+query, ""), 400); !strings.Contains(text, says) {
 				t.Errorf("%s?%s: %s", path, query, text)
 			}
@@ -114,5 +114,15 @@ func TestAContactThatIsCreatedAgainIsMessagedTwice(t *testing.T) {
 	red := read[list[struct{ Email string }]](t, f.send(t, "GET", "/_fake/sendings?sentTwice=true", ""))
 	if len(red.Data) != 2 {
 		t.Errorf("%v is red", red.Data)
+	}
+}
+
+func TestSentTwiceIsForSendingsOnly(t *testing.T) {
+	t.Parallel()
+	f := newPage(t, "")
+	for _, path := range []string{"contacts", "sequences", "requests"} {
+		if text := body(t, f.send(t, "GET", "/_fake/"+path+"?sentTwice=true", ""), 400); !strings.Contains(text, "for sendings only") {
+			t.Errorf("%s: %s", path, text)
+		}
 	}
 }
