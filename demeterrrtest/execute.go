@@ -51,15 +51,18 @@ func (s *Server) SendingsFrom(n int) []Sending {
 
 // SentTwice returns the emails that got one sequence more than once,
 // lower-cased and sorted. It is empty if each contact was messaged at most
-// once.
+// once. A contact counts under each of its emails. A contact that was deleted
+// and created again counts as the same.
 func (s *Server) SentTwice() []string {
-	type recipient struct{ contactID, sequenceID string }
+	type recipient struct{ to, sequenceID string } // by id, and by email
 	counts := make(map[recipient]int)
 	var twice []string
 	for _, sending := range s.Sendings() {
-		to := recipient{sending.ContactID, sending.SequenceID}
-		if counts[to]++; counts[to] == 2 {
-			twice = append(twice, strings.ToLower(sending.Email))
+		email := strings.ToLower(sending.Email)
+		for _, to := range []recipient{{sending.ContactID, sending.SequenceID}, {email, sending.SequenceID}} {
+			if counts[to]++; counts[to] > 1 {
+				twice = append(twice, email)
+			}
 		}
 	}
 	slices.Sort(twice)

@@ -113,13 +113,25 @@ func (f *Fault) checkReply() error {
 	return nil
 }
 
+// breaks end a line of a header.
+const breaks = "\r\n\x00"
+
 func (f *Fault) checkHeader() error {
-	for name := range f.Header {
+	if strings.ContainsAny(f.ContentType, breaks) {
+		return errors.New("contentType has a line break")
+	}
+	for name, values := range f.Header {
 		if validate.Token(name) != nil {
 			return fmt.Errorf("header %q is not a name that HTTP allows", name)
 		}
 		if http.CanonicalHeaderKey(name) == "Content-Length" {
 			return errors.New("the server sets Content-Length: use Truncate for a reply that is cut short")
+		}
+		if http.CanonicalHeaderKey(name) == "Transfer-Encoding" {
+			return errors.New("the server sets Transfer-Encoding: leave it out")
+		}
+		if strings.ContainsAny(strings.Join(values, ""), breaks) {
+			return fmt.Errorf("header %q has a line break in its value", name)
 		}
 	}
 	return nil

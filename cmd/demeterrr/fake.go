@@ -21,8 +21,9 @@ import (
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
 )
 
-// stopWithin is how long requests may take that are under way when the fake stops.
-const stopWithin = 5 * time.Second
+// stopWithin is how long requests may take that are under way when the fake
+// stops. A browser keeps spare connections open, so the wait is often in full.
+const stopWithin = time.Second
 
 // fakeSettings are what the flags ask for.
 type fakeSettings struct {
@@ -148,7 +149,8 @@ func (s *fakeSettings) run(ctx context.Context, stdout, stderr io.Writer) error 
 	return serve(ctx, server, port)
 }
 
-// serve ends when ctx does, after the requests that are under way, or when the port fails.
+// serve ends when ctx does, after the requests that are under way, or when the
+// port fails. It cuts off what takes longer than stopWithin.
 func serve(ctx context.Context, server *http.Server, port net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(port) }()
@@ -159,7 +161,11 @@ func serve(ctx context.Context, server *http.Server, port net.Listener) error {
 	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	return server.Shutdown(patience)
+	err := server.Shutdown(patience)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
 }
 
 // readSeed reads the file of --seed once, so that a reset has it again.

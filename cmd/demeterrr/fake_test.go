@@ -55,6 +55,41 @@ func get(t *testing.T, url, key string) (status int, body string) {
 	return resp.StatusCode, string(got)
 }
 
+func TestARequestThatHangsDoesNotKeepTheFakeFromStopping(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	port, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan struct{})
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+	})}
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, server, port) }()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", port.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("the fake ended with %v", err)
+		}
+	case <-time.After(4 * time.Second):
+		t.Error("the fake still runs")
+	}
+}
+
 func TestTheFakeServesLimitsLogsAndStops(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -68,8 +68,8 @@ func (a *account) kept(after int) (newest []*requestDetails, whole bool) {
 	return newest, n == a.counted-after
 }
 
-// recipient is a contact and a sequence sent to it.
-type recipient struct{ contactID, sequenceID string }
+// recipient is the id or the lower-cased email of a contact, and a sequence sent to it.
+type recipient struct{ to, sequenceID string }
 
 // sendings are all sendings with their counts. Only new ones are counted.
 type sendings struct {
@@ -84,16 +84,24 @@ type sendings struct {
 // catchUp adds the new sendings. The caller holds the lock.
 func (s *sendings) catchUp(server *demeterrrtest.Server) {
 	for _, sending := range server.SendingsFrom(len(s.all)) {
-		to := recipient{sending.ContactID, sending.SequenceID}
+		email := strings.ToLower(sending.Email)
+		byID, byEmail := recipient{sending.ContactID, sending.SequenceID}, recipient{email, sending.SequenceID}
 		s.all = append(s.all, sending)
-		s.times[to]++
-		s.toContact[to.contactID]++
-		s.ofSequence[to.sequenceID]++
-		if s.times[to] == 2 {
-			s.twice[strings.ToLower(sending.Email)] = true
-			s.twiceContacts[to.contactID] = true
+		s.times[byID]++
+		s.times[byEmail]++
+		s.toContact[sending.ContactID]++
+		s.ofSequence[sending.SequenceID]++
+		if s.sentTwice(sending) {
+			s.twice[email] = true
+			s.twiceContacts[sending.ContactID] = true
 		}
 	}
+}
+
+// sentTwice reports whether a contact, or its email, got the sequence of a
+// sending more than once. The caller holds the lock.
+func (s *sendings) sentTwice(sending demeterrrtest.Sending) bool {
+	return s.times[recipient{sending.ContactID, sending.SequenceID}] > 1 || s.times[recipient{strings.ToLower(sending.Email), sending.SequenceID}] > 1
 }
 
 // sendingsNow returns the sendings, locked. The caller unlocks them.

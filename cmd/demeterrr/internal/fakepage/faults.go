@@ -65,8 +65,8 @@ func readFault(body io.Reader) (demeterrrtest.Fault, error) {
 		return demeterrrtest.Fault{}, fmt.Errorf("drop %q: want noConnection, before, after or truncate", in.Drop)
 	}
 	for name, seconds := range map[string]float64{"for": in.For, "retryAfter": in.RetryAfter, "delay": in.Delay} {
-		if seconds < 0 || seconds > maxSeconds {
-			return demeterrrtest.Fault{}, fmt.Errorf("%s: want 0 to %d seconds", name, maxSeconds)
+		if seconds != 0 && (seconds < 0.001 || seconds > maxSeconds) {
+			return demeterrrtest.Fault{}, fmt.Errorf("%s: want 0 to %d seconds, and at least a millisecond if not 0", name, maxSeconds)
 		}
 	}
 	f := demeterrrtest.Fault{

@@ -3,6 +3,7 @@ package fakepage
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,11 @@ type wanted struct {
 // readWanted reads a query. It answers a wrong one with an error.
 func readWanted(w http.ResponseWriter, r *http.Request) (wanted, bool) {
 	q := wanted{page: 1, limit: defaultLimit}
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, fmt.Sprintf("the query cannot be read: %v", err))
+		return q, false
+	}
 	for name := range query {
 		value := query.Get(name)
 		var err error
@@ -51,7 +56,11 @@ func readWanted(w http.ResponseWriter, r *http.Request) (wanted, bool) {
 		case "search":
 			q.search = strings.ToLower(strings.TrimSpace(value))
 		case "sentTwice":
-			q.twice, err = strconv.ParseBool(value)
+			if r.URL.Path != "/_fake/sendings" {
+				err = fmt.Errorf("is for sendings only")
+			} else if q.twice, err = strconv.ParseBool(value); err != nil {
+				err = fmt.Errorf("is not true or false")
+			}
 		default:
 			err = fmt.Errorf("is not known; want page, limit, search or sentTwice")
 		}
@@ -175,10 +184,7 @@ func (p *Page) serveSendings(w http.ResponseWriter, r *http.Request) {
 	}
 	sent, unlock := a.sendingsNow()
 	last := len(sent.all) - 1
-	twice := func(i int) bool {
-		s := sent.all[last-i]
-		return sent.times[recipient{s.ContactID, s.SequenceID}] > 1
-	}
+	twice := func(i int) bool { return sent.sentTwice(sent.all[last-i]) }
 	keep := func(i int) bool { return contains(sent.all[last-i].Email, q.search) && (!q.twice || twice(i)) }
 	out := pick(q, len(sent.all), keep, func(i int) sending {
 		s := sent.all[last-i]

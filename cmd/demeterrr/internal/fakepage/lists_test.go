@@ -52,7 +52,7 @@ func TestListsArePagedAndSearched(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, path := range []string{"contacts", "sequences", "sendings", "requests"} {
-		for query, says := range map[string]string{"page=0": "whole number from 1", "limit=x": "whole number", "page=-1": "whole number", "page=9999999999": "whole number", "sort=1": "is not known", "sentTwice=perhaps": "sentTwice"} {
+		for query, says := range map[string]string{"page=0": "whole number from 1", "limit=x": "whole number", "page=-1": "whole number", "page=9999999999": "whole number", "sort=1": "is not known", "sentTwice=perhaps": "sentTwice", "page=%zz": "cannot be read"} {
 			if text := body(t, f.send(t, "GET", "/_fake/"+path+"?"+query, ""), 400); !strings.Contains(text, says) {
 				t.Errorf("%s?%s: %s", path, query, text)
 			}
@@ -93,5 +93,36 @@ func BenchmarkLargeAccount(b *testing.B) {
 				f.send(b, "GET", "/_fake/"+path, "")
 			}
 		})
+	}
+}
+
+func TestAContactThatIsCreatedAgainIsMessagedTwice(t *testing.T) {
+	t.Parallel()
+	f := newPage(t, "")
+	f.execute(t, "ann@example.com")
+	id := f.server().ListContacts(&demeterrr.ContactListParams{Email: "ann@example.com"}).Items[0].ID
+	if w := f.send(t, "DELETE", "/api/v1/contacts/"+id, ""); w.Code >= 300 {
+		t.Fatal(w.Code, w.Body)
+	}
+	f.execute(t, "Ann@example.com")
+	if diff := cmp.Diff([]string{"ann@example.com"}, f.server().SentTwice()); diff != "" {
+		t.Error(diff)
+	}
+	if n := f.stateNow(t)["counts"].(map[string]any)["sentTwice"]; n != 1.0 {
+		t.Errorf("sentTwice is %v", n)
+	}
+	red := read[list[struct{ Email string }]](t, f.send(t, "GET", "/_fake/sendings?sentTwice=true", ""))
+	if len(red.Data) != 2 {
+		t.Errorf("%v is red", red.Data)
+	}
+}
+
+func TestSentTwiceIsForSendingsOnly(t *testing.T) {
+	t.Parallel()
+	f := newPage(t, "")
+	for _, path := range []string{"contacts", "sequences", "requests"} {
+		if text := body(t, f.send(t, "GET", "/_fake/"+path+"?sentTwice=true", ""), 400); !strings.Contains(text, "for sendings only") {
+			t.Errorf("%s: %s", path, text)
+		}
 	}
 }

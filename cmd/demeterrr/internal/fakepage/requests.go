@@ -72,16 +72,19 @@ func cut(text string, most int) string {
 
 // why gives the reason for a failure.
 func why(r demeterrrtest.Request) string {
-	switch {
-	case r.Throttled != nil && r.Fault == nil:
-		w := newWindow(*r.Throttled)
-		return fmt.Sprintf("%s used up, room in %s", w.text(), wait(r.Throttled.Reset.Sub(r.At)))
-	case r.Fault != nil:
-		return "injected: " + happens(r.Fault)
-	case r.Status >= 400:
-		return refusal(r)
+	var reasons []string
+	if r.Fault != nil {
+		reasons = append(reasons, "injected: "+happens(r.Fault))
 	}
-	return ""
+	answers := r.Fault != nil && (r.Fault.Status != 0 || r.Fault.Code != "" || r.Fault.Body != "")
+	switch {
+	case r.Throttled != nil:
+		w := newWindow(*r.Throttled)
+		reasons = append(reasons, fmt.Sprintf("%s used up, room in %s", w.text(), wait(r.Throttled.Reset.Sub(r.At))))
+	case r.Status >= 400 && !answers:
+		reasons = append(reasons, refusal(r))
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // refusal is the API's error in one line.

@@ -23,10 +23,12 @@ func TestWhyARequestFailed(t *testing.T) {
 	send("GET", "/contacts", "")
 	f.server().Inject(demeterrrtest.Fault{Delay: time.Nanosecond})
 	send("GET", "/contacts", "")
+	f.server().Inject(demeterrrtest.Fault{Delay: time.Nanosecond})
+	send("GET", "/nothing", "")
 	f.server().ExpireKey(f.APIKey())
 	send("GET", "/contacts", "")
 	want := []string{
-		"EXPIRED_API_KEY: API key has expired", "injected: reply delayed by 1ns", "injected: 502", "NOT_FOUND: Resource not found",
+		"EXPIRED_API_KEY: API key has expired", "injected: reply delayed by 1ns; NOT_FOUND: Resource not found", "injected: reply delayed by 1ns", "injected: 502", "NOT_FOUND: Resource not found",
 		"CONTACT_EXISTS: A contact with this email already exists", "VALIDATION_ERROR: page must be a whole number from 1, x is not a parameter of this endpoint", "",
 	}
 	var got []string
