@@ -122,8 +122,19 @@ func (p *Page) Handler(baseURL string) http.Handler {
 			guarded.ServeHTTP(w, r)
 			return
 		}
-		p.now.Load().server.Handler().ServeHTTP(w, r)
+		p.now.Load().server.Handler().ServeHTTP(w, limited(w, r))
 	})
+}
+
+// maxBody is the length limit of a request's body to the API, in bytes.
+// An Execute with 100 contacts has some 50 kB.
+const maxBody = 16 << 20
+
+// limited returns the request with a limit for its body. Beyond it, the fake
+// closes the connection.
+func limited(w http.ResponseWriter, r *http.Request) *http.Request {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	return r
 }
 
 //go:embed page.html

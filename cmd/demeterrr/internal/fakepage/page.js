@@ -216,13 +216,14 @@ function left(until) {
 
 function showWindows() {
   const places = el("windows").querySelectorAll(".window");
-  if (places.length !== state.windows.length) location.reload(); // a new fake has other limits
+  if (places.length !== state.windows.length) location.reload(); // a new fake has more or fewer limits
   state.windows.forEach((w, i) => {
     const place = places[i];
     if (!place) return;
     const full = w.used >= w.requests;
     setClass(place, full ? "window full" : "window");
     const text = `${groups.format(w.used)} of ${groups.format(w.requests)} used`;
+    setText(place.querySelector("b"), `${groups.format(w.requests)} per ${w.window.replace(/^1 /, "")}`); // a new fake has other limits
     setText(place.querySelector(".window-state"), full ? `${text}, room in ${left(w.reset)}` : `${text}, reset in ${left(w.reset)}`);
     const bar = place.querySelector(".bar");
     bar.setAttribute("aria-valuenow", w.used / w.requests);

@@ -2,6 +2,7 @@ package fakepage
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,6 +107,20 @@ func TestThePageAndTheAPIHavePathsOfTheirOwn(t *testing.T) {
 	if got := f.stateNow(t)["counts"].(map[string]any)["requests"]; got != 6.0 {
 		t.Errorf("%v requests; want those to the API, and none to the page", got)
 	}
+}
+
+func TestAHugeBodyIsCutOff(t *testing.T) {
+	t.Parallel()
+	f := newPage(t, "")
+	defer func() {
+		if recover() != http.ErrAbortHandler {
+			t.Error("the connection stays open")
+		}
+		if requests := f.stateNow(t)["counts"].(map[string]any)["requests"]; requests != 0.0 {
+			t.Errorf("%v requests reached the account", requests)
+		}
+	}()
+	f.send(t, "POST", "/api/v1/contacts", strings.Repeat("x", maxBody+1))
 }
 
 func TestAResetThatFailsLeavesTheAccount(t *testing.T) {
