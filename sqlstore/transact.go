@@ -45,6 +45,7 @@ func (d *database) transact(ctx context.Context, work func(context.Context, quer
 // repeat retries work after transient errors.
 func (d *database) repeat(ctx context.Context, work func(context.Context) error) error {
 	end, backoff := time.Now().Add(patience), firstBackoff
+	var before error // of the attempt before
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
 		err := work(attempt)
@@ -53,6 +54,9 @@ func (d *database) repeat(ctx context.Context, work func(context.Context) error)
 			return nil
 		}
 		if ctx.Err() != nil {
+			if before != nil && errors.Is(err, ctx.Err()) {
+				err = before // the reason for the repeats says more
+			}
 			return ended(ctx, err)
 		}
 		wait := backoff/2 + rand.N(backoff) //nolint:gosec // spreads retries
@@ -64,7 +68,7 @@ func (d *database) repeat(ctx context.Context, work func(context.Context) error)
 		case <-ctx.Done():
 			return ended(ctx, err)
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff, before = min(2*backoff, maxBackoff), err
 	}
 }
 

@@ -261,7 +261,7 @@ func TestRepeatingEndsWithTheContext(t *testing.T) {
 			c := s.Campaign("survey")
 			fault := passing[d.dialect][0]
 			f.inject(func(int, string, bool) error { return fault })
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			_, err := c.Claim(ctx, surveyID, "token", []string{"a@example.com"})
 			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fault) || f.steps() < 3 {

@@ -46,9 +46,10 @@ func scenes() []*scene {
 			},
 			commands: func(s *session) {
 				line := []string{"sequences", "execute", "Post-Purchase Survey", "customers.csv"}
+				s.hold("/execute", 4)
 				s.start(line...)
 				s.answer("[y/N] ", "y")
-				s.interrupt("/execute", 4)
+				s.interrupt()
 				s.wait(130)
 				s.pause(reading)
 				s.start(line...)

@@ -39,6 +39,10 @@ type session struct {
 	mu       sync.Mutex
 	requests map[string]int // that have arrived, by the end of their path
 
+	held    string // the end of a path: its heldAt-th request waits for Ctrl-C
+	heldAt  int
+	pressed chan struct{} // closed after Ctrl-C
+
 	// Of the command that runs.
 	cmd  *exec.Cmd
 	tty  *os.File
@@ -47,7 +51,7 @@ type session struct {
 
 // newSession starts a fake account behind a server that is as slow as a network.
 func newSession(ctx context.Context, program string, delay func(path string) time.Duration) (s *session, err error) {
-	s = &session{ctx: ctx, program: program, requests: map[string]int{}}
+	s = &session{ctx: ctx, program: program, requests: map[string]int{}, pressed: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -71,10 +75,18 @@ func newSession(ctx context.Context, program string, delay func(path string) tim
 	}
 	proxy := httputil.NewSingleHostReverseProxy(origin)
 	s.front = &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/'):]
 		s.mu.Lock()
-		s.requests[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/'):]]++
+		s.requests[path]++
+		hold := path == s.held && s.requests[path] == s.heldAt
 		s.mu.Unlock()
 		time.Sleep(delay(r.URL.Path))
+		if hold {
+			select {
+			case <-s.pressed:
+			case <-r.Context().Done():
+			}
+		}
 		proxy.ServeHTTP(w, r)
 	})}
 	go func() { _ = s.front.Serve(port) }()
@@ -221,9 +233,17 @@ func (s *session) answer(question, text string) {
 	s.keys("\r")
 }
 
-// interrupt presses Ctrl-C while the n-th request is in flight whose path has
-// this end.
-func (s *session) interrupt(path string, n int) {
+// hold keeps the n-th request with this end of its path in flight until
+// interrupt.
+func (s *session) hold(path string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held, s.heldAt = path, n
+}
+
+// interrupt presses Ctrl-C while the held request is in flight.
+func (s *session) interrupt() {
+	path, n := s.held, s.heldAt
 	s.until(fmt.Sprintf("%d requests to %s", n, path), func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -232,6 +252,8 @@ func (s *session) interrupt(path string, n int) {
 	time.Sleep(100 * time.Millisecond)
 	s.recorder.press("Ctrl-C")
 	s.keys("\x03")
+	time.Sleep(beat) // for the signal to arrive
+	close(s.pressed)
 }
 
 func (s *session) keys(text string) {
