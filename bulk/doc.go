@@ -116,8 +116,8 @@
 //
 // # Stream the input
 //
-// The input is an iterator of contacts with a nil error each. To stop the
-// operation, yield an error, for example when your source fails.
+// The input yields pairs of a contact and an error. Yield a nil error with each
+// contact. Yield your error to stop, for example when your source fails.
 //
 //	customers := func(yield func(demeterrr.ContactParams, error) bool) {
 //		for rows.Next() {

@@ -50,8 +50,10 @@ func (s *Server) SendingsFrom(n int) []Sending {
 }
 
 // SentTwice returns the emails that got one sequence more than once,
-// lower-cased and sorted. It is empty if each contact was messaged at most
-// once.
+// lower-cased and sorted. It is empty if each contact got each sequence at most
+// once. A customer with two orders may get two surveys of one sequence, and is
+// reported too. In a test of a webhook, deliver one order twice and expect one
+// of [Server.Sendings].
 func (s *Server) SentTwice() []string {
 	type recipient struct{ contactID, sequenceID string }
 	counts := make(map[recipient]int)
