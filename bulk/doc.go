@@ -95,7 +95,7 @@
 //	}
 //	err = journal.Forget("jane.smith@example.com")
 //
-// All other contacts stay in the journal, and Execute leaves them alone.
+// All other contacts stay in the journal, and Execute sends nothing to them.
 //
 // # Answer an event that can arrive twice
 //
