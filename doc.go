@@ -1,9 +1,9 @@
 // Package demeterrr is the official Go client of the demeterrr
 // customer-feedback API. It manages contacts and sends survey sequences.
 //
-// A plain Execute retries after the API's own INTERNAL_ERROR, as the API
-// documents. That retry can message people twice. [WithAtMostOnce] turns it off
-// for one call, [RetryPolicy].AtMostOnce for a client.
+// Sequences.Execute repeats a request after a 500 INTERNAL_ERROR, because the
+// API documents it. People may then get the survey twice. [WithAtMostOnce]
+// prevents it for one call, [RetryPolicy].AtMostOnce for every call of a client.
 //
 // # Make a client
 //
@@ -59,7 +59,8 @@
 //	params := &demeterrr.ExecuteParams{Contacts: []demeterrr.ExecuteContact{
 //		{Email: "customer1@example.com", FirstName: "Alice"},
 //	}}
-//	execution, err := client.Sequences.Execute(ctx, sequenceID, params)
+//	execution, err := client.Sequences.Execute(ctx, sequenceID, params,
+//		demeterrr.WithAtMostOnce())
 //	if errors.Is(err, demeterrr.ErrUnknownOutcome) {
 //		log.Print("look under Sendings in the dashboard before you send again")
 //	}

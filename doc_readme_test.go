@@ -50,6 +50,7 @@ var (
 	ctx        context.Context
 	client     *demeterrr.Client
 	srv        *demeterrrtest.Server
+	tracer     demeterrr.Tracer
 	t          *testing.T
 	err        error
 	sequenceID string

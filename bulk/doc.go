@@ -95,7 +95,7 @@
 //	}
 //	err = journal.Forget("jane.smith@example.com")
 //
-// All other contacts stay in the journal, and Execute leaves them alone.
+// All other contacts stay in the journal, and Execute sends nothing to them.
 //
 // # Answer an event that can arrive twice
 //
@@ -116,8 +116,8 @@
 //
 // # Stream the input
 //
-// The input is an iterator of contacts with a nil error each. To stop the
-// operation, yield an error, for example when your source fails.
+// The input yields pairs of a contact and an error. Yield a nil error with each
+// contact. Yield your error to stop, for example when your source fails.
 //
 //	customers := func(yield func(demeterrr.ContactParams, error) bool) {
 //		for rows.Next() {

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/bulk"
@@ -34,18 +37,30 @@ type surveyWebhook struct {
 	campaign func(name string) bulk.Journal
 }
 
+// waitLimit bounds the waits of a delivery. The shop hangs up after 30 seconds,
+// and the client has demeterrr.WithTimeout(10 * time.Second).
+const waitLimit = 15 * time.Second
+
+// isCampaignName reports whether a campaign of sqlstore can have this name.
+func isCampaignName(name string) bool {
+	return name != "" && len(name) <= 200 && utf8.ValidString(name) &&
+		strings.TrimSpace(name) == name && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
 func (h *surveyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var order deliveredOrder // verify the shop's signature first
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&order); err != nil || order.ID == "" {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&order)
+	name := "order-" + order.ID
+	if err != nil || order.ID == "" || !isCampaignName(name) {
 		http.Error(w, "not an order", http.StatusBadRequest)
 		return
 	}
-	// A shop that hangs up does not cancel the survey.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second)
+	// The survey survives a shop that hangs up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), waitLimit)
 	defer cancel()
 
 	guest := demeterrr.ExecuteContact{Email: order.Email, FirstName: order.FirstName}
-	result, err := bulk.ExecuteOnce(ctx, h.client, h.sequenceID, guest, h.campaign("order-"+order.ID), nil)
+	result, err := bulk.ExecuteOnce(ctx, h.client, h.sequenceID, guest, h.campaign(name), nil)
 	logger := slog.With("order", order.ID)
 	if result != nil {
 		logger.Info("survey done", "status", result.Status, "earlier", result.Earlier)
@@ -54,6 +69,9 @@ func (h *surveyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 	case errors.Is(err, bulk.ErrInFlight), errors.Is(err, bulk.ErrNotSent):
 		logger.Warn("survey not sent yet", "error", err)
+		if e, ok := errors.AsType[*demeterrr.Error](err); ok && e.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter/time.Second)+1))
+		}
 		w.WriteHeader(http.StatusServiceUnavailable) // the shop delivers again
 	case errors.Is(err, demeterrr.ErrUnknownOutcome):
 		logger.Error("survey may have been sent: look in the dashboard", "error", err)
@@ -96,6 +114,7 @@ func ExampleExecuteOnce() {
 	srv.AddContact(demeterrr.Contact{Email: "carol@example.com", Unsubscribed: true})
 	deliver(`{"id": "1004", "email": "carol@example.com", "firstName": "Carol"}`)
 	deliver(`{"id": "1005", "email": "not an email", "firstName": "Dave"}`)
+	deliver(`{"id": "1006 ", "email": "erin@example.com", "firstName": "Erin"}`) // no name for a campaign
 
 	// Output:
 	// answered 200 and surveys sent so far: 1
@@ -106,4 +125,5 @@ func ExampleExecuteOnce() {
 	// answered 200 and surveys sent so far: 3
 	// answered 200 and surveys sent so far: 3
 	// answered 200 and surveys sent so far: 3
+	// answered 400 and surveys sent so far: 3
 }

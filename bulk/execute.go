@@ -37,8 +37,8 @@ type ExecuteOptions struct {
 	// OnProgress come one at a time.
 	//
 	// Contacts that need no request come first, in input order. The batches
-	// follow, in the order in which they end. Each batch starts with its taken
-	// contacts, then the others, both in input order.
+	// follow, in the order in which they end. Within a batch, contacts taken by
+	// another process come first, then the others, both in input order.
 	OnResult func(ExecuteResult)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -391,5 +392,58 @@ func TestAnErrorOfExecuteOnceHasOnePrefix(t *testing.T) {
 	_, err := bulk.ExecuteOnce(t.Context(), srv.Client(), surveyID, jane, journal, nil)
 	if text := fmt.Sprint(err); !strings.HasPrefix(text, "demeterrr: not sent: ") || strings.Count(text, "demeterrr: ") != 1 || strings.Contains(text, jane.Email) {
 		t.Error(text)
+	}
+}
+
+// TestWebhookSendsOneSurveyForAnOrder delivers one order twice.
+func TestWebhookSendsOneSurveyForAnOrder(t *testing.T) {
+	t.Parallel()
+	srv := demeterrrtest.NewServer()
+	defer srv.Close()
+	survey := srv.AddSequence(demeterrr.Sequence{Name: "Post-Purchase Survey"})
+	journal := demeterrrtest.NewJournal() // of the order's campaign
+	handler := &surveyWebhook{srv.Client(), survey.ID, func(string) bulk.Journal { return journal }}
+
+	order := `{"id": "1001", "email": "jane.smith@example.com", "firstName": "Jane"}`
+	for range 2 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(order))
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if n := len(srv.Sendings()); n != 1 {
+		t.Errorf("%d surveys for one order", n)
+	}
+}
+
+// The webhook's campaign has the limits of a name in sqlstore, and its 503 has
+// the time of the API.
+func TestWebhookAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		id         string
+		status     int
+		retryAfter string
+		requests   int
+	}{
+		"good":              {id: strings.Repeat("x", 194), status: 503, retryAfter: "3601", requests: 1},
+		"empty":             {status: 400},
+		"long":              {id: strings.Repeat("x", 195), status: 400},
+		"space at its end":  {id: "5 ", status: 400},
+		"control character": {id: `5\u0000`, status: 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := demeterrrtest.NewServer()
+				defer srv.Close()
+				srv.Inject(demeterrrtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+				handler := &surveyWebhook{srv.Client(), surveyID, func(string) bulk.Journal { return demeterrrtest.NewJournal() }}
+				body := `{"id": "` + test.id + `", "email": "jane.smith@example.com"}`
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
+				if got := w.Header().Get("Retry-After"); w.Code != test.status || got != test.retryAfter || len(srv.Requests()) != test.requests {
+					t.Errorf("answered %d with Retry-After %q after %d requests", w.Code, got, len(srv.Requests()))
+				}
+			})
+		})
 	}
 }

@@ -16,8 +16,8 @@ type SyncOptions struct {
 	// account. See [OpenSyncState].
 	State SyncState
 	// Verify reads the account despite a State, and repairs both. Use it after
-	// a change of ManagedTags, and from time to time if others change the
-	// contacts too.
+	// a change of ManagedTags, and from time to time if others or your own
+	// calls outside Sync change or delete contacts too.
 	Verify bool
 
 	// ClearEmpty clears fields that are empty in the input and were set by an
@@ -28,7 +28,8 @@ type SyncOptions struct {
 	ClearEmpty bool
 	// ManagedTags are the tags that this source owns. Sync adds and removes
 	// these, and keeps all other tags of a contact. An input contact with any
-	// other tag fails. With nil, tags of the input replace all tags.
+	// other tag fails with ErrValidation. With nil, tags of the input replace
+	// all tags.
 	//
 	// Changing the tags of a contact takes one more request, to read it, in two
 	// cases: only the State knows the contact, or it was read more than a
@@ -134,9 +135,10 @@ const defaultSyncConcurrency = 4
 // Sync reads first, by the way with fewer requests: all pages of 100, or a
 // lookup of each email. Take n contacts, k of them with a difference, and an
 // account of T contacts. The cost is then at most min(ceil(T/100), n+1) + k
-// requests, plus one to find an account empty. In n, an email with capital
-// letters counts twice, because an account may keep it in lower case. Retries
-// come on top, and so do contacts that others change meanwhile.
+// requests, plus one to find an account empty. Count an email with
+// capital letters twice in n: an account may keep it in lower case, and Sync
+// looks up both spellings. Retries come on top, and so do contacts that others
+// change meanwhile.
 //
 // With a [SyncState], Sync skips reading the contacts that the state knows. The
 // cost is k requests: each changed contact is sent whole. A contact outside the
@@ -144,8 +146,8 @@ const defaultSyncConcurrency = 4
 // If there are many of these, Sync reads the account as it does without a
 // state. Before Sync creates anything, it makes sure that the state belongs to
 // this account: see [ErrStateMismatch]. That takes one request, or three for a
-// wrong account. Changes by others go unnoticed until a run with
-// SyncOptions.Verify.
+// wrong account. Sync notices changes by others, and by your own calls
+// outside Sync, in a run with SyncOptions.Verify.
 //
 // Sync keeps about 200 bytes of memory for each contact. With a state, an
 // unchanged contact takes 50 bytes. If an email appears twice, ignoring case,

@@ -50,9 +50,11 @@ func (s *Server) SendingsFrom(n int) []Sending {
 }
 
 // SentTwice returns the emails that got one sequence more than once,
-// lower-cased and sorted. It is empty if each contact was messaged at most
-// once. A contact counts under each of its emails. A contact that was deleted
-// and created again counts as the same.
+// lower-cased and sorted. It is empty if each contact got each sequence at most
+// once. A contact counts under each of its emails, and stays the same after
+// Delete and Create. A customer with two orders may get two surveys of one
+// sequence, and is reported too. In a test of a webhook, deliver one order twice
+// and expect one of [Server.Sendings].
 func (s *Server) SentTwice() []string {
 	type recipient struct{ to, sequenceID string } // by id, and by email
 	counts := make(map[recipient]int)

@@ -1,6 +1,7 @@
 // Package sqlstore keeps the journals and sync states of package bulk in
 // PostgreSQL, MySQL, MariaDB or SQLite. Any number of processes and machines
-// share them: each contact is sent to once, and a sync sends only the changes.
+// share them, with SQLite the processes of one machine: each contact is sent to
+// once, and a sync sends only the changes.
 //
 // # Open a store
 //

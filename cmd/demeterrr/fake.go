@@ -42,7 +42,7 @@ func (a *app) fakeCommand() *cobra.Command {
 		Use:   "fake",
 		Short: "Serve a fake account, to try things on",
 		Long: "Serve a fake account for this program, for curl and for other languages. It prints its base URL, its key and the\n" +
-			"address of a page, and a line for each request on standard error. The page shows contacts, sendings, requests and the\n" +
+			"address of a page, an export line for your shell, and a line for each request on standard error. The page shows contacts, sendings, requests and the\n" +
 			"quota as they change, and makes the account fail. The fake forgets everything when it stops.",
 		Example: "  demeterrr fake --rate-limits 100/1m,1000/1h\n" +
 			"  curl -H \"X-API-Key: $KEY\" http://127.0.0.1:8080/api/v1/contacts",
@@ -143,7 +143,7 @@ func (s *fakeSettings) run(ctx context.Context, stdout, stderr io.Writer) error 
 	baseURL := "http://" + port.Addr().String() + "/api/v1"
 	server := &http.Server{Handler: page.Handler(baseURL), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(stderr, "", 0)}
 	server.RegisterOnShutdown(page.Stop)
-	if _, err := fmt.Fprintf(stdout, "base URL: %s\nAPI key:  %s\npage:     %s\n", baseURL, page.APIKey(), page.URL()); err != nil {
+	if _, err := fmt.Fprintf(stdout, "base URL: %s\nAPI key:  %s\npage:     %s\n\nexport DEMETERRR_BASE_URL=%[1]s DEMETERRR_API_KEY=%[2]s\n", baseURL, page.APIKey(), page.URL()); err != nil {
 		return errors.Join(err, port.Close())
 	}
 	return serve(ctx, server, port)

@@ -162,6 +162,11 @@ func TestTheFakeServesAPage(t *testing.T) {
 		if strings.Contains(page, "?token=") != private || !strings.HasPrefix(page, strings.TrimSuffix(printed["base URL"], "api/v1")) {
 			t.Errorf("%q: %v", flags, printed)
 		}
+		lines.Scan() // an empty line
+		lines.Scan()
+		if want := "export DEMETERRR_BASE_URL=" + printed["base URL"] + " DEMETERRR_API_KEY=" + printed["API key"]; lines.Text() != want {
+			t.Errorf("%q: printed %q, want %q", flags, lines.Text(), want)
+		}
 		state := strings.TrimSuffix(printed["base URL"], "api/v1") + "_fake/state"
 		status, body := get(t, state, printed["API key"])
 		if want := map[bool]int{false: 200, true: 401}[private]; status != want {

@@ -81,7 +81,10 @@ func page(job []row, rows []mixedRow) string {
 
 # The cost of staying within the quota
 
-All numbers come from simulations with the fake API, in virtual time. The command at the top of this file repeats them.
+All numbers come from simulations with the fake API, in virtual time. To repeat them:
+
+`+"```sh\n%s\n```"+`
+
 The quota is the default one: 100 requests a minute and 1,000 an hour, in sliding windows.
 
 ## A website beside a job
@@ -95,6 +98,7 @@ has a deadline of %g s. A request takes %g s.
 - **no classes**: one limiter for all calls, first come, first served. The job uses up the hour, and web calls fail.
 - **fixed shares**: a limiter for the job and another for the website. The unused part of a share is lost.
 - **classes**: one limiter with a Reserve of 21 a minute and 141 an hour. The job's calls are of low priority.
+  The Reserve covers the website's calls of a minute and of an hour, and one more. The README's 20 and 150 are round numbers.
 
 A wait is the time of a successful web call beyond its request. The minimum is the earliest finish of the job within the
 limits. It takes every web call at the time of its real arrival at the API. In the fleet the job runs in one process, and
@@ -105,6 +109,6 @@ the web calls go round all processes. Each process has its own connection to Red
 %s requests: the Pacer meets %d × 429, and finishes %.2f %% after the minimum.
 
 ![Requests over time against the limits, and the 429s met, for five ways to keep to the quota](quota.svg)
-`, command, svg.Thousands(mixedContacts), burst, burstEvery.Minutes(), webDeadline.Seconds(), mixedLatency.Seconds(), mixedTable(rows),
+`, command, command, svg.Thousands(mixedContacts), burst, burstEvery.Minutes(), webDeadline.Seconds(), mixedLatency.Seconds(), mixedTable(rows),
 		roundTrip.Milliseconds(), svg.Thousands(last.requests), len(last.refused), 100*(last.ratio()-1))
 }
