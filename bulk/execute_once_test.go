@@ -199,6 +199,30 @@ func TestExecuteOnceNamesAJournalThatKeepsAClaim(t *testing.T) {
 	})
 }
 
+// A claim stays in the journal, and the caller hangs up meanwhile. The error
+// tells the caller's own reason too.
+func TestExecuteOnceTellsACancellationBesideAJournalThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOnceServer()
+		srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Second})
+		ctx, cancel := context.WithCancel(t.Context())
+		j := newScriptedJournal()
+		j.before = func(_ context.Context, s step) error {
+			if s.Method == "Finish" {
+				cancel()
+				return errDiskFull
+			}
+			return nil
+		}
+		_, err := bulk.ExecuteOnce(ctx, srv.Client(), surveyID, jane, j, nil)
+		wantIs(t, err, bulk.ErrNotSent, context.Canceled)
+		if len(srv.Sendings()) > 0 {
+			t.Error(len(srv.Sendings()))
+		}
+	})
+}
+
 // failingJournal fails one call of a method, with err or, if err is nil, a
 // panic. With after, it does the work first.
 type failingJournal struct {
