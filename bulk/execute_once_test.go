@@ -364,12 +364,17 @@ func TestConcurrentDeliveriesSendEachOrderOnce(t *testing.T) {
 	})
 }
 
+// Bad input is refused before the journal or the API is asked.
 func TestExecuteOnceRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	srv := newOnceServer()
-	journal := demeterrrtest.NewJournal()
+	journal := newScriptedJournal()
 	call := func(sequenceID, email string, j bulk.Journal, opts *bulk.ExecuteOnceOptions) error {
 		_, err := bulk.ExecuteOnce(t.Context(), srv.Client(), sequenceID, demeterrr.ExecuteContact{Email: email}, j, opts)
+		return err
+	}
+	named := func(name string) error {
+		_, err := bulk.ExecuteOnce(t.Context(), srv.Client(), surveyID, demeterrr.ExecuteContact{Email: jane.Email, FirstName: name}, journal, nil)
 		return err
 	}
 	for name, err := range map[string]error{
@@ -377,6 +382,7 @@ func TestExecuteOnceRefusesBadInput(t *testing.T) {
 		"no email":          call(surveyID, "", journal, nil),
 		"a 10 KB email":     call(surveyID, strings.Repeat("a", 10<<10)+"@example.com", journal, nil),
 		"long in lowercase": call(surveyID, strings.Repeat("Ⱥ", 150)+"@example.com", journal, nil),
+		"a broken name":     named("\xff"),
 		"no journal":        call(surveyID, jane.Email, nil, nil),
 		"a broken location": call(surveyID, jane.Email, journal, &bulk.ExecuteOnceOptions{LocationID: "\xff"}),
 	} {
@@ -393,6 +399,9 @@ func TestExecuteOnceRefusesBadInput(t *testing.T) {
 	}
 	if len(srv.Requests()) != 0 {
 		t.Errorf("%d requests", len(srv.Requests()))
+	}
+	if steps := journal.script(); len(steps) > 0 {
+		t.Errorf("the journal was asked: %v", steps)
 	}
 }
 

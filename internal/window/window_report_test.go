@@ -5,29 +5,31 @@ import (
 	"time"
 )
 
-// A change makes the Pacer look for calls that can no longer begin in time. Each
-// case is a report on four own requests of a second ago.
+// A change makes the Pacer look for calls that can no longer begin in time. Our
+// own requests ended a second ago.
 func TestLearnTellsWhetherAnythingChanged(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
+		used    int
 		reports []Report // the last one counts
 		want    bool
 	}{
-		"nothing reported":               {[]Report{{}}, false},
-		"only our own requests":          {[]Report{{Limit: 10, Remaining: 6}}, false},
-		"others in the minute":           {[]Report{{Limit: 10, Remaining: 3}}, true},
-		"still others":                   {[]Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 3}}, true},
-		"others are gone":                {[]Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 6}}, true},
-		"gone already":                   {[]Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 6}, {Limit: 10, Remaining: 6}}, false},
-		"an unknown limit, used up":      {[]Report{{Limit: 77, Remaining: 0}}, true},
-		"an unknown limit, places left":  {[]Report{{Limit: 77, Remaining: 1}}, false},
-		"refused":                        {[]Report{{RetryAfter: time.Second}}, true},
-		"refused, with only our own":     {[]Report{{Limit: 10, Remaining: 6, RetryAfter: time.Second}}, true},
-		"refused again, for a less time": {[]Report{{RetryAfter: time.Minute}, {RetryAfter: time.Second}}, true},
+		"nothing reported":              {4, []Report{{}}, false},
+		"only our own requests":         {4, []Report{{Limit: 10, Remaining: 6}}, false},
+		"others in the minute":          {4, []Report{{Limit: 10, Remaining: 3}}, true},
+		"still others":                  {4, []Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 3}}, true},
+		"others are gone":               {4, []Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 6}}, true},
+		"gone already":                  {4, []Report{{Limit: 10, Remaining: 3}, {Limit: 10, Remaining: 6}, {Limit: 10, Remaining: 6}}, false},
+		"an unknown limit, used up":     {4, []Report{{Limit: 77, Remaining: 0}}, true},
+		"an unknown limit, places left": {4, []Report{{Limit: 77, Remaining: 1}}, false},
+		"refused":                       {4, []Report{{RetryAfter: time.Second}}, true},
+		"refused, with only our own":    {4, []Report{{Limit: 10, Remaining: 6, RetryAfter: time.Second}}, true},
+		"refused again, more briefly":   {4, []Report{{RetryAfter: time.Minute}, {RetryAfter: time.Second}}, true},
+		"nothing left for others":       {10, []Report{{Limit: 77, Remaining: 0}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, got := used(4, minute, hour), false
+			b, got := used(test.used, minute, hour), false
 			for _, r := range test.reports {
 				got = b.Learn(time.Second, r)
 			}
@@ -96,18 +98,17 @@ func TestAShorterRetryAfterKeepsTheLongerPause(t *testing.T) {
 	}
 }
 
-// Each case follows a report of three places of others.
-func TestAReportReplacesAnEarlierOne(t *testing.T) {
+// Each report follows one of three places of others.
+func TestAReportReplacesAnEarlierOneUnlessItIsGarbage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		used   int
 		report Report
 		want   int
 	}{
-		"a fresh window":                     {4, Report{Limit: 10, Remaining: 10}, 0},
-		"garbage: more remaining than limit": {4, Report{Limit: 10, Remaining: 11}, 3},
+		"a fresh window":                     {Report{Limit: 10, Remaining: 10}, 0},
+		"garbage: more remaining than limit": {Report{Limit: 10, Remaining: 11}, 3},
 	} {
-		b := used(test.used, minute)
+		b := used(4, minute)
 		b.Learn(0, Report{Limit: 10, Remaining: 3})
 		b.Learn(0, test.report)
 		if got := b.windows[0].foreign; got != test.want {
@@ -116,8 +117,7 @@ func TestAReportReplacesAnEarlierOne(t *testing.T) {
 	}
 }
 
-// At the end of its window a request is counted no more, so the four of the
-// report are others'.
+// The window of our four requests is over, so the four of the report are others'.
 func TestAnEndedWindowHasNoneOfOurPlaces(t *testing.T) {
 	t.Parallel()
 	for now, want := range map[time.Duration]int{time.Minute - 1: 0, time.Minute: 4} {
