@@ -179,8 +179,16 @@ func TestAJournalIsRefused(t *testing.T) {
 			t.Errorf("%s: the file was changed to %q", name, left)
 		}
 	}
-	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
-	if _, err := bulk.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
+	if _, err := bulk.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
+		t.Errorf("no id: %v", err)
+	}
+}
+
+func TestAJournalIsOpenOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "twice")
+	j := openJournal(t, path, "s1")
+	if _, err := bulk.OpenJournal(path, "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := errors.Join(j.Close(), j.Close()); err != nil {
@@ -189,10 +197,7 @@ func TestAJournalIsRefused(t *testing.T) {
 	if _, err := j.Claim(t.Context(), "s1", "t1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
-	if _, err := bulk.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
-		t.Errorf("no id: %v", err)
-	}
+	openJournal(t, path, "s1") // it is free again
 }
 
 func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
