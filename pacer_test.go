@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -582,24 +583,32 @@ func TestPacerWithoutLimitsHasTheDefaultOnes(t *testing.T) {
 
 func TestBadLimitsAreAnErrorOfEveryWait(t *testing.T) {
 	t.Parallel()
-	pacers := map[string]*waits{
-		"nil":             {},
-		"no requests":     newWaits(demeterrr.Limit{Window: time.Minute}),
-		"negative":        newWaits(demeterrr.Limit{Requests: -1, Window: time.Minute}),
-		"no window":       newWaits(demeterrr.Limit{Requests: 1}),
-		"a second is bad": newWaits(demeterrr.Limit{Requests: 1, Window: 1}, demeterrr.Limit{Requests: 1, Window: -1}),
-		"endless":         newWaits(demeterrr.Limit{Requests: 1, Window: 1<<63 - 1}),
+	tests := map[string]struct {
+		pacer *waits
+		want  string
+	}{
+		"nil":             {&waits{}, "the *Pacer is nil"},
+		"no requests":     {newWaits(demeterrr.Limit{Window: time.Minute}), "Requests must be at least 1"},
+		"negative":        {newWaits(demeterrr.Limit{Requests: -1, Window: time.Minute}), "Requests must be at least 1"},
+		"no window":       {newWaits(demeterrr.Limit{Requests: 1}), "Window more than 0"},
+		"a second is bad": {newWaits(demeterrr.Limit{Requests: 1, Window: 1}, demeterrr.Limit{Requests: 1, Window: -1}), "Window more than 0"},
+		"too long":        {newWaits(demeterrr.Limit{Requests: 1, Window: 366*24*time.Hour + 1}), "at most 366 days"},
+		"endless":         {newWaits(demeterrr.Limit{Requests: 1, Window: 1<<63 - 1}), "at most 366 days"},
 	}
-	for name, p := range pacers {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for range 2 {
-				if err := p.Wait(t.Context()); !errors.Is(err, demeterrr.ErrValidation) {
-					t.Errorf("Wait returned %v, want ErrValidation", err)
+				err := test.pacer.Wait(t.Context())
+				if !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("Wait returned %v, want ErrValidation with %q", err, test.want)
 				}
-				p.Done(demeterrr.RateLimit{Limit: 1}, time.Second)
+				test.pacer.Done(demeterrr.RateLimit{Limit: 1}, time.Second)
 			}
 		})
+	}
+	if err := newWaits(demeterrr.Limit{Requests: 1, Window: 366 * 24 * time.Hour}).Wait(t.Context()); err != nil {
+		t.Errorf("366 days: %v", err)
 	}
 	if err := newWaits().Wait(nil); !errors.Is(err, demeterrr.ErrValidation) { //nolint:staticcheck // what is tested
 		t.Errorf("without a context Wait returned %v, want ErrValidation", err)

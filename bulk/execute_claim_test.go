@@ -388,7 +388,8 @@ func TestAPanicOfTheTransportLeavesItsBatchUnknown(t *testing.T) {
 	t.Error("Execute has returned", err)
 }
 
-// If the context ends during the claim, the batch stays unsent.
+// If the context ends during the claim, the batch stays unsent. The journal did
+// its part, so the error names the context alone.
 func TestABatchIsNotSentWhenItsContextEndsInTheClaim(t *testing.T) {
 	t.Parallel()
 	srv, id := survey(t)
@@ -404,6 +405,10 @@ func TestABatchIsNotSentWhenItsContextEndsInTheClaim(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(report.NotTried) != 2 || len(srv.Requests()) > 0 || len(j.count()) > 0 {
 		t.Error(err, totals(report), j.count())
 	}
+	if err != nil && strings.Contains(err.Error(), "journal") {
+		t.Errorf("%v, and the journal has not failed", err)
+	}
+	same(t, "steps", j.script()[1:], []step{{Method: "Claim", Token: 1, Emails: 2}, {Method: "Finish", Token: 1, Emails: 2}})
 }
 
 // A journal that fails to take back a claim ends the wait for the retry.

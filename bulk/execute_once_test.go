@@ -200,6 +200,30 @@ func TestExecuteOnceNamesAJournalThatKeepsAClaim(t *testing.T) {
 	})
 }
 
+// A claim stays in the journal, and the caller hangs up meanwhile. The error
+// tells the caller's own reason too.
+func TestExecuteOnceTellsACancellationBesideAJournalThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOnceServer()
+		srv.Inject(demeterrrtest.Fault{Status: 429, RetryAfter: time.Second})
+		ctx, cancel := context.WithCancel(t.Context())
+		j := newScriptedJournal()
+		j.before = func(_ context.Context, s step) error {
+			if s.Method == "Finish" {
+				cancel()
+				return errDiskFull
+			}
+			return nil
+		}
+		_, err := bulk.ExecuteOnce(ctx, srv.Client(), surveyID, jane, j, nil)
+		wantIs(t, err, bulk.ErrNotSent, context.Canceled)
+		if len(srv.Sendings()) > 0 {
+			t.Error(len(srv.Sendings()))
+		}
+	})
+}
+
 // failingJournal fails one call of a method, with err or, if err is nil, a
 // panic. With after, it does the work first.
 type failingJournal struct {
@@ -341,12 +365,17 @@ func TestConcurrentDeliveriesSendEachOrderOnce(t *testing.T) {
 	})
 }
 
+// Bad input is refused before the journal or the API is asked.
 func TestExecuteOnceRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	srv := newOnceServer()
-	journal := demeterrrtest.NewJournal()
+	journal := newScriptedJournal()
 	call := func(sequenceID, email string, j bulk.Journal, opts *bulk.ExecuteOnceOptions) error {
 		_, err := bulk.ExecuteOnce(t.Context(), srv.Client(), sequenceID, demeterrr.ExecuteContact{Email: email}, j, opts)
+		return err
+	}
+	named := func(name string) error {
+		_, err := bulk.ExecuteOnce(t.Context(), srv.Client(), surveyID, demeterrr.ExecuteContact{Email: jane.Email, FirstName: name}, journal, nil)
 		return err
 	}
 	for name, err := range map[string]error{
@@ -354,6 +383,7 @@ func TestExecuteOnceRefusesBadInput(t *testing.T) {
 		"no email":          call(surveyID, "", journal, nil),
 		"a 10 KB email":     call(surveyID, strings.Repeat("a", 10<<10)+"@example.com", journal, nil),
 		"long in lowercase": call(surveyID, strings.Repeat("Ⱥ", 150)+"@example.com", journal, nil),
+		"a broken name":     named("\xff"),
 		"no journal":        call(surveyID, jane.Email, nil, nil),
 		"a broken location": call(surveyID, jane.Email, journal, &bulk.ExecuteOnceOptions{LocationID: "\xff"}),
 	} {
@@ -370,6 +400,9 @@ func TestExecuteOnceRefusesBadInput(t *testing.T) {
 	}
 	if len(srv.Requests()) != 0 {
 		t.Errorf("%d requests", len(srv.Requests()))
+	}
+	if steps := journal.script(); len(steps) > 0 {
+		t.Errorf("the journal was asked: %v", steps)
 	}
 }
 

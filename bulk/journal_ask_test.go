@@ -109,6 +109,9 @@ func (f failingStep) stopsTheRun(t *testing.T, wrong misbehaving, when string) {
 	if err == nil || !strings.Contains(err.Error(), f.says) || !strings.Contains(err.Error(), wrong.says) || strings.Contains(err.Error(), "@") {
 		t.Errorf("got %v, want it to say %q and %q", err, f.says, wrong.says)
 	}
+	if err != nil && strings.Count(err.Error(), context.DeadlineExceeded.Error()) > 1 {
+		t.Errorf("%v says the same twice", err)
+	}
 	if wrong.is != nil && !errors.Is(err, wrong.is) {
 		t.Errorf("%v does not match %v", err, wrong.is)
 	}
@@ -131,6 +134,26 @@ func (f failingStep) stopsTheRun(t *testing.T, wrong misbehaving, when string) {
 	}
 	if f.method == "Finish" && time.Since(start) > 2*time.Minute {
 		t.Errorf("it took %v", time.Since(start))
+	}
+}
+
+// A journal that returns the error of the canceled context says it once.
+func TestACanceledJournalSaysSoOnce(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Lookup", "Claim"} {
+		srv, id := survey(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		j := newScriptedJournal()
+		j.before = func(ctx context.Context, s step) error {
+			if s.Method == method {
+				cancel()
+			}
+			return ctx.Err()
+		}
+		_, err := bulk.Execute(ctx, srv.Client(), id, bulk.Slice(recipients(0, 2)), &bulk.ExecuteOptions{Journal: j})
+		if !errors.Is(err, context.Canceled) || strings.Count(err.Error(), context.Canceled.Error()) != 1 || len(srv.Requests()) > 0 {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }
 

@@ -134,28 +134,32 @@ func TestAJournalIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const header = `{"journal":"demeterrr","version":1,"sequenceId":"s1"}` + "\n"
-	for name, content := range map[string]string{
-		"another sequence's":  strings.Replace(header, "s1", "s2", 1),
-		"a list of contacts":  "Email,Name\na@example.com,A\n",
-		"one line":            "Email,Name",
-		"other JSON":          `{"a":1}` + "\n",
-		"a later version":     strings.Replace(header, "1,", "2,", 1),
-		"damaged in between":  header + "{\"begun\":[\"a@x\n" + `{"begun":["b@x"]}` + "\n",
-		"wrong type of entry": header + `{"begun":"a@x"}` + "\n",
-		"a comma too many":    header + `{"begun":["a@x",]}` + "\n",
-		"no newline":          header + `{"begun":"a@x"}`,
-		"null":                header + "null\n",
-		"a string, no end":    header + `"begun"` + "\n",
-		"two on one line":     header + `{"begun":["a@x"]}{"begun":["b@x"]}` + "\n",
-		"an empty line":       header + "\n",
-		"unknown member":      header + `{"sent":["a@x"]}` + "\n",
-		"a member twice":      header + `{"begun":["a@x"],"begun":["b@x"]}` + "\n",
-		"a status twice":      header + `{"done":{"queued":["a@x"],"queued":["b@x"]}}` + "\n",
-		"no email":            header + `{"begun":["a@x",null]}` + "\n",
-		"Latin-1":             header + "{\"begun\":[\"jos\xe9@x\"]}\n",
-		"an endless line":     header + strings.Repeat(" ", 2<<20) + "{}\n",
-		"an endless header":   strings.Repeat(" ", 2<<20) + header,
+	for name, test := range map[string]struct{ content, want string }{
+		"another sequence's":     {strings.Replace(header, "s1", "s2", 1), "belongs to sequence s2"},
+		"a list of contacts":     {"Email,Name\na@example.com,A\n", "it is not a journal"},
+		"one line":               {"Email,Name", "it is not a journal"},
+		"other JSON":             {`{"a":1}` + "\n", "it is not a journal"},
+		"another program's":      {strings.Replace(header, "demeterrr", "systemd", 1), "it is not a journal"},
+		"a number of a sequence": {strings.Replace(header, `"s1"`, "1", 1), "it is not a journal"},
+		"a later version":        {strings.Replace(header, "1,", "2,", 1), "it has version 2"},
+		"damaged in between":     {header + "{\"begun\":[\"a@x\n" + `{"begun":["b@x"]}` + "\n", "damaged"},
+		"wrong type of entry":    {header + `{"begun":"a@x"}` + "\n", "its members must be"},
+		"a comma too many":       {header + `{"begun":["a@x",]}` + "\n", "damaged"},
+		"no newline":             {header + `{"begun":"a@x"}`, "its members must be"},
+		"null":                   {header + "null\n", "damaged"},
+		"a string, no end":       {header + `"begun"` + "\n", "damaged"},
+		"two on one line":        {header + `{"begun":["a@x"]}{"begun":["b@x"]}` + "\n", "damaged"},
+		"an empty line":          {header + "\n", "damaged"},
+		"unknown member":         {header + `{"sent":["a@x"]}` + "\n", "its members must be"},
+		"unknown, no list":       {header + `{"sent":"a@x"}` + "\n", "its members must be"},
+		"a member twice":         {header + `{"begun":["a@x"],"begun":["b@x"]}` + "\n", "each at most once"},
+		"a status twice":         {header + `{"done":{"queued":["a@x"],"queued":["b@x"]}}` + "\n", "each at most once"},
+		"no email":               {header + `{"begun":["a@x",null]}` + "\n", "lists of emails"},
+		"Latin-1":                {header + "{\"begun\":[\"jos\xe9@x\"]}\n", "damaged"},
+		"an endless line":        {header + strings.Repeat(" ", 2<<20) + "{}\n", "damaged"},
+		"an endless header":      {strings.Repeat(" ", 2<<20) + header, "it is not a journal"},
 	} {
+		content := test.content
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -168,12 +172,23 @@ func TestAJournalIsRefused(t *testing.T) {
 		if _, ok := errors.AsType[*demeterrr.Error](err); !ok || strings.HasPrefix(content, header) && !strings.Contains(err.Error(), "line 2") {
 			t.Errorf("%s: %v", name, err)
 		}
+		if err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
+		}
 		if left, _ := os.ReadFile(path); string(left) != content {
 			t.Errorf("%s: the file was changed to %q", name, left)
 		}
 	}
-	j := openJournal(t, filepath.Join(dir, "twice"), "s1")
-	if _, err := bulk.OpenJournal(filepath.Join(dir, "twice"), "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
+	if _, err := bulk.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
+		t.Errorf("no id: %v", err)
+	}
+}
+
+func TestAJournalIsOpenOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "twice")
+	j := openJournal(t, path, "s1")
+	if _, err := bulk.OpenJournal(path, "s1"); err == nil || !strings.Contains(err.Error(), "open already") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := errors.Join(j.Close(), j.Close()); err != nil {
@@ -182,10 +197,7 @@ func TestAJournalIsRefused(t *testing.T) {
 	if _, err := j.Claim(t.Context(), "s1", "t1", []string{"a@x"}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	openJournal(t, filepath.Join(dir, "twice"), "s1") // it is free again
-	if _, err := bulk.OpenJournal(filepath.Join(dir, "no id"), ""); !errors.Is(err, demeterrr.ErrValidation) {
-		t.Errorf("no id: %v", err)
-	}
+	openJournal(t, path, "s1") // it is free again
 }
 
 func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
@@ -196,6 +208,11 @@ func TestAJournalThatPeopleEditedIsReadAsTheyMeantIt(t *testing.T) {
 		"upper case":        header + "\n" + `{"done":{"queued":["A@X"]}}` + "\n",
 		"upper case, begun": header + "\n" + `{"begun":["A@X"]}` + "\n" + `{"done":{"queued":["a@x"]}}` + "\n",
 		"lines of Windows":  header + "\r\n" + `{"done":{"queued":["a@x"]}}` + "\r\n",
+		"done, then begun":  header + "\n" + `{"done":{"queued":["a@x"]}}` + "\n" + `{"begun":["a@x"]}` + "\n",
+		"done, then unsure": header + "\n" + `{"done":{"queued":["a@x"]}}` + "\n" + `{"unknown":["A@x"]}` + "\n",
+		"done, then free":   header + "\n" + `{"done":{"queued":["a@x"]}}` + "\n" + `{"forgotten":["a@x"],"notSent":["a@x"]}` + "\n",
+		"free, never begun": header + "\n" + `{"notSent":["z@x"]}` + "\n" + `{"forgotten":["y@x"],"done":{"queued":["a@x"]}}` + "\n",
+		"null members":      header + "\n" + `{"owner":null,"begun":null,"done":{"queued":["a@x"]}}` + "\n",
 	} {
 		path := filepath.Join(t.TempDir(), "journal")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -383,9 +400,16 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	j = openJournal(t, path, id)
 	claim(t, j, id, "t2", "customer4@example.com")
 	same(t, "in doubt", doubted(j), keys(1, 4))
-	for _, emails := range [][]string{{"customer0@example.com"}, {"customer1@example.com", "customer9@example.com"}, {"customer1@example.com", "customer4@example.com"}} {
-		if err := j.Forget(emails...); !errors.Is(err, demeterrr.ErrValidation) {
-			t.Errorf("%v: %v", emails, err)
+	for _, test := range []struct {
+		emails []string
+		want   string
+	}{
+		{[]string{"customer0@example.com"}, "email 1 of 1 is not in doubt"},
+		{[]string{"customer1@example.com", "customer9@example.com"}, "email 2 of 2 is not in doubt"},
+		{[]string{"customer1@example.com", "customer4@example.com"}, "email 2 of 2 is being sent to"},
+	} {
+		if err := j.Forget(test.emails...); !errors.Is(err, demeterrr.ErrValidation) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: got %v, want %q", test.emails, err, test.want)
 		}
 	}
 	same(t, "in doubt", doubted(j), keys(1, 4))
@@ -403,6 +427,23 @@ func TestForgetTakesOnlyThoseInDoubt(t *testing.T) {
 	if got := messaged(srv); !slices.Equal(got, []string{"customer2@example.com"}) {
 		t.Errorf("messaged %v", got)
 	}
+}
+
+// The emails stay in doubt if the file cannot say otherwise.
+func TestForgetTellsThatTheFileFailed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := openJournal(t, path, "s1")
+	claim(t, j, "s1", "t1", "a@x")
+	finish(t, j, "s1", "t1", bulk.JournalEntry{Email: "a@x", State: bulk.JournalUnknown})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Forget("a@x"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v, want the error of the closed file", err)
+	}
+	same(t, "in doubt", doubted(j), []string{"a@x"})
+	same(t, "in doubt in the file", doubted(openJournal(t, path, "s1")), []string{"a@x"})
 }
 
 // A claim belongs to its token, even after the file is closed and opened again.
@@ -448,6 +489,7 @@ func TestAFilesClaimBelongsToItsToken(t *testing.T) {
 			t.Errorf("state %q: %v", state, err)
 		}
 	}
+	claim(t, j, "s1", strings.Repeat("t", 64), "f@x")
 	same(t, "c", stateOf(t, j, "s1", "c@x").State, bulk.JournalBegun)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

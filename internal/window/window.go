@@ -121,7 +121,7 @@ func (b *Book) Learn(now time.Duration, r Report) (changed bool) {
 	}
 	switch {
 	case refused && (known == nil || r.Remaining > 0):
-		changed = b.guess(known, now, r.RetryAfter, true) || changed
+		b.guess(known, now, r.RetryAfter, true)
 	case known == nil && r.Limit > 0 && r.Remaining == 0:
 		changed = b.guess(nil, now, r.ResetIn, false)
 	}
