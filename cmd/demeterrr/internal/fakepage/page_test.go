@@ -113,7 +113,7 @@ func TestAHugeBodyIsCutOff(t *testing.T) {
 	t.Parallel()
 	f := newPage(t, "")
 	defer func() {
-		if recover() != http.ErrAbortHandler {
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
 			t.Error("the connection stays open")
 		}
 		if requests := f.stateNow(t)["counts"].(map[string]any)["requests"]; requests != 0.0 {
