@@ -48,3 +48,27 @@ func ExampleSync_dryRun() {
 	// jane.smith@example.com true
 	// 2 requests more
 }
+
+// Changes yields updates first, then new contacts.
+func ExampleSyncPlan_Changes() {
+	client := newClient()
+
+	customers := []demeterrr.ContactParams{
+		{Email: "jane.smith@example.com", FirstName: "Jane"},
+		{Email: "john.doe@example.com", FirstName: "John", LastName: "Doe-Smith"},
+	}
+	report, err := bulk.Sync(ctx, client, bulk.Slice(customers), &bulk.SyncOptions{DryRun: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for change := range report.Plan.Changes() {
+		if change.Create != nil {
+			fmt.Println("row", change.Index, "create", change.Email)
+		} else {
+			fmt.Println("row", change.Index, "update", change.Email)
+		}
+	}
+	// Output:
+	// row 1 update john.doe@example.com
+	// row 0 create jane.smith@example.com
+}
