@@ -22,6 +22,7 @@ import (
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
 	"github.com/demeterrr/demeterrr-go/demeterrrtest"
+	"github.com/demeterrr/demeterrr-go/internal/marked"
 )
 
 var (
@@ -108,7 +109,9 @@ func TestLoad(t *testing.T) { //nolint:paralleltest // it measures the process
 		text = fmt.Sprintf("Made on %s with %s, %s/%s, client and server in one process, by\n\n    go test ./internal/faults -run Load -args -soak %v -out ../../docs/reliability.md\n\n",
 			time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, *soak) + text +
 			"\n\n| after | requests | heap, MB | goroutines | connections |\n|---:|---:|---:|---:|---:|\n" + strings.Join(samples, "\n") + "\n"
-		writeSection(t, *out, "load", text)
+		if err := marked.Replace(*out, "load", text); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

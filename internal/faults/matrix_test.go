@@ -16,6 +16,7 @@ import (
 	"time"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
+	"github.com/demeterrr/demeterrr-go/internal/marked"
 )
 
 var out = flag.String("out", "", "write the matrix into this file, between its marks")
@@ -62,7 +63,9 @@ func TestMatrix(t *testing.T) { //nolint:paralleltest // its times are real
 	}
 	t.Logf("%d cells, %d requests, %d cells run again because a time limit came too early", counts.cells.Load(), counts.requests.Load(), counts.again.Load())
 	if *out != "" && !t.Failed() && !raceEnabled && !testing.Short() {
-		writeSection(t, *out, "matrix", render(&counts))
+		if err := marked.Replace(*out, "matrix", render(&counts)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

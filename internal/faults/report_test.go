@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	demeterrr "github.com/demeterrr/demeterrr-go"
@@ -118,22 +116,4 @@ func version(module string) string {
 		}
 	}
 	return "(unknown)"
-}
-
-// writeSection replaces the text between the marks of that name in a file.
-func writeSection(t *testing.T, file, mark, text string) {
-	t.Helper()
-	old, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+mark+": begin -->\n", "<!-- "+mark+": end -->"
-	before, rest, ok1 := strings.Cut(string(old), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s has no marks for %q", file, mark)
-	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil { //nolint:gosec // a document, for all
-		t.Fatal(err)
-	}
 }

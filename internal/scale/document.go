@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,31 +9,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/demeterrr/demeterrr-go/internal/marked"
 	"github.com/demeterrr/demeterrr-go/internal/svg"
 )
 
-const (
-	command    = "go run ./internal/scale -docs docs"
-	begin, end = "<!-- scale: begin -->", "<!-- scale: end -->"
-)
+const command = "go run ./internal/scale -docs docs"
 
 // document writes the table into performance.md, between its two marks, and the
 // chart beside it.
 func document(table [][]step, docs string) error {
 	path := filepath.Join(docs, "performance.md")
-	page, err := os.ReadFile(path) //nolint:gosec // the caller names it
-	if err != nil {
+	if err := marked.Replace(path, "scale", section(table)); err != nil {
 		return err
 	}
-	before, rest, found := bytes.Cut(page, []byte(begin))
-	_, after, ended := bytes.Cut(rest, []byte(end))
-	if !found || !ended {
-		return errors.New(path + ": the marks " + begin + " and " + end + " are missing")
-	}
-	if err := os.WriteFile(filepath.Join(docs, "scale.svg"), []byte(draw(table)), 0o644); err != nil { //nolint:gosec // for everybody to read
-		return err
-	}
-	return os.WriteFile(path, bytes.Join([][]byte{before, []byte(begin + "\n\n" + section(table) + "\n" + end), after}, nil), 0o600) //nolint:gosec // the caller names it
+	return os.WriteFile(filepath.Join(docs, "scale.svg"), []byte(draw(table)), 0o644) //nolint:gosec // for everybody to read
 }
 
 // section returns the text between the marks.

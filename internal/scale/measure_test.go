@@ -33,6 +33,7 @@ func TestCostGrowsWithTheContacts(t *testing.T) {
 
 func TestTheTableStandsBetweenItsMarks(t *testing.T) {
 	t.Parallel()
+	const begin, end = "<!-- scale: begin -->", "<!-- scale: end -->"
 	docs := t.TempDir()
 	page := filepath.Join(docs, "performance.md")
 	if err := os.WriteFile(page, []byte("above\n"+begin+"\nold\n"+end+"\nbelow\n"), 0o600); err != nil {

@@ -3,12 +3,13 @@ package soak
 import (
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/demeterrr/demeterrr-go/internal/marked"
 )
 
 var (
@@ -59,7 +60,9 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // it measures the process
 		"| after | requests | people sent to | heap, MB | goroutines |\n|---:|---:|---:|---:|---:|\n" + samples.String()
 	t.Log(text)
 	if *out != "" && !t.Failed() {
-		writeSection(t, *out, "soak", text)
+		if err := marked.Replace(*out, "soak", text); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -86,22 +89,4 @@ func settled(done func() bool) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return false
-}
-
-// writeSection replaces what stands in a file between the marks of that name.
-func writeSection(t *testing.T, file, mark, text string) {
-	t.Helper()
-	old, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+mark+": begin -->\n", "<!-- "+mark+": end -->"
-	before, rest, ok1 := strings.Cut(string(old), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s has no marks for %q", file, mark)
-	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil { //nolint:gosec // a document, for all
-		t.Fatal(err)
-	}
 }
