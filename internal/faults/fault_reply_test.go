@@ -111,7 +111,9 @@ func brokenBodies() []fault {
 			x.raw(closing, okHead, fmt.Sprintf("Content-Length: %d\r\n\r\n", len(x.body())+100), x.body())
 		}},
 		{name: "Content-Length too small", by: "handler", class: badBody, status: 200, reply: func(x *exchange) {
-			x.raw(closing, okHead, fmt.Sprintf("Content-Length: %d\r\n\r\n", len(x.body())-10), x.body())
+			// On a kept connection the rest would sometimes answer the next
+			// attempt, unseen by the server.
+			x.raw(closing, okHead, fmt.Sprintf("Connection: close\r\nContent-Length: %d\r\n\r\n", len(x.body())-10), x.body())
 		}},
 		{name: "Content-Length is not a number", by: "handler", class: lost, reply: func(x *exchange) { x.raw(closing, okHead, "Content-Length: many\r\n\r\n", x.body()) }},
 		{name: "two Content-Lengths", by: "handler", class: lost, reply: func(x *exchange) {
