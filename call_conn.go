@@ -228,8 +228,15 @@ func (w *connWatch) failed(err error) reply {
 	if w.repeated {
 		return reply{err: errNoRepeat, left: true}
 	}
-	known := w.own || w.handshake != nil && errors.Is(err, w.handshake)
+	known := w.own || w.handshakeFailed(err)
 	return reply{err: err, left: w.left(), unsent: known && w.asked && !w.left()}
+}
+
+// handshakeFailed reports whether err is the error of a TLS handshake. The end
+// of the context proves nothing: it is the error of everything in flight.
+func (w *connWatch) handshakeFailed(err error) bool {
+	return w.handshake != nil && errors.Is(err, w.handshake) &&
+		!errors.Is(w.handshake, context.Canceled) && !errors.Is(w.handshake, context.DeadlineExceeded)
 }
 
 // end drops the references to the attempt.

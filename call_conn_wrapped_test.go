@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,38 @@ func TestABadCertificateAfterTheRequestWasSentLeavesItInDoubt(t *testing.T) {
 	c := must(demeterrr.New(testKey, demeterrr.WithBaseURL(srv.URL), demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
 	wantError(t, execute(t.Context(), c), 1, demeterrr.ErrUnknownOutcome)
 	same(t, "requests and dials", []int32{arrived.Load(), dials.Load()}, []int32{1, 2})
+}
+
+// sendsUnseen is a transport that sends without calling hooks. It then calls
+// them for a handshake that ends with the context.
+type sendsUnseen struct{ cancel context.CancelFunc }
+
+func (s sendsUnseen) RoundTrip(req *http.Request) (*http.Response, error) {
+	hooks := httptrace.ContextClientTrace(req.Context())
+	hooks.GetConn("localhost")
+	s.cancel()
+	<-req.Context().Done()
+	hooks.TLSHandshakeDone(tls.ConnectionState{}, req.Context().Err())
+	return nil, req.Context().Err()
+}
+
+func TestAHandshakeThatEndsWithTheContextProvesNothing(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(context.CancelFunc) context.CancelFunc{
+		"the caller cancels":         func(cancel context.CancelFunc) context.CancelFunc { return cancel },
+		"the attempt takes too long": func(context.CancelFunc) context.CancelFunc { return func() {} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				transport := sendsUnseen{stop(cancel)}
+				c := must(demeterrr.New(testKey, demeterrr.WithHTTPClient(&http.Client{Transport: transport})))
+				wantError(t, execute(ctx, c), 1, demeterrr.ErrUnknownOutcome)
+			})
+		})
+	}
 }
 
 // On Go 1.26, net/http dials for its own request after PROTOCOL_ERROR.
