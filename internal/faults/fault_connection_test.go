@@ -82,7 +82,14 @@ func dnsDial(code int) func(ctx context.Context, l *lab, network, address string
 		defer func() { _ = server.Close(); <-done }()
 		var udp net.Dialer
 		d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return udp.DialContext(ctx, "udp", server.LocalAddr().String())
+			conn, err := udp.DialContext(ctx, "udp", server.LocalAddr().String())
+			if err != nil {
+				return nil, err
+			}
+			// The resolver would wait 5 seconds for an answer, whatever its
+			// context.
+			context.AfterFunc(ctx, func() { _ = conn.Close() })
+			return conn, nil
 		}}}
 		return d.DialContext(ctx, network, address)
 	}

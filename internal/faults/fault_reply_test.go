@@ -167,7 +167,8 @@ func flood(w io.Writer) {
 	}
 }
 
-var bomb = sync.OnceValue(func() []byte { return zip(strings.Repeat(" ", 50_000_000)) })
+// bomb is 50 members of gzip, each of 1 MB.
+var bomb = sync.OnceValue(func() []byte { return bytes.Repeat(zip(strings.Repeat(" ", 1_000_000)), 50) })
 
 func zip(text string) []byte {
 	var b bytes.Buffer

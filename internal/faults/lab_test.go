@@ -83,7 +83,10 @@ func newLab(f *fault) *lab {
 			return context.WithValue(ctx, nth{}, new(atomic.Int64))
 		}},
 	}
-	l.transport = &http.Transport{MaxIdleConnsPerHost: 100, TLSHandshakeTimeout: 10 * time.Second}
+	l.transport = &http.Transport{MaxIdleConnsPerHost: 100, TLSHandshakeTimeout: patient}
+	if quick() {
+		l.transport.MaxResponseHeaderBytes = 1 << 20 // the default, 10 MB, takes the race detector 10 seconds a fault
+	}
 	l.transport.DialContext = l.dial
 	l.transport.TLSClientConfig = &tls.Config{RootCAs: authority().pool, MinVersion: tls.VersionTLS12}
 	if f.tls {
@@ -347,9 +350,9 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// settled waits up to 5 seconds until other goroutines are done.
+// settled waits up to 30 seconds until other goroutines are done.
 func settled(done func() bool) bool {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
 			return true
 		}

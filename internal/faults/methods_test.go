@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -135,6 +137,7 @@ func writers() []method {
 			return execute(ctx, l, append(opts, demeterrr.WithAtMostOnce())...)
 		}},
 		{name: "bulk.Sync", kind: reads, several: true, call: syncNothing},
+		{name: "bulk.Sync, State", kind: updates, several: true, finishes: true, call: syncWithState},
 		{name: "bulk.Execute", kind: sendOnce, several: true, finishes: true, call: executeAll},
 		{name: "bulk.Execute, Journal", kind: sendOnce, several: true, finishes: true, call: executeWithJournal},
 		{name: "bulk.ExecuteOnce", kind: sendOnce, several: true, finishes: true, call: executeOnce},
@@ -155,6 +158,43 @@ func syncNothing(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
 		return report.Failed[0].Err // a failed lookup is the contact's own error, and the others go on
 	}
 	return right(err, adds && report.Unchanged == 1, report)
+}
+
+// syncWithState syncs a contact known to the state with other content: one
+// PATCH. It holds the state to the outcome: a success is clean, and everything
+// else is sent again.
+func syncWithState(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error {
+	dir, err := os.MkdirTemp("", "faults")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a leftover does no harm
+	state, err := bulk.OpenSyncState(filepath.Join(dir, "crm.state"))
+	if err != nil {
+		return err
+	}
+	defer state.Close() //nolint:errcheck // the state goes with its folder
+	quiet := context.WithoutCancel(ctx)
+	release, err := state.Acquire(quiet, l.client.BaseURL())
+	if err != nil {
+		return err
+	}
+	err = state.Save(quiet, []bulk.SyncEntry{{Email: bulk.EmailKey(knownEmail), ContactID: l.known.ID}})
+	release()
+	if err != nil {
+		return err
+	}
+	report, err := bulk.Sync(ctx, l.client, inputs(demeterrr.ContactParams{Email: knownEmail, FirstName: "Known", LastName: "New"}), &bulk.SyncOptions{State: state})
+	entries, broken := state.Lookup(quiet, []string{bulk.EmailKey(knownEmail)})
+	switch {
+	case broken != nil:
+		return broken
+	case len(entries) != 1 || entries[0].ContactID != l.known.ID || entries[0].Dirty != (report.Updated == 0):
+		return fmt.Errorf("%w: the state has %+v after %+v", errWrongValue, entries, report)
+	case report.Read == 1 && len(report.Failed) == 1:
+		return report.Failed[0].Err
+	}
+	return right(err, report.Read == 1 && report.Updated == 1, report)
 }
 
 // executeAll returns the error of the one batch.

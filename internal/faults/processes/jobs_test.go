@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,14 +121,31 @@ func TestAKilledProcessLosesNobody(t *testing.T) {
 	const people = 5_000
 	srv, one := account(t)
 	one.To = people
-	killed, other := startJob(t, one), startJob(t, one)
-	for deadline := time.Now().Add(30 * time.Second); len(srv.Sendings()) < 1_000; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d sendings after 30 s", len(srv.Sendings()))
+	// From the tenth batch the API waits for the kill, so that no process ends
+	// before it.
+	var batches atomic.Int64
+	reached, gone := make(chan struct{}), make(chan struct{})
+	waiting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := batches.Add(1); {
+		case n == 10:
+			close(reached)
+			<-gone
+		case n > 10:
+			<-gone
 		}
+		srv.Handler().ServeHTTP(w, r)
+	}))
+	defer waiting.Close()
+	one.BaseURL = waiting.URL + "/api/v1"
+	killed, other := startJob(t, one), startJob(t, one)
+	select {
+	case <-reached:
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("%d batches after 2 minutes", batches.Load())
 	}
 	_ = killed.Process.Kill()
 	_ = killed.Wait()
+	close(gone)
 	if killed.ProcessState.Success() {
 		t.Fatal("the process ended before it was killed")
 	}
