@@ -168,12 +168,12 @@ func syncWithState(ctx context.Context, l *lab, _ ...demeterrr.CallOption) error
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a leftover does no harm
+	defer os.RemoveAll(dir)
 	state, err := bulk.OpenSyncState(filepath.Join(dir, "crm.state"))
 	if err != nil {
 		return err
 	}
-	defer state.Close() //nolint:errcheck // the state goes with its folder
+	defer state.Close()
 	quiet := context.WithoutCancel(ctx)
 	release, err := state.Acquire(quiet, l.client.BaseURL())
 	if err != nil {
