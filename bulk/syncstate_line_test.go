@@ -25,7 +25,7 @@ func damagedState(t *testing.T, path, what string, content []byte, emails []stri
 		}
 		return
 	}
-	defer s.Close() //nolint:errcheck // it was only read
+	defer s.Close()
 	found, err := s.Lookup(t.Context(), emails)
 	if err != nil {
 		t.Fatal(err)
