@@ -39,6 +39,8 @@ func Collect[T any](in iter.Seq2[T, error]) ([]T, error) {
 }
 
 // EmailKey returns the form of an email that identifies a person in this
-// package. Two emails have the same key if they differ only in case. Use it to
-// match a report with your own data, or in a [Journal] of your own.
+// package. Two emails have the same key if they differ only in case. Composed
+// and decomposed letters differ: if your emails may have both, convert them
+// with package golang.org/x/text/unicode/norm. Use EmailKey to match a report
+// with your own data, or in a [Journal] of your own.
 func EmailKey(email string) string { return mailbox.Key(email) }

@@ -24,6 +24,8 @@ type FileSyncState struct {
 	odd     map[int]string // ids other than UUIDs, by place
 	fields  []string       // the texts of the records
 	texts   map[string]uint32
+	sum     uint32 // of the lines so far
+	summed  bool   // whether the last line had a sum
 }
 
 // stateRecord is an entry in memory. It has no pointers, so the garbage
@@ -58,7 +60,7 @@ type stateHeader struct {
 // OpenSyncState opens or creates the state in the file at path. It locks the
 // file until Close or the end of the process, even a killed one. See
 // [OpenJournal] for systems without such locks. It fails if the file is not a
-// state, has a later version, or is already open in any process.
+// state, is damaged, has a later version, or is already open in any process.
 //
 // A state is for one source of contacts and one account. With another account,
 // Sync stops with [ErrStateMismatch]. The file contains contact ids, field
@@ -123,7 +125,7 @@ func (s *FileSyncState) Acquire(_ context.Context, address string) (release func
 		return nil, fmt.Errorf("%w: its address is %s, the client's is %s", ErrStateMismatch, s.bound, address)
 	}
 	if s.file.Size() > 1<<20+2*int64(s.live)*stateRecordSize {
-		_ = s.file.Rewrite(stateFileHeader(), s.writeAll) // after an error the long file still works
+		s.rewrite()
 	}
 	s.inUse, s.address = true, address
 	return func() {
@@ -200,8 +202,27 @@ func (s *FileSyncState) Close() error {
 
 // append appends a line to the file and then applies it.
 func (s *FileSyncState) append(l *stateLine) error {
-	if err := s.file.Append(l.encode()); err != nil {
+	sum := l.sum(s.sum)
+	if err := s.file.Append(l.encode(sum)); err != nil {
 		return err
 	}
+	s.sum, s.summed = sum, true
 	return s.apply(l)
+}
+
+// rewrite compacts the file. After an error the long file still works.
+func (s *FileSyncState) rewrite() {
+	header, sum := stateFileHeader(), uint32(0)
+	size := int64(len(header) + 1)
+	err := s.file.Rewrite(header, func(add func(line []byte) error) error {
+		return s.writeAll(func(l *stateLine) error {
+			sum = l.sum(sum)
+			line := l.encode(sum)
+			size += int64(len(line) + 1)
+			return add(line)
+		})
+	})
+	if err == nil || s.file.Size() == size { // an error can follow the replacement
+		s.sum, s.summed = sum, true
+	}
 }

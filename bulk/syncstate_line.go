@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -85,14 +87,26 @@ func (l *stateLine) pack(hash emailHash, record *stateRecord, id string) {
 
 // encode returns the line as JSON. Its members are in the order in which they
 // apply.
-func (l *stateLine) encode() []byte {
+func (l *stateLine) encode(sum uint32) []byte {
 	line, _ := json.Marshal(struct { // it can always be encoded
 		Address string   `json:"address,omitempty"`
 		Fields  []string `json:"fields,omitempty"`
 		Entries []byte   `json:"entries,omitempty"`
-	}{l.Address, l.Fields, l.Entries})
+		Sum     string   `json:"sum"`
+	}{l.Address, l.Fields, l.Entries, hexSum(sum)})
 	return line
 }
+
+// sum returns the checksum of the file up to this line. before is the sum of
+// the lines before it, so a missing line is found as well.
+func (l *stateLine) sum(before uint32) uint32 {
+	for _, text := range append([]string{l.Address}, l.Fields...) {
+		before = crc32.Update(before, crc32.IEEETable, append([]byte(text), 0))
+	}
+	return crc32.Update(before, crc32.IEEETable, l.Entries)
+}
+
+func hexSum(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // errDamaged is the error for a line that Save did not write.
 var errDamaged = errors.New("it is damaged; remove the file and run Sync, which then reads the account")
@@ -100,6 +114,7 @@ var errDamaged = errors.New("it is damaged; remove the file and run Sync, which 
 // replay applies a line of the file.
 func (s *FileSyncState) replay(line []byte) error {
 	var l stateLine
+	sum := ""
 	in := jsonread.New(line)
 	for in.Record(); in.Member(); {
 		switch string(in.Key()) {
@@ -112,12 +127,20 @@ func (s *FileSyncState) replay(line []byte) error {
 			if l.Entries, err = base64.StdEncoding.DecodeString(in.Text()); err != nil {
 				return errDamaged
 			}
+		case "sum":
+			sum = in.Text()
 		default:
 			return errDamaged
 		}
 	}
 	if in.End() != nil {
 		return errDamaged
+	}
+	if sum != "" || s.summed { // early files have no sums
+		s.sum, s.summed = l.sum(s.sum), true
+		if sum != hexSum(s.sum) {
+			return errDamaged
+		}
 	}
 	return s.apply(&l)
 }
@@ -179,18 +202,18 @@ func (s *FileSyncState) set(hash emailHash, record stateRecord, id string) {
 
 // writeAll passes the lines of a compacted file to add. The texts keep their
 // numbers.
-func (s *FileSyncState) writeAll(add func(line []byte) error) error {
+func (s *FileSyncState) writeAll(add func(*stateLine) error) error {
 	first := &stateLine{Address: s.bound}
 	for _, text := range s.fields {
 		first.Fields = append(first.Fields, text)
 		if first.size += len(text); first.size > maxStateLine {
-			if err := add(first.encode()); err != nil {
+			if err := add(first); err != nil {
 				return err
 			}
 			first = &stateLine{}
 		}
 	}
-	if err := add(first.encode()); err != nil {
+	if err := add(first); err != nil {
 		return err
 	}
 	line := &stateLine{}
@@ -201,7 +224,7 @@ func (s *FileSyncState) writeAll(add func(line []byte) error) error {
 		}
 		line.pack(record.hash, &record.value, s.odd[place])
 		if line.size > maxStateLine {
-			if err := add(line.encode()); err != nil {
+			if err := add(line); err != nil {
 				return err
 			}
 			line.Entries, line.size = line.Entries[:0], 0
@@ -210,5 +233,5 @@ func (s *FileSyncState) writeAll(add func(line []byte) error) error {
 	if len(line.Entries) == 0 {
 		return nil
 	}
-	return add(line.encode())
+	return add(line)
 }

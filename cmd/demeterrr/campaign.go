@@ -50,9 +50,13 @@ func (f *campaignFlags) check(database string) error {
 // checkAlike prevents an accidental second journal: it would message contacts
 // again. It fails if the sequence has a journal file with another spelling of
 // the campaign. With a database, it fails if the campaign has a journal file.
+// With another database or none, it fails if the campaign ran with a database.
 func (f *campaignFlags) checkAlike(sequence, database string) error {
 	if f.journal != "" {
 		return nil
+	}
+	if err := f.checkMarker(sequence, database); err != nil {
+		return err
 	}
 	file, err := f.path(sequence, "")
 	if err != nil {

@@ -90,6 +90,9 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 			return nil, usage(err) // err names the file
 		}
 		s.state, s.close = file, func() { _ = file.Close() }
+		if f.state != "" { // the name of a state of --source has the key already
+			s.state = keyState{file}
+		}
 	case f.source != "":
 		store, db, err := openStore(ctx, f.database, f.dryRun)
 		if errors.Is(err, errNoTables) {
@@ -101,6 +104,18 @@ func (f *syncFlags) open(ctx context.Context, path string) (*syncState, error) {
 		s.state, s.close = store.SyncState(storedName(f.source)+"-"+keyHash()), func() { closeDatabase(db) }
 	}
 	return s, nil
+}
+
+// keyState ties a state to the API key as well as the address. Two accounts can
+// have the same address.
+type keyState struct{ bulk.SyncState }
+
+func (s keyState) Acquire(ctx context.Context, address string) (release func(), err error) {
+	release, err = s.SyncState.Acquire(ctx, address+"#"+keyHash())
+	if errors.Is(err, bulk.ErrStateMismatch) {
+		err = usagef("%w: the address or the API key differs; name another file with --state, or remove this one to read the account again", bulk.ErrStateMismatch)
+	}
+	return release, err
 }
 
 // syncRun is one run of contacts sync.

@@ -194,3 +194,19 @@ func TestAStateInADatabaseIsForOneKey(t *testing.T) {
 		t.Errorf("others can read the database: %v %v", info.Mode(), err)
 	}
 }
+
+func TestAStateFileIsForOneKey(t *testing.T) {
+	srv := newFake(t)
+	file := writeText(t, "c.csv", "Email,First name\nann@example.com,Ann\n")
+	sync := "contacts sync --yes --state s " + file
+	command(t, sync).want(t, exitDone, `"created":1`)
+	command(t, sync).want(t, exitDone, `"unchanged":1`)
+	requests := len(srv.Requests())
+	t.Setenv("DEMETERRR_API_KEY", srv.AddKey("contacts:*"))
+	command(t, sync).want(t, exitUsage, "the sync state belongs to another account: the address or the API key differs; name another file with --state")
+	command(t, sync+" --dry-run").want(t, exitUsage, "the API key differs")
+	if n := len(srv.Requests()); n != requests {
+		t.Errorf("%d requests with the other key", n-requests)
+	}
+	command(t, "contacts sync --yes --state s2 "+file).want(t, exitDone, `"unchanged":1`)
+}

@@ -57,6 +57,9 @@ type customers struct {
 func (a *app) openCustomers(path string, flags *bulkFlags, others ...string) (*customers, error) {
 	options := flags.file
 	options.Stdin = a.in
+	counter := newCounter(a.errs) // half a million rows of a workbook take half a minute
+	defer counter.close()
+	options.OnRow = func(row int) { counter.show(step{what: "reading rows", done: row}) }
 	file, err := customerfile.Open(path, options)
 	if err != nil {
 		return nil, usage(err)

@@ -19,7 +19,7 @@ type progress struct {
 	out io.Writer
 
 	mu    sync.Mutex
-	bar   *progressbar.ProgressBar // nil for a narrow terminal or another output
+	bar   *progressbar.ProgressBar // nil for a narrow terminal, an unknown total or another output
 	width int                      // of the terminal; 0 for another output
 	last  time.Time
 	what  string
@@ -60,6 +60,14 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
+// newCounter returns a progress for steps with an unknown total. It shows a
+// number in place of a bar.
+func newCounter(out io.Writer) *progress {
+	p := newProgress(out)
+	p.bar = nil
+	return p
+}
+
 // show shows a step. It is safe for concurrent use.
 func (p *progress) show(s step) {
 	p.mu.Lock()
@@ -97,8 +105,11 @@ func (p *progress) draw(s step, waits bool) {
 	changed := s.what != p.what
 	p.what, p.waits, p.last = s.what, waits, time.Now()
 	if p.bar == nil {
-		if s.total > 0 {
+		switch {
+		case s.total > 0:
 			text += fmt.Sprintf(" %d%%", 100*s.done/s.total)
+		case s.done > 0:
+			text += " " + grouped(s.done)
 		}
 		text = cut(text, p.width-1)
 		fmt.Fprint(p.out, "\r"+text+strings.Repeat(" ", p.width-1-uniseg.StringWidth(text)))

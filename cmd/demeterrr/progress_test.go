@@ -34,3 +34,19 @@ func TestWithoutATerminalLinesAreFew(t *testing.T) {
 		}
 	})
 }
+
+func TestACounterHasNoTotal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := newCounter(&b)
+		for i := range 30_000 {
+			p.show(step{what: "reading rows", done: i})
+			time.Sleep(time.Millisecond)
+		}
+		p.close()
+		if diff := cmp.Diff("reading rows: 10,000\nreading rows: 20,000\n", b.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

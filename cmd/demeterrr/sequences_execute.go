@@ -107,6 +107,9 @@ func (a *app) executeSequence(ctx context.Context, f *executeFlags, name, path s
 			return err
 		}
 	}
+	if err := f.mark(sequence.ID, f.database); err != nil {
+		return err
+	}
 	return r.run(ctx, journal)
 }
 

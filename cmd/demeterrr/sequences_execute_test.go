@@ -268,3 +268,14 @@ func TestACampaignDoesNotBeginAnewInADatabase(t *testing.T) {
 		t.Errorf("%d sendings", len(srv.Sendings()))
 	}
 }
+
+func TestBothFormsOfALetterAreOnePerson(t *testing.T) {
+	srv, sequence := newSurvey(t)
+	const composed, decomposed = "jos\u00e9@example.com", "jose\u0301@example.com"
+	execute := "sequences execute --yes " + sequence.ID + " "
+	command(t, execute+writeText(t, "c.csv", "Email\n"+decomposed+"\n"+composed+"\n")).want(t, exitDone, `"sent":1`, `"duplicateRows":1`)
+	command(t, execute+writeText(t, "d.csv", "Email\n"+decomposed+"\n")).want(t, exitDone, `"alreadySent":1`)
+	if diff := cmp.Diff([]string{composed}, sentTo(srv)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rivo/uniseg"
+	"github.com/xuri/excelize/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/demeterrr/demeterrr-go"
@@ -283,5 +284,30 @@ func TestCtrlCAtTheQuestion(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
 			t.Errorf("exit code %d\n%s", code, tty)
 		}
+	}
+}
+
+func TestAWorkbookShowsItsRowsWhileItIsRead(t *testing.T) {
+	newFake(t)
+	book := excelize.NewFile()
+	for i, email := range []string{"Email", "ann@example.com", "bo@example.com"} {
+		if err := book.SetCellValue("Sheet1", fmt.Sprintf("A%d", i+1), email); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := book.SaveAs("c.xlsx"); err != nil {
+		t.Fatal(err)
+	}
+	for _, columns := range []uint16{40, 100} {
+		tty := newTerminal(t, columns)
+		cmd := tty.start(t, "contacts", "sync", "--dry-run", "c.xlsx")
+		tty.wait(t, "2 will fail") // they have no first names
+		_ = cmd.Wait()
+		if text := tty.String(); !strings.Contains(text, "\rreading rows 1 ") || strings.LastIndex(text, "reading rows") > strings.Index(text, "c.xlsx: 2 rows") {
+			t.Errorf("%d columns: %q", columns, text)
+		}
+	}
+	if r := command(t, "contacts sync --dry-run c.xlsx"); strings.Contains(r.out+r.errs, "reading rows") {
+		t.Errorf("a short read is told in a pipe: %s", r.errs)
 	}
 }

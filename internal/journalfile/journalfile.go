@@ -51,7 +51,8 @@ const maxLine = 1 << 20
 // A last line cut short by a crash is removed. It can be the header. A last
 // line that lacks only its newline is complete, and is read. Any other line
 // that is not a JSON object is damage: Open fails and leaves the file
-// unchanged. If Open fails, it removes a file that it created.
+// unchanged. So is text after the object of the last line. If Open fails, it
+// removes a file that it created.
 func Open(path string, header []byte, check func(header []byte) error, read func(line []byte) error) (*File, error) {
 	return OpenRestored(path, restoreJournal, header, check, read)
 }
@@ -149,7 +150,7 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 		switch {
 		case err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull):
 			return err
-		case err == io.EOF && !json.Valid(line): // torn, or empty
+		case err == io.EOF && !json.Valid(line) && !continued(line): // torn, or empty
 			return f.mend(number, line, header)
 		case errors.Is(err, bufio.ErrBufferFull) || !object(line):
 			if number == 1 {
@@ -174,6 +175,13 @@ func (f *File) load(header []byte, check, read func([]byte) error) error {
 // object reports whether a line is one JSON object, in UTF-8.
 func object(line []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r"), []byte("{")) && json.Valid(line) && utf8.Valid(line)
+}
+
+// continued reports whether a complete value and other text are on one line. A
+// crash tears a line before its end, so the newline was damaged.
+func continued(line []byte) bool {
+	in, value := json.NewDecoder(bytes.NewReader(line)), json.RawMessage{}
+	return in.Decode(&value) == nil && len(bytes.Trim(line[in.InputOffset():], "\x00")) > 0
 }
 
 func atEnd(in *bufio.Reader) bool {

@@ -269,6 +269,8 @@ func TestWhatIsLeftOfALastLine(t *testing.T) {
 		{"an empty line", whole + "\n", ""},
 		{"no object", whole + "[]\n", ""},
 		{"two objects", whole + "{}{}\n", ""},
+		{"two objects without a newline", whole + "{}{}", ""},
+		{"a damaged newline", whole + `{"b":2}` + "\v", ""},
 		{"not UTF-8", whole + "{\"\xe9\":1}\n", ""},
 		{"too long", whole + strings.Repeat(" ", maxLine) + "{}\n", ""},
 	} {

@@ -54,6 +54,9 @@ type Options struct {
 	Sheet string
 	// Stdin is the file for the path "-".
 	Stdin *os.File
+	// OnRow is called for each row while Open unpacks a workbook, with the
+	// number of the row. It may be nil.
+	OnRow func(row int)
 }
 
 // File is an open customer file.

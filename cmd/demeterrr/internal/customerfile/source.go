@@ -30,7 +30,7 @@ func openSource(path string, options Options) (*source, error) {
 		return nil, err
 	}
 	s := &source{file: file, own: path != "-"}
-	if err := s.prepare(options.Sheet); err != nil {
+	if err := s.prepare(options.Sheet, options.OnRow); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -65,7 +65,7 @@ func bare(err error) error {
 	return err
 }
 
-func (s *source) prepare(sheet string) (err error) {
+func (s *source) prepare(sheet string, onRow func(int)) (err error) {
 	if s.input, err = s.file.Stat(); err != nil {
 		return bare(err)
 	}
@@ -86,7 +86,7 @@ func (s *source) prepare(sheet string) (err error) {
 		return err
 	case workbook:
 		return s.spoolFrom(func(w io.Writer) (err error) {
-			s.sheet, err = writeWorkbook(w, s.text, sheet)
+			s.sheet, err = writeWorkbook(w, s.text, sheet, onRow)
 			return err
 		})
 	case sheet != "":

@@ -10,6 +10,7 @@ import (
 
 	"github.com/demeterrr/demeterrr-go"
 	"github.com/nyaruka/phonenumbers"
+	"golang.org/x/text/unicode/norm"
 )
 
 // trim trims spaces and invisible characters.
@@ -61,12 +62,12 @@ func address(cell string) (email string, count int) {
 	if !strings.ContainsAny(cell, " ,;<>:'\"|/\n") && isGraphicASCII(cell) && cell[max(0, len(cell)-1):] != "." { // fast path
 		return cell, min(1, len(cell))
 	}
-	cell = strings.Map(func(r rune) rune {
+	cell = norm.NFC.String(strings.Map(func(r rune) rune { // é has two forms; both are one person
 		if invisible(r) {
 			return -1
 		}
 		return r
-	}, cell)
+	}, cell))
 	for part := range strings.FieldsFuncSeq(cell, func(r rune) bool { return strings.ContainsRune(",;|\n\r", r) }) {
 		for one := range strings.SplitSeq(part, ":::") {
 			if one = bareAddress(one); strings.Contains(one, "@") {

@@ -18,7 +18,7 @@ const maxWorkbook = 4 << 30
 
 // writeWorkbook writes all rows of a sheet as CSV, including blank rows. It
 // returns the name of the sheet.
-func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, error) {
+func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string, onRow func(row int)) (string, error) {
 	book, err := excelize.OpenReader(io.NewSectionReader(in, 0, in.Size()), excelize.Options{
 		UnzipSizeLimit: maxWorkbook, ShortDatePattern: "yyyy-mm-dd", LongDatePattern: "yyyy-mm-dd",
 	})
@@ -36,7 +36,10 @@ func writeWorkbook(w io.Writer, in *io.SectionReader, sheet string) (string, err
 	}
 	defer func() { _ = rows.Close() }()
 	width, hidden := 0, 0
-	for rows.Next() {
+	for row := 1; rows.Next(); row++ {
+		if onRow != nil {
+			onRow(row)
+		}
 		cells, err := rows.Columns()
 		if err != nil {
 			return "", fmt.Errorf("the sheet %q cannot be read: %w", sheet, err)
