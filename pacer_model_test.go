@@ -292,10 +292,13 @@ func (t *modelTest) finish() {
 func TestThePacerDoesWhatASlowModelDoes(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	early := 0
+	early, seeds := 0, uint64(60)
+	if testing.Short() {
+		seeds = 20
+	}
 	t.Run("all", func(t *testing.T) {
 		t.Parallel()
-		for seed := range uint64(60) {
+		for seed := range seeds {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {

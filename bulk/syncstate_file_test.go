@@ -223,6 +223,9 @@ func TestATornStateFileCostsRequestsOnly(t *testing.T) {
 	}
 	whole, _ := os.ReadFile(path)
 	for n := range whole {
+		if testing.Short() && n%5 > 0 && whole[n] != '\n' {
+			continue
+		}
 		torn := filepath.Join(t.TempDir(), "torn")
 		if err := os.WriteFile(torn, whole[:n], 0o600); err != nil {
 			t.Fatal(err)

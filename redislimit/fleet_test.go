@@ -230,6 +230,9 @@ func TestEightProcessesKeepTheLimits(t *testing.T) {
 		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
 		Waits: 250, Goroutines: 20,
 	}
+	if testing.Short() {
+		j.Waits = 80 // 640 in all: each limit is reached
+	}
 	const processes = 8
 	workers := runFleet(t, slices.Repeat([]job{j}, processes), 0)
 	var starts []time.Duration
@@ -259,8 +262,12 @@ func TestNormalCallsNeverWaitForLowOnesOfOtherProcesses(t *testing.T) {
 		Margin: 250 * time.Millisecond, Request: 40 * time.Millisecond,
 		Waits: 60, Goroutines: 5, Low: true,
 	}
+	calls := 45
+	if testing.Short() {
+		batch.Waits, calls = 25, 20 // two full windows of low calls, and a part of the third
+	}
 	web := batch
-	web.Low, web.Waits, web.Goroutines, web.Pause = false, 45, 1, 700*time.Millisecond // 26 at most in a window with margin
+	web.Low, web.Waits, web.Goroutines, web.Pause = false, calls, 1, 700*time.Millisecond // 26 at most in a window with margin
 	workers := runFleet(t, append(slices.Repeat([]job{batch}, 6), web, web), 0)
 	var starts, counted []time.Duration
 	for i, w := range workers {

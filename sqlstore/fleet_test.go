@@ -197,6 +197,9 @@ func TestFourProcesses(t *testing.T) {
 			j := job{Dialect: d.dialect, Driver: d.driver, DSN: d.dsn, Emails: 200}
 			if d.server == nil {
 				j.Emails = 2000 // a file is faster
+				if testing.Short() {
+					j.Emails = 500
+				}
 			}
 			var cuts *proxy
 			if d.server != nil {

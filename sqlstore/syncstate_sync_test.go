@@ -47,7 +47,8 @@ func agree(t testing.TB, srv *demeterrrtest.Server, contacts []demeterrr.Contact
 	}
 }
 
-// TestSyncForThePriceOfWhatChanged counts the requests of 10,000 contacts.
+// TestSyncForThePriceOfWhatChanged counts the requests of 10,000 contacts, or
+// with -short of 2,000.
 func TestSyncForThePriceOfWhatChanged(t *testing.T) {
 	t.Parallel()
 	for kind, database := range databases {
@@ -57,7 +58,10 @@ func TestSyncForThePriceOfWhatChanged(t *testing.T) {
 			store := d.store(t)
 			srv := demeterrrtest.NewServer()
 			defer srv.Close()
-			const n = 10_000
+			n := 10_000
+			if testing.Short() {
+				n = 2000
+			}
 			for _, c := range input(n, n, "Doe") {
 				srv.AddContact(demeterrr.Contact{Email: c.Email, FirstName: c.FirstName, LastName: c.LastName})
 			}
@@ -79,11 +83,11 @@ func TestSyncForThePriceOfWhatChanged(t *testing.T) {
 				options  bulk.SyncOptions
 				want     cost
 			}{
-				{"the first run reads", input(n, n, "Doe"), bulk.SyncOptions{}, cost{100, 0, n, 100}},
-				{"a dry run", changed, bulk.SyncOptions{DryRun: true}, cost{0, 500, n - 500, 0}},
-				{"5 % changed", changed, bulk.SyncOptions{}, cost{500, 500, n - 500, 500}},
+				{"the first run reads", input(n, n, "Doe"), bulk.SyncOptions{}, cost{n / 100, 0, n, n / 100}},
+				{"a dry run", changed, bulk.SyncOptions{DryRun: true}, cost{0, n / 20, n - n/20, 0}},
+				{"5 % changed", changed, bulk.SyncOptions{}, cost{n / 20, n / 20, n - n/20, n / 20}},
 				{"nothing changed", changed, bulk.SyncOptions{}, cost{0, 0, n, 0}},
-				{"Verify", changed, bulk.SyncOptions{Verify: true}, cost{100, 0, n, 100}},
+				{"Verify", changed, bulk.SyncOptions{Verify: true}, cost{n / 100, 0, n, n / 100}},
 			} {
 				start := time.Now()
 				if diff := cmp.Diff(tt.want, run(tt.contacts, tt.options)); diff != "" {

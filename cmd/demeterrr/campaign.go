@@ -62,11 +62,13 @@ func (f *campaignFlags) checkAlike(sequence, database string) error {
 	if err != nil {
 		return nil //nolint:nilerr // no folder of journals
 	}
-	if _, err := os.Stat(file); err == nil && database == "" {
-		return nil
-	}
 	name := namedBy(filepath.Base(file))
 	files, _ := os.ReadDir(filepath.Dir(file))
+	// Windows and macOS open a file by another case of its name.
+	exists := func(other fs.DirEntry) bool { return other.Name() == filepath.Base(file) }
+	if database == "" && slices.ContainsFunc(files, exists) {
+		return nil
+	}
 	for _, other := range files {
 		before := namedBy(other.Name())
 		switch {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -102,7 +101,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		code = exitUsage
 	case ctx.Err() != nil:
 		code = exitInterrupted
-	case errors.Is(err, syscall.EPIPE):
+	case isClosedPipe(err):
 		return exitStopped // the reader has closed the pipe
 	case errors.Is(err, demeterrr.ErrNotFound), errors.Is(err, demeterrr.ErrValidation):
 		code = exitUsage

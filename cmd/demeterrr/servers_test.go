@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -148,7 +149,7 @@ func freePort() (string, error) {
 
 func startPostgres() (*databaseServer, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if len(found) == 0 {
+	if len(found) == 0 || runtime.GOOS == "windows" { // Wine shows the files of Linux
 		return nil, errMissing("postgres is not installed (apt-get install postgresql)")
 	}
 	bin := found[len(found)-1]
@@ -176,7 +177,7 @@ func startPostgres() (*databaseServer, error) {
 
 func startMaria() (*databaseServer, error) {
 	const bin = "/usr/sbin/mariadbd" // often missing from PATH
-	if _, err := os.Stat(bin); err != nil {
+	if _, err := os.Stat(bin); err != nil || runtime.GOOS == "windows" {
 		return nil, errMissing("mariadbd is not installed (apt-get install mariadb-server)")
 	}
 	dir, err := folder("mysql")

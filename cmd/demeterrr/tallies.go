@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // tally is a labeled count.
@@ -75,7 +73,7 @@ func (a *app) line(object any) {
 // noteLoss keeps the first write error for the end of the run. A closed pipe is
 // ignored.
 func (a *app) noteLoss(err error) {
-	if err != nil && a.lost == nil && !errors.Is(err, syscall.EPIPE) {
+	if err != nil && a.lost == nil && !isClosedPipe(err) {
 		a.lost = err
 	}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 // scale returns the number of contacts: SCALE, or few enough for every run of
-// CI.
+// CI. With -short it is the fewest that a kill can still meet at work.
 func scale(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("SCALE"); text != "" {
@@ -32,16 +32,23 @@ func scale(t *testing.T) int {
 		}
 		return n
 	}
+	if testing.Short() {
+		return 4000
+	}
 	return 20_000
 }
 
 // TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points
-// and starts it again. Each change arrives, and only requests in flight are
+// (6 with -short) and starts it again. Each change arrives, and only requests in flight are
 // sent again.
 func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	n := scale(t)
-	const changes, kills, inFlight = 2000, 20, 4
+	const inFlight = 4
+	changes, kills := 2000, 20
+	if testing.Short() {
+		changes, kills = 1000, 6
+	}
 	url, stop, err := startServer(n, 5*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)

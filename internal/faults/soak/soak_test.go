@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	soak = flag.Duration("soak", 4*time.Second, "how long the run lasts")
+	soak = flag.Duration("soak", 4*time.Second, "how long the run lasts: 10 rounds, or with -short 4 of them")
 	out  = flag.String("out", "", "write the figures into this file, between their marks")
 )
 
@@ -29,15 +29,18 @@ type figures struct {
 // each round nobody is sent to twice, nobody is lost, and everything is closed.
 // Memory and goroutines are back where the first round left them.
 func TestSoak(t *testing.T) { //nolint:paralleltest // it measures the process
-	const rounds = 10
+	rounds, length := 10, *soak/10
+	if testing.Short() {
+		rounds = 4
+	}
 	redis := startRedis(t)
 	var all figures
-	playRound(t, redis, &all, 0, *soak/rounds/2) // fills the caches that stay
+	playRound(t, redis, &all, 0, length/2) // fills the caches that stay
 	heap, goroutines := memory(), runtime.NumGoroutine()
 	begin := time.Now()
 	var samples strings.Builder
 	for n := range rounds {
-		playRound(t, redis, &all, n+1, *soak/rounds)
+		playRound(t, redis, &all, n+1, length)
 		fmt.Fprintf(&samples, "| %v | %d | %d | %.1f | %d |\n", time.Since(begin).Round(time.Second), all.requests.Load(), all.sendings.Load(), float64(memory())/1e6, runtime.NumGoroutine())
 	}
 	after := memory()

@@ -12,8 +12,11 @@ import (
 func TestCommonNumbersAreThoseOfThePackage(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	common := 0
-	for range 20_000 {
+	common, n := 0, 20_000
+	if testing.Short() {
+		n = 2000
+	}
+	for range n {
 		country := commonNumbers[random.IntN(len(commonNumbers))]
 		digits := make([]byte, country.digits-1+random.IntN(3))
 		for i := range digits {
@@ -28,15 +31,15 @@ func TestCommonNumbersAreThoseOfThePackage(t *testing.T) {
 			continue
 		}
 		common++
-		n, err := phonenumbers.Parse(text, "")
+		number, err := phonenumbers.Parse(text, "")
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if want := phonenumbers.Format(n, phonenumbers.E164); got != want || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
+		if want := phonenumbers.Format(number, phonenumbers.E164); got != want || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
 			t.Fatalf("%s: got %s, want %s", text, got, want)
 		}
 	}
-	if common < 4000 {
+	if common < n/5 {
 		t.Errorf("%d numbers are common", common)
 	}
 }
