@@ -289,7 +289,10 @@ func (r *Reader) Time() time.Time {
 		return t
 	}
 	start := r.pos
-	r.quoted()
+	text, _ := r.quoted()
+	if t, ok := apiTime(text); ok {
+		return t
+	}
 	if r.err == nil && t.UnmarshalJSON(r.Since(start)) != nil {
 		r.fail(start, "expected an RFC 3339 time, found another string") // the cause would quote it
 		return time.Time{}
