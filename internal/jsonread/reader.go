@@ -120,6 +120,9 @@ func (r *Reader) open(bracket byte, want string) {
 // the end of the object it closes the object and returns false. It also returns
 // false after an error.
 func (r *Reader) Member() bool {
+	if r.compactMember() {
+		return true
+	}
 	if !r.more('}', "a comma or the end of the object") {
 		return false
 	}

@@ -112,6 +112,25 @@ func (r *Reader) digits(i int) int {
 	return i
 }
 
+// compactMember reads the start of a member without white space and escapes, as
+// `,"email":`. It reports false without reading any other start.
+func (r *Reader) compactMember() bool {
+	data, quote := r.data, r.pos
+	if !r.first {
+		quote++ // after the comma
+	}
+	if quote >= len(data) || data[quote] != '"' || !r.first && data[r.pos] != ',' {
+		return false
+	}
+	end := jsontext.SkipPlain(data, quote+1)
+	if end+1 >= len(data) || data[end] != '"' || data[end+1] != ':' {
+		return false
+	}
+	r.name, r.key = quote, data[quote+1:end]
+	r.pos, r.first = end+2, false
+	return true
+}
+
 // quoted reads a string and returns the text between its quotes. It is plain if
 // it is valid UTF-8 without escapes.
 func (r *Reader) quoted() (raw []byte, plain bool) {
