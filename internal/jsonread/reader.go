@@ -120,28 +120,19 @@ func (r *Reader) open(bracket byte, want string) {
 // the end of the object it closes the object and returns false. It also returns
 // false after an error.
 func (r *Reader) Member() bool {
-	if r.compactMember() {
-		return true
+	quote := r.pos
+	if !r.first {
+		quote++ // after the comma
 	}
-	if !r.more('}', "a comma or the end of the object") {
-		return false
+	if quote >= len(r.data) || r.data[quote] != '"' || !r.first && r.data[quote-1] != ',' {
+		return r.member()
 	}
-	if r.peek() != '"' {
-		r.unexpected("the name of a member")
-		return false
+	end := jsontext.SkipPlain(r.data, quote+1)
+	if end+1 >= len(r.data) || r.data[end] != '"' || r.data[end+1] != ':' {
+		return r.member()
 	}
-	r.name = r.pos
-	raw, plain := r.quoted()
-	if !plain {
-		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
-		raw = r.keyBuffer
-	}
-	r.key = raw
-	if r.peek() != ':' {
-		r.unexpected("a colon")
-		return false
-	}
-	r.pos++
+	r.name, r.key = quote, r.data[quote+1:end]
+	r.pos, r.first = end+2, false
 	return true
 }
 

@@ -71,6 +71,32 @@ func (r *Reader) literal(word string) bool {
 	return true
 }
 
+// member is Member for any start of a member, and for the end of the object.
+// Member itself reads only a start without white space and escapes, as
+// `,"email":`.
+func (r *Reader) member() bool {
+	if !r.more('}', "a comma or the end of the object") {
+		return false
+	}
+	if r.peek() != '"' {
+		r.unexpected("the name of a member")
+		return false
+	}
+	r.name = r.pos
+	raw, plain := r.quoted()
+	if !plain {
+		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
+		raw = r.keyBuffer
+	}
+	r.key = raw
+	if r.peek() != ':' {
+		r.unexpected("a colon")
+		return false
+	}
+	r.pos++
+	return true
+}
+
 // number reads a number and returns its bytes; after an error they are
 // meaningless.
 func (r *Reader) number() []byte {
@@ -110,25 +136,6 @@ func (r *Reader) digits(i int) int {
 		r.fail(i, "invalid number: expected a digit")
 	}
 	return i
-}
-
-// compactMember reads the start of a member without white space and escapes, as
-// `,"email":`. It reports false without reading any other start.
-func (r *Reader) compactMember() bool {
-	data, quote := r.data, r.pos
-	if !r.first {
-		quote++ // after the comma
-	}
-	if quote >= len(data) || data[quote] != '"' || !r.first && data[r.pos] != ',' {
-		return false
-	}
-	end := jsontext.SkipPlain(data, quote+1)
-	if end+1 >= len(data) || data[end] != '"' || data[end+1] != ':' {
-		return false
-	}
-	r.name, r.key = quote, data[quote+1:end]
-	r.pos, r.first = end+2, false
-	return true
 }
 
 // quoted reads a string and returns the text between its quotes. It is plain if
