@@ -197,7 +197,13 @@ func (r *Reader) Text() string {
 		r.orNull("a string")
 		return ""
 	}
-	raw, plain := r.quoted()
+	start := r.pos + 1
+	end := jsontext.SkipPlain(r.data, start)
+	if end < len(r.data) && r.data[end] == '"' { // nearly always
+		r.pos = end + 1
+		return r.arena.keep(r.data[start:end])
+	}
+	raw, plain := r.special(start, end)
 	if !plain {
 		r.unescaped = unescape(r.unescaped[:0], raw)
 		raw = r.unescaped
