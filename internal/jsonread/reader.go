@@ -120,25 +120,19 @@ func (r *Reader) open(bracket byte, want string) {
 // the end of the object it closes the object and returns false. It also returns
 // false after an error.
 func (r *Reader) Member() bool {
-	if !r.more('}', "a comma or the end of the object") {
-		return false
+	quote := r.pos
+	if !r.first {
+		quote++ // after the comma
 	}
-	if r.peek() != '"' {
-		r.unexpected("the name of a member")
-		return false
+	if quote >= len(r.data) || r.data[quote] != '"' || !r.first && r.data[quote-1] != ',' {
+		return r.member()
 	}
-	r.name = r.pos
-	raw, plain := r.quoted()
-	if !plain {
-		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
-		raw = r.keyBuffer
+	end := jsontext.SkipPlain(r.data, quote+1)
+	if end+1 >= len(r.data) || r.data[end] != '"' || r.data[end+1] != ':' {
+		return r.member()
 	}
-	r.key = raw
-	if r.peek() != ':' {
-		r.unexpected("a colon")
-		return false
-	}
-	r.pos++
+	r.name, r.key = quote, r.data[quote+1:end]
+	r.pos, r.first = end+2, false
 	return true
 }
 
@@ -203,7 +197,13 @@ func (r *Reader) Text() string {
 		r.orNull("a string")
 		return ""
 	}
-	raw, plain := r.quoted()
+	start := r.pos + 1
+	end := jsontext.SkipPlain(r.data, start)
+	if end < len(r.data) && r.data[end] == '"' { // nearly always
+		r.pos = end + 1
+		return r.arena.keep(r.data[start:end])
+	}
+	raw, plain := r.special(start, end)
 	if !plain {
 		r.unescaped = unescape(r.unescaped[:0], raw)
 		raw = r.unescaped
@@ -289,7 +289,10 @@ func (r *Reader) Time() time.Time {
 		return t
 	}
 	start := r.pos
-	r.quoted()
+	text, _ := r.quoted()
+	if t, ok := apiTime(text); ok {
+		return t
+	}
 	if r.err == nil && t.UnmarshalJSON(r.Since(start)) != nil {
 		r.fail(start, "expected an RFC 3339 time, found another string") // the cause would quote it
 		return time.Time{}

@@ -71,6 +71,32 @@ func (r *Reader) literal(word string) bool {
 	return true
 }
 
+// member is Member for any start of a member, and for the end of the object.
+// Member itself reads only a start without white space and escapes, as
+// `,"email":`.
+func (r *Reader) member() bool {
+	if !r.more('}', "a comma or the end of the object") {
+		return false
+	}
+	if r.peek() != '"' {
+		r.unexpected("the name of a member")
+		return false
+	}
+	r.name = r.pos
+	raw, plain := r.quoted()
+	if !plain {
+		r.keyBuffer = unescape(r.keyBuffer[:0], raw)
+		raw = r.keyBuffer
+	}
+	r.key = raw
+	if r.peek() != ':' {
+		r.unexpected("a colon")
+		return false
+	}
+	r.pos++
+	return true
+}
+
 // number reads a number and returns its bytes; after an error they are
 // meaningless.
 func (r *Reader) number() []byte {
