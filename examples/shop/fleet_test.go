@@ -131,6 +131,13 @@ func (f *fleet) run(m *member) {
 	}
 }
 
+// running returns the process that was started last.
+func (m *member) running() *exec.Cmd {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cmd
+}
+
 // signal sends a signal to the process if it runs.
 func (m *member) signal(s os.Signal) bool {
 	m.mu.Lock()
@@ -181,11 +188,18 @@ func (f *fleet) heard(r demeterrrtest.Request) {
 	f.injected.Add(1)
 }
 
-// kill kills one process after the other until ctx ends.
+// kill kills one process after the other until ctx ends. It waits until the
+// process has started again, so the fleet ends with all its processes.
 func (f *fleet) kill(ctx context.Context) {
 	for i := 0; every(ctx, f.size.killEvery); i++ {
-		if f.shops[i%fleetProcesses].signal(os.Kill) {
-			f.killed.Add(1)
+		m := &f.shops[i%fleetProcesses]
+		killed := m.running()
+		if !m.signal(os.Kill) {
+			continue
+		}
+		f.killed.Add(1)
+		for m.running() == killed {
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 }
