@@ -1,11 +1,12 @@
 package faults
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,13 +108,12 @@ func name(target error) string {
 	return target.Error()
 }
 
+// version asks the go command: in a workspace, a test binary does not know the
+// versions of its modules.
 func version(module string) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == module {
-				return m.Version
-			}
-		}
+	out, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Version}}", module).Output()
+	if err != nil {
+		return "(unknown)"
 	}
-	return "(unknown)"
+	return strings.TrimSpace(string(out))
 }
