@@ -30,15 +30,21 @@ func acquired(t testing.TB, s *bulk.FileSyncState, address string) {
 // emails.
 func knows(t testing.TB, s *bulk.FileSyncState, emails []string, want map[string]bulk.SyncEntry) {
 	t.Helper()
+	same(t, "entries", lookup(t, s, emails), want)
+}
+
+// lookup returns the entries of a state for these emails.
+func lookup(t testing.TB, s *bulk.FileSyncState, emails []string) map[string]bulk.SyncEntry {
+	t.Helper()
 	found, err := s.Lookup(t.Context(), emails)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]bulk.SyncEntry{}
+	entries := map[string]bulk.SyncEntry{}
 	for _, e := range found {
-		got[e.Email] = e
+		entries[e.Email] = e
 	}
-	same(t, "entries", got, want)
+	return entries
 }
 
 func randomEntry(r *rand.Rand, email string) bulk.SyncEntry {

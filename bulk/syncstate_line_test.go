@@ -26,15 +26,7 @@ func damagedState(t *testing.T, path, what string, content []byte, emails []stri
 		return
 	}
 	defer s.Close()
-	found, err := s.Lookup(t.Context(), emails)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]bulk.SyncEntry{}
-	for _, e := range found {
-		got[e.Email] = e
-	}
-	same(t, what, got, want)
+	same(t, what, lookup(t, s, emails), want)
 }
 
 // TestAnEditedStateFileIsRefused changes each byte of a file, and removes,

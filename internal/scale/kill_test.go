@@ -39,8 +39,8 @@ func scale(t *testing.T) int {
 }
 
 // TestASyncThatIsKilledGoesOn kills a Sync of many contacts at 20 random points
-// (6 with -short) and starts it again. Each change arrives, and only requests in flight are
-// sent again.
+// (6 with -short) and starts it again. Each change arrives, and only requests in
+// flight are sent again.
 func TestASyncThatIsKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	n := scale(t)
